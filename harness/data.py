@@ -7,6 +7,6 @@ _PACKAGE: Final = Path(__file__).resolve().parent
 
 
 def data_dir(name: str) -> Path:
-    """The folder `schemas` or `recordings`: the wheel keeps it under harness/data/, a checkout beside harness/."""
-    installed = _PACKAGE / "data" / name
+    """The folder `schemas` or `recordings`: the wheel keeps it under harness/shipped/, a checkout beside harness/."""
+    installed = _PACKAGE / "shipped" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name

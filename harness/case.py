@@ -1,0 +1,157 @@
+"""What is sent, by which client, and what the upstream answers: the "given" of a verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+MARKER: Final = "{marker}"  # stands in a case's prompt; the runner puts the exchange's marker there
+
+
+class Surface(StrEnum):
+    """A protocol, named by its path, not by its vendor."""
+
+    CHAT = "chat"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+    GEMINI = "gemini"
+    MODELS = "models"
+
+
+class Route(StrEnum):
+    NATIVE = "native"
+    TRANSLATED = "translated"
+
+
+class Client(StrEnum):
+    """Who speaks to the gateway."""
+
+    OPENAI = "openai"
+    OPENAI_ASYNC = "openai-async"
+    ANTHROPIC = "anthropic"
+    ANTHROPIC_ASYNC = "anthropic-async"
+    GOOGLE_GENAI = "google-genai"
+    GOOGLE_GENAI_ASYNC = "google-genai-async"
+    RAW = "raw"  # plain HTTP: sends just the bytes that the case says
+
+
+class Key(StrEnum):
+    """Which credential the client shows. The target file says which of them it can offer."""
+
+    GOOD = "good"
+    MISSING = "missing"
+    WRONG = "wrong"  # well-formed, never issued
+    OTHER_GROUP = "other-group"  # good, but its group lacks the model
+    EMPTY_WALLET = "empty-wallet"  # good, but cannot pay for the call
+
+
+class Outcome(StrEnum):
+    """How the exchange must end for the client, as the case set it up."""
+
+    SUCCESS = "success"
+    UPSTREAM_ERROR = "upstream-error"  # the vendor answered with an error in its own envelope
+    UPSTREAM_BROKEN = "upstream-broken"  # the vendor failed without a proper answer: cut, stall, HTML, wrong bytes
+    REFUSED = "refused"  # the gateway itself must refuse; nothing may reach the upstream
+    ABORTED = "aborted"  # the client hangs up
+
+
+class Pace(StrEnum):
+    BURST = "burst"  # everything at once
+    RECORDED = "recorded"  # as the recording's times say
+    LOCKSTEP = "lockstep"  # the next read leaves only after the client got the one before (or two seconds went by)
+
+
+class FaultKind(StrEnum):
+    """What the upstream witness does wrong on purpose. The numbers it needs stand in Fault."""
+
+    STATUS = "status"  # answers `status` with the vendor's error envelope
+    STALL_BEFORE = "stall-before"  # takes the request and says nothing until the gateway gives up
+    STALL_IN = "stall-in"  # falls silent after `after_frames`
+    CUT_FIN = "cut-fin"  # closes in mid-body after `after_bytes`
+    CUT_RST = "cut-rst"  # resets in mid-body after `after_bytes`
+    WRONG_CONTENT_TYPE = "wrong-content-type"  # a good body under text/plain
+    TRUNCATED_GZIP = "truncated-gzip"  # content-encoding: gzip, its end missing
+    HTML = "html"  # 200 text/html, as a proxy's error page
+    HTML_ERROR = "html-error"  # `status` with an HTML body
+    ERROR_IN_OK = "error-in-ok"  # 200 with the vendor's error object as JSON
+    ERROR_EVENT = "error-event"  # an error event in the stream after `after_frames`, then EOF
+    NO_TERMINAL = "no-terminal"  # a clean EOF after `after_frames`, before the protocol's end
+    REFUSE_CONNECT = "refuse-connect"  # accepts the connection and resets it before a byte
+    EMPTY = "empty"  # 200, right content type, no body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    kind: FaultKind
+    status: int = 500
+    after_frames: int = 2
+    after_bytes: int = 200
+    headers: tuple[tuple[str, str], ...] = ()  # added to the faulty answer, for example retry-after
+
+
+class Framing(StrEnum):
+    """Spellings of the same SSE events that a client may not notice (the framing grade)."""
+
+    AS_RECORDED = "as-recorded"
+    CRLF = "crlf"
+    NO_SPACE = "no-space"  # `data:{...}`
+    COMMENTS = "comments"  # `: keep-alive` between the events
+    NO_LAST_BLANK = "no-last-blank"  # the last blank line is missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """How the upstream witness answers."""
+
+    recording: str  # id in the library, for example "messages/parallel-tools.stream"
+    pace: Pace = Pace.BURST
+    split_every: int | None = None  # bytes per write; None: as recorded
+    split_at: tuple[int, ...] = ()  # byte offsets of the body where a write ends
+    framing: Framing = Framing.AS_RECORDED
+    gzip: bool = False  # send the body with content-encoding: gzip
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One thing to try, on every model that serves its surface.
+
+    `request` is the surface's own JSON body without `model` and `stream`; MARKER stands in one of its prompt texts.
+    For RAW, `path` and `method` replace the surface's own, and `body` is sent in the place of `request`.
+    """
+
+    id: str  # permanent slug, for example "messages/parallel-tools.stream"
+    surface: Surface
+    play: Play | None  # None: nothing may be asked of the upstream
+    stream: bool = False
+    client: Client = Client.RAW
+    helper: bool = False  # drive the SDK's own stream helper in the place of the raw event loop
+    request: Mapping[str, Any] | None = None
+    body: bytes | None = None
+    method: str = "POST"
+    path: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()  # sent besides the client's own, in this order
+    key: Key = Key.GOOD
+    key_in: str | None = None  # header or "query" that carries the key; None: the client's own way
+    model: str | None = None  # asks for this model id in the place of the planned one
+    outcome: Outcome = Outcome.SUCCESS
+    abort_after_frames: int | None = None  # hang up after so many frames; 0: right after the head
+    traits: frozenset[str] = frozenset()  # what the recording shows: "tools", "thinking", "cache-read", "refusal" ...
+    account: bool = False  # balance and usage are read before and after, with no other exchange on the key
+    serial: bool = False  # nothing else may run meanwhile
+
+    def __post_init__(self) -> None:
+        if (self.abort_after_frames is not None) != (self.outcome is Outcome.ABORTED):
+            raise ValueError(f"case {self.id}: abort_after_frames and Outcome.ABORTED go together")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingFacts:
+    """On what kind of evidence the upstream's answer rests. Reports say so."""
+
+    id: str
+    vendor: str
+    model: str
+    origin: str  # captured, imported, synthetic
+    fidelity: str  # exact, reserialized
+    provenance: str  # recorded, curated

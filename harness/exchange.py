@@ -1,0 +1,287 @@
+"""Everything both witnesses saw of one request and its answer. Pure data: checks read it, nothing here judges.
+
+Times are whole milliseconds since the exchange began (the client was about to write its first byte).
+"""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from harness.case import Case, RecordingFacts, Route, Surface
+from harness.wire import chat, gemini, messages, responses, sse
+
+Headers = tuple[tuple[str, str], ...]  # in the order and spelling of the wire
+
+
+class End(StrEnum):
+    """How a body ended."""
+
+    EOF = "eof"
+    RESET = "reset"  # the peer broke off: RST, a missing last chunk, fewer bytes than content-length says
+    ABORTED = "aborted"  # our side hung up first
+    TIMEOUT = "timeout"  # our side gave up waiting
+
+
+def values(headers: Headers, name: str) -> tuple[str, ...]:
+    """All values of a header, in order. Names compare without case (RFC 9110 5.1)."""
+    wanted = name.lower()
+    return tuple(value for key, value in headers if key.lower() == wanted)
+
+
+def value(headers: Headers, name: str) -> str | None:
+    """The first value of a header, or None."""
+    found = values(headers, name)
+    return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """The bytes of one read (or one write, on the upstream side), after transfer-decoding, before content-decoding."""
+
+    at_ms: int
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    method: str
+    target: str  # path and query, as on the request line
+    headers: Headers
+    body: bytes
+    at_ms: int = 0
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON; None where it is not."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class Undecodable(ValueError):
+    """The body does not decode by its own content-encoding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One SSE event as the client got it."""
+
+    frame: int  # its place in the stream, counted from 0
+    raw: sse.Frame
+    data: Any  # the data as JSON, or NOT_JSON
+    event: Any  # the typed form of the surface's codec, or None where the data is no JSON object
+
+    @property
+    def offset(self) -> int:
+        return self.raw.offset
+
+
+class _NotJson:
+    def __repr__(self) -> str:
+        return "NOT_JSON"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+NOT_JSON = _NotJson()  # the data of a frame that does not parse; `[DONE]` is one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    status: int
+    headers: Headers
+    reads: tuple[Read, ...]
+    end: End
+    at_ms: int = 0  # when the head was there
+    end_ms: int = 0
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """The body after transfer-decoding: what content-length counts."""
+        return b"".join(read.data for read in self.reads)
+
+    @cached_property
+    def body(self) -> bytes:
+        """The body after content-decoding; raises Undecodable where that fails."""
+        data = self.encoded
+        coding = (value(self.headers, "content-encoding") or "identity").strip().lower()
+        try:
+            match coding:
+                case "identity" | "":
+                    return data
+                case "gzip" | "x-gzip":
+                    return gzip.decompress(data) if data else b""
+                case "deflate":
+                    return zlib.decompress(data) if data else b""
+        except (OSError, EOFError, zlib.error) as error:
+            raise Undecodable(f"content-encoding {coding}: {error}") from error
+        raise Undecodable(f"content-encoding {coding} is not one that the client offered")
+
+    @cached_property
+    def text(self) -> bytes:
+        """The body, or what arrived of it where it does not decode. For checks that look for traces, not for shape."""
+        try:
+            return self.body
+        except Undecodable:
+            return self.encoded
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON, or NOT_JSON."""
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            return NOT_JSON
+
+    @cached_property
+    def is_sse(self) -> bool:
+        return (value(self.headers, "content-type") or "").partition(";")[0].strip().lower() == "text/event-stream"
+
+    @cached_property
+    def frames(self) -> tuple[sse.Frame, ...]:
+        return sse.frames(self.text)
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hop:
+    """One request and what was seen of its answer, by one witness."""
+
+    request: Request
+    response: Response | None  # None: no head ever came (or, upstream, none was sent)
+    closed_ms: int | None = None  # when this witness's peer was gone, where that was seen: an abort
+    lockstep_missed: tuple[int, ...] = ()  # upstream: reads that the client had not got when two seconds were over
+    error: str | None = None  # client: the transport's own words, for example "ReadTimeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SdkError:
+    type: str  # class name, for example "RateLimitError"
+    message: str
+    status: int | None = None
+    code: str | None = None
+    error_type: str | None = None
+    request_id: str | None = None
+    official: bool = True  # False: a bare transport or parser exception that the SDK let through
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SdkReading:
+    """What the official SDK made of the client's bytes: the second reading."""
+
+    sdk: str  # for example "anthropic 2.12.0"
+    call: str  # for example "messages.stream"
+    events: tuple[Any, ...] = ()  # each event that the SDK yielded, as JSON values
+    final: Any = None  # the answer, or what the SDK accumulated, as a JSON value; None: none
+    error: SdkError | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """One billed request, as the target lists it. Money in micro-USD."""
+
+    request_id: str
+    model: str
+    cost_micro_usd: int
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    available_micro_usd: int
+    rows: tuple[UsageRow, ...] | None  # None: the target lists no rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReading:
+    """Balance and usage before the exchange, after it, and (where a stall made it visible) while it was open."""
+
+    before: Balance
+    after: Balance
+    during: Balance | None = None
+    prices: dict[str, int] = field(default_factory=dict)  # token class -> micro-USD per million tokens, where the target says
+
+    @property
+    def charged_micro_usd(self) -> int:
+        return self.before.available_micro_usd - self.after.available_micro_usd
+
+    @property
+    def new_rows(self) -> tuple[UsageRow, ...] | None:
+        if self.after.rows is None or self.before.rows is None:
+            return None
+        known = {row.request_id for row in self.before.rows}
+        return tuple(row for row in self.after.rows if row.request_id not in known)
+
+
+_CODECS = {
+    Surface.CHAT: chat.decode_event,
+    Surface.RESPONSES: responses.decode_event,
+    Surface.MESSAGES: messages.decode_event,
+    Surface.GEMINI: gemini.decode_event,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    id: str  # "case id @ model", unique in a run
+    case: Case
+    model: str
+    route: Route
+    marker: str
+    client: Hop
+    upstream: tuple[Hop, ...] = ()  # every call that the gateway made for it, in order
+    sdk: SdkReading | None = None
+    account: AccountReading | None = None
+    recording: RecordingFacts | None = None
+    promises: dict[str, Any] = field(default_factory=dict)  # what the target file says of itself, for checks that need it
+    keys: tuple[str, ...] = ()  # fingerprints (SHA-256, hex) of the secrets in play; the secrets themselves are never kept
+    errored: str | None = None  # why we could not drive it: our fault, not the target's
+
+    @cached_property
+    def client_events(self) -> tuple[Seen, ...]:
+        """Every SSE event that reached the client; empty where there was no stream."""
+        return tuple(self._events(self.client.response))
+
+    @cached_property
+    def upstream_events(self) -> tuple[Seen, ...]:
+        """Every SSE event that the last upstream call was answered with."""
+        return tuple(self._events(self.upstream[-1].response if self.upstream else None))
+
+    def _events(self, response: Response | None) -> Iterator[Seen]:
+        if response is None or not response.is_sse:
+            return
+        decode = _CODECS.get(self.case.surface)
+        for number, frame in enumerate(response.frames):
+            if frame.data is None:
+                yield Seen(frame=number, raw=frame, data=NOT_JSON, event=None)
+                continue
+            try:
+                data = json.loads(frame.data)
+            except ValueError:
+                data = NOT_JSON
+            typed = None
+            if decode is not None and isinstance(data, dict):
+                try:
+                    typed = decode(frame)
+                except sse.WireError:
+                    typed = None
+            yield Seen(frame=number, raw=frame, data=data, event=typed)
