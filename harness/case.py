@@ -5,17 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from harness.recording.format import Surface as Surface  # one word for it in recordings and cases
+
 MARKER: Final = "{marker}"  # stands in a case's prompt; the runner puts the exchange's marker there
-
-
-class Surface(StrEnum):
-    """A protocol, named by its path, not by its vendor."""
-
-    CHAT = "chat"
-    RESPONSES = "responses"
-    MESSAGES = "messages"
-    GEMINI = "gemini"
-    MODELS = "models"
 
 
 class Route(StrEnum):

@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Any
 
 from harness.case import Case, RecordingFacts, Route, Surface
+from harness.recording.format import Headers as Headers
+from harness.recording.format import Read as Read  # on the upstream side: one write
 from harness.wire import chat, gemini, messages, responses, sse
-
-Headers = tuple[tuple[str, str], ...]  # in the order and spelling of the wire
 
 
 class End(StrEnum):
@@ -37,14 +37,6 @@ def value(headers: Headers, name: str) -> str | None:
     """The first value of a header, or None."""
     found = values(headers, name)
     return found[0] if found else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """The bytes of one read (or one write, on the upstream side), after transfer-decoding, before content-decoding."""
-
-    at_ms: int
-    data: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +245,6 @@ class Exchange:
     account: AccountReading | None = None
     recording: RecordingFacts | None = None
     promises: dict[str, Any] = field(default_factory=dict)  # what the target file says of itself, for checks that need it
-    keys: tuple[str, ...] = ()  # fingerprints (SHA-256, hex) of the secrets in play; the secrets themselves are never kept
     errored: str | None = None  # why we could not drive it: our fault, not the target's
 
     @cached_property

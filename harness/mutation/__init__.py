@@ -1,0 +1,1 @@
+"""Detection power, measured: named corruptions, the proxy that commits them, and which check notices each."""
