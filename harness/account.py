@@ -1,0 +1,69 @@
+"""Balance and usage rows, in the dialect that a target speaks. Money arrives as decimal USD and is kept as whole micro-USD."""
+
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
+
+import httpx2
+
+from harness.exchange import Balance, UsageRow
+
+
+class AccountError(Exception):
+    """The target claimed an account it does not show; the message says what came."""
+
+
+class Account(Protocol):
+    """Reads the account behind one key."""
+
+    async def read(self) -> Balance: ...
+
+
+def micro_usd(amount: Any) -> int:
+    """Whole micro-USD of a decimal number of USD, as text or number. Raises AccountError."""
+    try:
+        micro = Decimal(str(amount)) * 1_000_000
+    except InvalidOperation as error:
+        raise AccountError(f"an amount of money must be a decimal number, not {amount!r}") from error
+    if micro != micro.to_integral_value():
+        raise AccountError(f"{amount} USD is no whole number of micro-USD")
+    return int(micro)
+
+
+class WireproofAccount:
+    """`/api/v1/me/account` and `/api/v1/usage` (contract:178, contract:C34)."""
+
+    def __init__(self, client: httpx2.AsyncClient, root: str, key: str) -> None:
+        self._client = client
+        self._root = root
+        self._headers = {"authorization": f"Bearer {key}"}
+
+    async def read(self) -> Balance:
+        account = await self._get("/api/v1/me/account")
+        usage = await self._get("/api/v1/usage?limit=1000")
+        try:
+            available = account["balance"]["available_usd"]
+            rows = usage["data"]
+            return Balance(available_micro_usd=micro_usd(available), rows=tuple(_row(row) for row in rows))
+        except (KeyError, TypeError) as error:
+            raise AccountError(f"the account documents of {self._root} lack {error}") from error
+
+    async def _get(self, path: str) -> Any:
+        answer = await self._client.get(self._root + path, headers=self._headers)
+        if answer.status_code != httpx2.codes.OK:
+            raise AccountError(f"GET {path} answered {answer.status_code}")
+        return json.loads(answer.content, parse_float=Decimal)
+
+
+def _row(row: dict[str, Any]) -> UsageRow:
+    cost = row["cost_micro_usd"] if "cost_micro_usd" in row else micro_usd(row["cost_usd"])
+    return UsageRow(
+        request_id=row["request_id"],
+        model=row["model"],
+        cost_micro_usd=cost,
+        input_tokens=row.get("input_tokens"),
+        output_tokens=row.get("output_tokens"),
+        cache_read_tokens=row.get("cache_read_tokens"),
+        cache_write_tokens=row.get("cache_write_tokens"),
+        estimated=bool(row.get("estimated", False)),
+    )

@@ -1,0 +1,99 @@
+"""Which exchanges to drive and which requirements each is judged by: cases x models x rules, decided before anything is sent."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+from harness.case import Case, Route, Surface
+from harness.exchange import Exchange
+from harness.requirement import Rule
+from harness.target import Model
+from harness.verdict import Errored, Inconclusive, NotApplicable, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One exchange to drive."""
+
+    id: str  # "case-model": unique in a run, and short enough to be named with -k
+    case: Case
+    model: str
+    route: Route
+
+
+def suite_modules(package: str = "suites") -> tuple[ModuleType, ...]:
+    """Every module of the suites, imported, in order of name; their tests left out."""
+    root = importlib.import_module(package)
+    names = sorted(
+        found.name
+        for found in pkgutil.walk_packages(root.__path__, prefix=f"{package}.")
+        if ".tests" not in found.name and not found.name.rpartition(".")[2].startswith("_")
+    )
+    return tuple(importlib.import_module(name) for name in names)
+
+
+def rules_of(modules: Iterable[ModuleType]) -> tuple[Rule, ...]:
+    return tuple(rule for module in modules for rule in getattr(module, "RULES", ()))
+
+
+def cases_of(modules: Iterable[ModuleType]) -> tuple[Case, ...]:
+    cases = tuple(case for module in modules for case in getattr(module, "CASES", ()))
+    seen: set[str] = set()
+    for case in cases:
+        if case.id in seen:
+            raise ValueError(f"two cases are called {case.id}: a case's id is permanent and its own")
+        seen.add(case.id)
+    return cases
+
+
+def plan(cases: Sequence[Case], models: Sequence[Model]) -> tuple[Planned, ...]:
+    """Each case on each model that serves its surface.
+
+    A case of the model list is about the key, not about a model, so it is driven once, for the first model.
+    A recording of DeepSeek's dialect is played on a DeepSeek model where there is one, and the others on the others.
+    """
+    planned = []
+    for case in cases:
+        for model in _fitting(case, models):
+            route = model.surfaces.get(case.surface, Route.NATIVE)
+            planned.append(Planned(id=f"{case.id}-{model.id}", case=case, model=model.id, route=route))
+    return tuple(planned)
+
+
+def _fitting(case: Case, models: Sequence[Model]) -> Sequence[Model]:
+    if case.surface is Surface.MODELS:
+        return models[:1]
+    surface = Surface.MESSAGES if case.surface is Surface.COUNT_TOKENS else case.surface
+    serving = [model for model in models if surface in model.surfaces]
+    deepseek = [model for model in serving if "deepseek" in model.id]
+    if "vendor-deepseek" in case.traits:
+        serving = deepseek
+    elif "played" in case.traits and len(deepseek) < len(serving):
+        serving = [model for model in serving if model not in deepseek]
+    # Vendor traffic is played once, whatever the number of models: what it shows is the bytes, not the model.
+    return serving[:1] if "played" in case.traits else serving
+
+
+def judge(rule: Rule, exchange: Exchange, declared: str | None = None) -> Verdict:
+    """The verdict. A check that raises is our own fault and says so."""
+    if declared is not None:
+        return NotApplicable(declared)
+    if exchange.errored is not None:
+        return Errored(exchange.errored)
+    try:
+        return rule.check(exchange)
+    except Exception as error:  # noqa: BLE001  # whatever a check raises is the harness's fault, never a verdict on the target
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f"{trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace is not None else "?"
+        return Errored(f"the check of {rule.requirement.id} raised {type(error).__name__}: {error} (in {place})")
+
+
+def unserved(rule: Rule, planned: Planned) -> Verdict | None:
+    """A verdict that needs no exchange: translated routes are not byte pipes, so native comparisons say nothing of them."""
+    if planned.route is Route.TRANSLATED and rule.requirement.id.startswith("native/"):
+        return Inconclusive("a translated route is not byte for byte")
+    return None

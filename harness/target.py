@@ -1,0 +1,209 @@
+"""What a gateway under test is, and what it promises: a TOML file, or what the command line and /v1/models tell.
+
+    [target]
+    name = "our gateway, staging"
+    base_url = "http://127.0.0.1:8080"       # the SDKs' own bases follow from it, or are given below
+    openai_base = "http://127.0.0.1:8080/v1"
+    upstream_port = 9100                     # where the gateway expects its vendors: wireproof's upstream witness listens there
+
+    [keys]                                   # names of environment variables, never the keys themselves
+    good = ["WIREPROOF_API_KEY"]             # each on an account of its own; with one, cases that watch the balance run alone
+    other_group = "WIREPROOF_OTHER_GROUP_KEY"
+    empty_wallet = "WIREPROOF_EMPTY_WALLET_KEY"
+
+    [[models]]
+    id = "gpt-5-4"
+    surfaces = { chat = "native", responses = "native" }
+
+    [account]
+    dialect = "wireproof"                    # or "none": then nothing about billing is judged
+    settle_ms = 2000                         # how long after an answer the books may still move
+
+    [timeouts]
+    first_byte_ms = 30000
+    idle_ms = 60000
+
+    [[not_applicable]]
+    requirement = "billing/*"
+    reason = "prepaid elsewhere"
+"""
+
+import fnmatch
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from harness.case import Key, Route, Surface
+from harness.toml_file import TomlFile, UserFileError
+
+DIALECTS: Final = ("wireproof", "none")
+_SURFACES: Final = {
+    surface.value: surface for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI, Surface.COUNT_TOKENS)
+}
+
+
+class TargetError(UserFileError):
+    """The target cannot be used as it was given; the message says how to mend it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bases:
+    """The base URL that each SDK is given."""
+
+    openai: str  # ends in /v1
+    anthropic: str
+    gemini: str
+    root: str  # for /api/v1/... and /v1beta/...
+
+    @classmethod
+    def of(cls, base_url: str, openai: str | None = None, anthropic: str | None = None, gemini: str | None = None) -> "Bases":
+        root = base_url.rstrip("/").removesuffix("/v1")
+        return cls(openai=openai or f"{root}/v1", anthropic=anthropic or root, gemini=gemini or root, root=root)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    id: str
+    surfaces: dict[Surface, Route]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotServed:
+    """Requirements that the target declared it does not keep, by slug or glob."""
+
+    requirement: str
+    reason: str
+
+    def covers(self, slug: str) -> bool:
+        return fnmatch.fnmatchcase(slug, self.requirement)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    name: str
+    bases: Bases | None  # None: the embedded reference gateway, started by the run
+    good_keys: tuple[str, ...] = field(repr=False, default=())
+    other_keys: dict[Key, str] = field(repr=False, default_factory=dict)
+    models: tuple[Model, ...] = ()  # empty: asked of the target
+    upstream_port: int = 0  # 0: any free one, for the embedded gateway
+    dialect: str = "none"
+    settle_ms: int = 0
+    first_byte_ms: int | None = None
+    idle_ms: int | None = None
+    not_served: tuple[NotServed, ...] = ()
+
+    def declared(self, requirement: str) -> str | None:
+        """Why the requirement does not apply, where the target said so beforehand."""
+        return next((entry.reason for entry in self.not_served if entry.covers(requirement)), None)
+
+    def promises(self) -> dict[str, Any]:
+        """What checks and reports may know of it; no secret among it."""
+        return {"name": self.name, "settle_ms": self.settle_ms, "first_byte_ms": self.first_byte_ms, "idle_ms": self.idle_ms}
+
+
+def check_url(url: str, where: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise TargetError(f"{where} {url!r} is not a URL: give something like http://127.0.0.1:8080")
+    return url.rstrip("/")
+
+
+def read_target(path: Path) -> Target:
+    """The target that a TOML file describes. Raises UserFileError, which names file and line."""
+    file = TomlFile(path)
+    file.only(file.values, ("target", "keys", "models", "account", "timeouts", "not_applicable"), "a target file")
+    about = file.take(file.values, "target", dict, "a target file", {})
+    file.only(about, ("name", "base_url", "openai_base", "anthropic_base", "gemini_base", "upstream_port"), "[target]")
+    base_url = file.take(about, "base_url", str, "[target]")
+    if base_url is None:
+        raise file.error("target", "[target] needs `base_url`, the gateway's address")
+    try:
+        bases = Bases.of(
+            check_url(base_url, "base_url"),
+            *(file.take(about, name, str, "[target]") for name in ("openai_base", "anthropic_base", "gemini_base")),
+        )
+    except TargetError as error:
+        raise file.error("base_url", str(error)) from error
+    account = file.take(file.values, "account", dict, "a target file", {})
+    file.only(account, ("dialect", "settle_ms"), "[account]")
+    dialect = file.take(account, "dialect", str, "[account]", "none")
+    if dialect not in DIALECTS:
+        raise file.error("dialect", f"`dialect` must be one of {', '.join(DIALECTS)}, not {dialect!r}")
+    timeouts = file.take(file.values, "timeouts", dict, "a target file", {})
+    file.only(timeouts, ("first_byte_ms", "idle_ms"), "[timeouts]")
+    good, others = _keys(file)
+    return Target(
+        name=file.take(about, "name", str, "[target]", base_url),
+        bases=bases,
+        good_keys=good,
+        other_keys=others,
+        models=_models(file),
+        upstream_port=file.take(about, "upstream_port", int, "[target]", 0),
+        dialect=dialect,
+        settle_ms=file.take(account, "settle_ms", int, "[account]", 0),
+        first_byte_ms=file.take(timeouts, "first_byte_ms", int, "[timeouts]"),
+        idle_ms=file.take(timeouts, "idle_ms", int, "[timeouts]"),
+        not_served=_not_served(file),
+    )
+
+
+def _keys(file: TomlFile) -> tuple[tuple[str, ...], dict[Key, str]]:
+    keys = file.take(file.values, "keys", dict, "a target file", {})
+    file.only(keys, ("good", "other_group", "empty_wallet"), "[keys]")
+
+    def secret(name: str, key: str) -> str:
+        if not isinstance(name, str):
+            raise file.error(key, f"`{key}` names environment variables, not {name!r}")
+        found = os.environ.get(name)
+        if not found:
+            raise file.error(key, f"the environment variable {name} is not set: export it with the gateway's key")
+        return found
+
+    good = tuple(secret(name, "good") for name in file.take(keys, "good", list, "[keys]", []))
+    others = {
+        key: secret(file.take(keys, word, str, "[keys]"), word)
+        for word, key in (("other_group", Key.OTHER_GROUP), ("empty_wallet", Key.EMPTY_WALLET))
+        if word in keys
+    }
+    return good, others
+
+
+def _models(file: TomlFile) -> tuple[Model, ...]:
+    models = []
+    for number, entry in enumerate(file.take(file.values, "models", list, "a target file", [])):
+        file.only(entry, ("id", "surfaces"), "[[models]]")
+        if "id" not in entry:
+            raise file.error("models", "a [[models]] entry needs `id`", nth=number)
+        surfaces = {}
+        for name, route in file.take(entry, "surfaces", dict, "[[models]]", {}, nth=number).items():
+            if name not in _SURFACES:
+                raise file.error(name, f"`{name}` is not a surface: it is one of {', '.join(_SURFACES)}")
+            if route not in tuple(Route):
+                raise file.error(name, f"`{name}` must be one of {', '.join(Route)}, not {route!r}")
+            surfaces[_SURFACES[name]] = Route(route)
+        models.append(Model(id=entry["id"], surfaces=surfaces or served_by(entry["id"])))
+    return tuple(models)
+
+
+def _not_served(file: TomlFile) -> tuple[NotServed, ...]:
+    entries = []
+    for number, entry in enumerate(file.take(file.values, "not_applicable", list, "a target file", [])):
+        file.only(entry, ("requirement", "reason"), "[[not_applicable]]")
+        if not entry.get("requirement") or not entry.get("reason"):
+            raise file.error("not_applicable", "a [[not_applicable]] entry needs `requirement` and `reason`", nth=number)
+        entries.append(NotServed(requirement=entry["requirement"], reason=entry["reason"]))
+    return tuple(entries)
+
+
+def served_by(model_id: str) -> dict[Surface, Route]:
+    """The native surfaces of a model that nobody described, by the family that its name shows."""
+    name = model_id.lower()
+    if "claude" in name:
+        return {Surface.MESSAGES: Route.NATIVE}
+    if "gemini" in name:
+        return {Surface.GEMINI: Route.NATIVE}
+    if name.startswith(("gpt", "o1", "o3", "o4", "chatgpt", "codex")):
+        return {Surface.CHAT: Route.NATIVE, Surface.RESPONSES: Route.NATIVE}
+    return {Surface.CHAT: Route.NATIVE}
