@@ -1,0 +1,126 @@
+"""Models, groups, upstreams and prices, as the configuration declares them (contract:042 to contract:069, C22, C29).
+
+A price is integer micro-USD per million tokens, so that a request's cost is one integer division, rounded half up once.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reference_gateway.routes import Surface
+
+MILLION = 1_000_000
+
+
+class UpstreamKind(StrEnum):
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+
+
+SURFACES = {
+    UpstreamKind.OPENAI: (Surface.CHAT, Surface.RESPONSES),
+    UpstreamKind.ANTHROPIC: (Surface.MESSAGES, Surface.COUNT_TOKENS),
+    UpstreamKind.GEMINI: (Surface.GEMINI,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Milliseconds. `first_byte_ms` bounds the wait for a stream's first byte, `answer_ms` that for the head of an answer that is no stream
+    (it comes only when the model is done: C40), `idle_ms` the silence between two reads."""
+
+    connect_ms: int = 5_000
+    first_byte_ms: int = 30_000
+    answer_ms: int = 600_000
+    idle_ms: int = 300_000
+    client_stall_ms: int = 300_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """One vendor base URL. `secret` is put where the vendor wants it and is never shown."""
+
+    name: str
+    kind: UpstreamKind
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    base_path: bytes  # without a slash at its end
+    secret: bytes = field(repr=False)
+
+    @property
+    def host_header(self) -> bytes:
+        default = 443 if self.tls else 80
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host.encode() if self.port == default else f"{host}:{self.port}".encode()
+
+    @property
+    def auth_header(self) -> tuple[bytes, bytes]:
+        match self.kind:
+            case UpstreamKind.OPENAI:
+                return b"authorization", b"Bearer " + self.secret
+            case UpstreamKind.ANTHROPIC:
+                return b"x-api-key", self.secret
+            case UpstreamKind.GEMINI:
+                return b"x-goog-api-key", self.secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens by the class they are priced in; the classes are disjoint. Reasoning is part of output (C30)."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """micro-USD per million tokens of each class."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+
+    def cost(self, usage: Usage) -> int:
+        """micro-USD of one request, rounded half up once."""
+        total = (
+            usage.input_tokens * self.input
+            + usage.output_tokens * self.output
+            + usage.cache_read_tokens * self.cache_read
+            + usage.cache_write_5m_tokens * self.cache_write_5m
+            + usage.cache_write_1h_tokens * self.cache_write_1h
+        )
+        return (total + MILLION // 2) // MILLION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """`upstream_id` is what the vendor calls it; where it equals `id` the request body is not touched at all."""
+
+    id: str
+    upstream: Upstream
+    upstream_id: str
+    surfaces: frozenset[Surface]
+    prices: Prices
+    max_output_tokens: int
+    context_window: int
+    owned_by: str
+    family: str
+    capabilities: tuple[str, ...] = ()
+    created: int = 0  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    upstreams: Mapping[str, Upstream]
+    models: Mapping[str, Model]
+    groups: Mapping[str, Mapping[str, Model]]  # group name -> model id -> model

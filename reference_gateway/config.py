@@ -1,0 +1,282 @@
+"""The configuration file: what may stand in it, checked at start; every error is one sentence that names the line.
+
+Secrets never stand in it in clear: a key of a caller is given by its hash, or, like every upstream key, by the name of an environment variable
+(`..._env`) or of a file (`..._file`, relative to the configuration).
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from reference_gateway import toml_lines
+from reference_gateway.catalog import MILLION, SURFACES, Catalog, Model, Prices, Timeouts, Upstream, UpstreamKind
+from reference_gateway.keys import Key, digest
+from reference_gateway.routes import Surface
+from reference_gateway.toml_lines import ConfigError, Table
+
+__all__ = ["Account", "Config", "ConfigError", "load"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    name: str
+    opening_balance_micro_usd: int
+    low_balance_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    host: str
+    port: int
+    database: str
+    synchronous: str
+    max_body_bytes: int
+    max_answer_bytes: int
+    timeouts: Timeouts
+    catalog: Catalog
+    accounts: Mapping[str, Account]
+    keys: tuple[Key, ...]
+    pepper: bytes = field(repr=False)
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Raises ConfigError."""
+    root = toml_lines.read(path)
+    reader = _Reader(root, path.parent, environ)
+    config = reader.config()
+    root.close()
+    return config
+
+
+class _Reader:
+    def __init__(self, root: Table, folder: Path, environ: Mapping[str, str]) -> None:
+        self._root = root
+        self._folder = folder
+        self._environ = environ
+
+    def config(self) -> Config:
+        server = self._root.table("server")
+        timeouts = self._timeouts(self._root.table("timeouts"))
+        pepper = self._secret(self._root.table("security"), "pepper")
+        upstreams = {name: self._upstream(name, table) for name, table in self._root.tables("upstreams")}
+        models = self._models(upstreams)
+        groups = {name: self._group(table, models) for name, table in self._root.tables("groups")}
+        accounts = {name: self._account(name, table) for name, table in self._root.tables("accounts")}
+        keys = self._keys(pepper, accounts, groups)
+        database = server.string("database", "gateway.sqlite3")
+        synchronous = server.string("synchronous", "normal")
+        if synchronous not in ("normal", "full"):
+            raise server.error(f'synchronous is "{synchronous}"; it must be "normal" or "full"', "synchronous")
+        config = Config(
+            host=server.string("host", "127.0.0.1"),
+            port=server.integer("port", 8080),
+            database=database if database == ":memory:" else str(self._folder / database),
+            synchronous=synchronous,
+            max_body_bytes=server.integer("max_body_bytes", 32 * 1024 * 1024),
+            max_answer_bytes=server.integer("max_answer_bytes", 64 * 1024 * 1024),
+            timeouts=timeouts,
+            catalog=Catalog(upstreams=upstreams, models=models, groups=groups),
+            accounts=accounts,
+            keys=keys,
+            pepper=pepper,
+        )
+        server.close()
+        return config
+
+    def _timeouts(self, table: Table) -> Timeouts:
+        usual = Timeouts()
+        timeouts = Timeouts(
+            connect_ms=table.integer("connect_ms", usual.connect_ms),
+            first_byte_ms=table.integer("first_byte_ms", usual.first_byte_ms),
+            answer_ms=table.integer("answer_ms", usual.answer_ms),
+            idle_ms=table.integer("idle_ms", usual.idle_ms),
+            client_stall_ms=table.integer("client_stall_ms", usual.client_stall_ms),
+        )
+        table.close()
+        return timeouts
+
+    def _secret(self, table: Table, name: str, *, close: bool = True) -> bytes:
+        """The secret that `name_env` or `name_file` points at."""
+        variable, file = table.string(f"{name}_env", ""), table.string(f"{name}_file", "")
+        if bool(variable) == bool(file):
+            raise table.error(f"[{table.name}] needs one of {name}_env (an environment variable) and {name}_file (a file)")
+        if variable:
+            value = self._environ.get(variable, "")
+            if not value:
+                raise table.error(f"{name}_env names {variable}, which is not set; export {variable}", f"{name}_env")
+        else:
+            try:
+                value = (self._folder / file).read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise table.error(f"{name}_file {file} cannot be read ({error}); write the secret there", f"{name}_file") from error
+            if not value:
+                raise table.error(f"{name}_file {file} is empty; write the secret there", f"{name}_file")
+        if not value.isascii() or not value.isprintable():
+            raise table.error(f"the secret of {name} holds characters that no HTTP header may carry")
+        if close:
+            table.close()
+        return value.encode()
+
+    def _upstream(self, name: str, table: Table) -> Upstream:
+        kind_name = table.string("kind")
+        if kind_name not in list(UpstreamKind):
+            raise table.error(f'kind is "{kind_name}"; it must be one of {", ".join(UpstreamKind)}', "kind")
+        base_url = table.string("base_url")
+        try:
+            url = urlsplit(base_url)
+            port = url.port
+        except ValueError:
+            raise table.error(f"base_url {base_url} is not a URL", "base_url") from None
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.username:
+            raise table.error(f"base_url {base_url} must be http(s)://host[:port][/path] and no more", "base_url")
+        ca_file = table.string("ca_file", "")
+        tls: ssl.SSLContext | None = None
+        if url.scheme == "https":
+            try:
+                tls = ssl.create_default_context(cafile=str(self._folder / ca_file) if ca_file else None)
+            except (OSError, ssl.SSLError) as error:
+                raise table.error(f"ca_file {ca_file} cannot be used: {error}", "ca_file") from error
+        return Upstream(
+            name=name,
+            kind=UpstreamKind(kind_name),
+            host=url.hostname,
+            port=port or (443 if tls else 80),
+            tls=tls,
+            base_path=url.path.rstrip("/").encode(),
+            secret=self._secret(table, "key"),
+        )
+
+    def _models(self, upstreams: Mapping[str, Upstream]) -> dict[str, Model]:
+        models: dict[str, Model] = {}
+        for table in self._root.array("models"):
+            model = self._model(table, upstreams)
+            if model.id in models:
+                raise table.error(f"model {model.id} stands here a second time; give each id once", "id")
+            models[model.id] = model
+        return models
+
+    def _model(self, table: Table, upstreams: Mapping[str, Upstream]) -> Model:
+        id_ = table.string("id")
+        upstream = upstreams.get(table.string("upstream"))
+        if upstream is None:
+            known = ", ".join(upstreams) or "none"
+            raise table.error(f'model {id_}: upstream "{table.string("upstream")}" is not defined; defined are {known}', "upstream")
+        native = [surface for surface in SURFACES[upstream.kind] if surface is not Surface.COUNT_TOKENS]
+        names = table.strings("surfaces", tuple(native))
+        for name in names:
+            if name not in native:
+                raise table.error(f"model {id_}: surface {name} is not one that upstream {upstream.name} speaks ({', '.join(native)})", "surfaces")
+        surfaces = {Surface(name) for name in names}
+        if Surface.MESSAGES in surfaces:
+            surfaces.add(Surface.COUNT_TOKENS)
+        model = Model(
+            id=id_,
+            upstream=upstream,
+            upstream_id=table.string("upstream_id", id_),
+            surfaces=frozenset(surfaces),
+            prices=self._prices(table.table("prices"), upstream.kind),
+            max_output_tokens=table.integer("max_output_tokens", 8192),
+            context_window=table.integer("context_window", 128_000),
+            owned_by=table.string("owned_by", upstream.kind),
+            family=table.string("family", id_.split("-")[0]),
+            capabilities=table.strings("capabilities", ("text", "streaming")),
+            created=table.integer("created", 1_767_225_600),
+        )
+        table.close()
+        return model
+
+    def _prices(self, table: Table, kind: UpstreamKind) -> Prices:
+        """C22: cache writes cost 1.25 and 2 times the input where the vendor is Anthropic, and the input price elsewhere, unless said otherwise."""
+        input_, output = self._usd(table, "input"), self._usd(table, "output")
+        anthropic = kind is UpstreamKind.ANTHROPIC
+        prices = Prices(
+            input=input_,
+            output=output,
+            cache_read=self._usd(table, "cache_read", input_),
+            cache_write_5m=self._usd(table, "cache_write_5m", input_ * 5 // 4 if anthropic else input_),
+            cache_write_1h=self._usd(table, "cache_write_1h", input_ * 2 if anthropic else input_),
+        )
+        table.close()
+        return prices
+
+    def _usd(self, table: Table, key: str, default: int | None = None) -> int:
+        """A USD amount written as a string, since a TOML float would not be exact; in micro-USD."""
+        if default is not None and key not in table:
+            table.string(key, "0")
+            return default
+        text = table.string(key)
+        try:
+            micro = Decimal(text) * MILLION
+        except InvalidOperation:
+            raise table.error(f'{key} is "{text}"; it must be a USD amount such as "1.25"', key) from None
+        if not micro.is_finite() or micro < 0 or micro != int(micro):
+            raise table.error(f'{key} is "{text}"; it must be a USD amount from 0 up, with at most six decimals', key)
+        return int(micro)
+
+    def _group(self, table: Table, models: Mapping[str, Model]) -> dict[str, Model]:
+        names = table.strings("models")
+        table.close()
+        if names == ("*",):
+            return dict(models)
+        for name in names:
+            if name not in models:
+                raise table.error(f"model {name} is not defined; add [[models]] with that id, or take it out", "models")
+        return {name: models[name] for name in names}
+
+    def _account(self, name: str, table: Table) -> Account:
+        account = Account(
+            name=name,
+            opening_balance_micro_usd=self._usd(table, "balance_usd", 0),
+            low_balance_micro_usd=self._usd(table, "low_balance_usd", 5 * MILLION),
+        )
+        table.close()
+        return account
+
+    def _keys(self, pepper: bytes, accounts: Mapping[str, Account], groups: Mapping[str, Mapping[str, Model]]) -> tuple[Key, ...]:
+        keys: dict[bytes, Key] = {}
+        for table in self._root.array("keys"):
+            key = self._key(table, pepper)
+            for word, name, known in (("account", key.account, set(accounts)), ("group", key.group, set(groups))):
+                if name not in known:
+                    raise table.error(f"key {key.id}: {word} {name} is not defined; add [{word}s.{name}]", word)
+            if key.hash in keys or key.id in {other.id for other in keys.values()}:
+                raise table.error(f"key {key.id} stands here a second time; give each key once", "id")
+            keys[key.hash] = key
+        return tuple(keys.values())
+
+    def _key(self, table: Table, pepper: bytes) -> Key:
+        id_ = table.string("id")
+        if "hash" in table:
+            text, mask = table.string("hash"), table.string("mask", "")
+            scheme, _, hexadecimal = text.partition(":")
+            try:
+                hash_ = bytes.fromhex(hexadecimal)
+            except ValueError:
+                hash_ = b""
+            if scheme != "hmac-sha256" or len(hash_) != 32:
+                raise table.error(f"key {id_}: hash must be hmac-sha256: and 64 hexadecimal digits", "hash")
+        else:
+            secret = self._secret(table, "secret", close=False)
+            hash_, mask = digest(pepper, secret), f"{secret[:8].decode()}...****{secret[-4:].decode()}"
+        expires_at = table.integer("expires_at", 0)
+        key = Key(
+            id=id_,
+            hash=hash_,
+            mask=mask,
+            account=table.string("account"),
+            group=table.string("group"),
+            revoked=table.boolean("revoked", False),
+            expires_at=float(expires_at) if expires_at else None,
+            quota_micro_usd=self._usd(table, "quota_usd", 0),
+            limit_5h_micro_usd=self._usd(table, "limit_5h_usd", 0),
+            limit_1d_micro_usd=self._usd(table, "limit_1d_usd", 0),
+            limit_7d_micro_usd=self._usd(table, "limit_7d_usd", 0),
+        )
+        table.close()
+        return key

@@ -1,0 +1,79 @@
+"""Client keys: kept only as HMAC-SHA256 with a pepper, each bound to one account and one group (contract:020 to contract:029, C6).
+
+The table is looked up by the keyed digest, so how long a look-up takes says nothing about any secret: without the pepper nobody can choose a
+digest. The digest found is compared once more in constant time.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+
+def digest(pepper: bytes, secret: bytes) -> bytes:
+    return hmac.digest(pepper, secret, "sha256")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key; the USD limits are in micro-USD and 0 means none."""
+
+    id: str
+    hash: bytes
+    account: str
+    group: str
+    mask: str = ""
+    revoked: bool = False
+    expires_at: float | None = None  # Unix seconds
+    quota_micro_usd: int = 0
+    limit_5h_micro_usd: int = 0
+    limit_1d_micro_usd: int = 0
+    limit_7d_micro_usd: int = 0
+
+
+class KeyRing:
+    def __init__(self, pepper: bytes, keys: Iterable[Key]) -> None:
+        self._pepper = pepper
+        self._by_hash = {key.hash: key for key in keys}
+        self.by_id = {key.id: key for key in self._by_hash.values()}
+
+    def find(self, secret: bytes, now: float) -> Key | None:
+        """The live key of that secret; None for one that is unknown, revoked or expired: the caller is told no difference."""
+        wanted = digest(self._pepper, secret)
+        key = self._by_hash.get(wanted)
+        if key is None or not hmac.compare_digest(key.hash, wanted) or key.revoked:
+            return None
+        if key.expires_at is not None and now >= key.expires_at:
+            return None
+        return key
+
+
+def presented(headers: Mapping[bytes, bytes], query: bytes) -> bytes | None:
+    """The secret a request shows: x-api-key over Bearer over x-goog-api-key over `?key=` (contract:024; C2: on every surface alike).
+
+    The first place that is present decides, so a bad x-api-key is not mended by a good Bearer.
+    """
+    secret = headers.get(b"x-api-key")
+    if secret is not None:
+        return secret
+    authorization = headers.get(b"authorization")
+    if authorization is not None:
+        scheme, _, secret = authorization.partition(b" ")
+        return secret.strip() if scheme.lower() == b"bearer" else b""
+    secret = headers.get(b"x-goog-api-key")
+    if secret is not None:
+        return secret
+    if b"key=" in query:
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            if name == b"key":
+                return value
+    return None
+
+
+def without_key(query: bytes) -> bytes:
+    """The query as the upstream may see it: every other parameter byte for byte, the caller's key gone."""
+    if b"key" not in query:
+        return query
+    return b"&".join(part for part in query.split(b"&") if part.partition(b"=")[0] != b"key")
