@@ -17,10 +17,13 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
+from harness.judged import Expected, ExpectedKind
 from harness.toml_file import TomlFile, UserFileError
 
 
-class Expected(StrEnum):
+class Outcome(StrEnum):
+    """The words of the file."""
+
     FAILS = "fails"
     FLAKY = "flaky"  # may fail or pass
 
@@ -28,13 +31,17 @@ class Expected(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     requirement: str
-    outcome: Expected
+    outcome: Outcome
     reason: str
     link: str | None = None
     expires: date | None = None
     model: str = "*"
     case: str = "*"
     line: int = 0
+
+    def as_expected(self) -> Expected:
+        kind = ExpectedKind.FAILURE if self.outcome is Outcome.FAILS else ExpectedKind.FLAKE
+        return Expected(kind=kind, reason=self.reason, link=self.link, expires=self.expires.isoformat() if self.expires else None)
 
     def covers(self, requirement: str, case: str, model: str) -> bool:
         return (
@@ -75,16 +82,16 @@ def read_expectations(path: Path) -> Expectations:
         for name in ("requirement", "reason"):
             if not isinstance(entry.get(name), str) or not entry[name].strip():
                 raise file.error("expect", f"an [[expect]] entry needs `{name}`", nth=number)
-        outcome = entry.get("outcome", Expected.FAILS)
-        if outcome not in tuple(Expected):
-            raise file.error("outcome", f"`outcome` must be one of {', '.join(Expected)}, not {outcome!r}")
+        outcome = entry.get("outcome", Outcome.FAILS)
+        if outcome not in tuple(Outcome):
+            raise file.error("outcome", f"`outcome` must be one of {', '.join(Outcome)}, not {outcome!r}")
         expires = entry.get("expires")
         if expires is not None and type(expires) is not date:
             raise file.error("expires", "`expires` must be a day such as 2027-01-31, without quotes")
         entries.append(
             Expectation(
                 requirement=entry["requirement"],
-                outcome=Expected(outcome),
+                outcome=Outcome(outcome),
                 reason=entry["reason"],
                 link=entry.get("link"),
                 expires=expires,

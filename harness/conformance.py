@@ -1,0 +1,228 @@
+"""One conformance run: what is judged, on which evidence, and what is written down. pytest is one front end of it."""
+
+import importlib.metadata
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Final, Protocol
+
+from harness.case import Case, Client
+from harness.exchange import Exchange
+from harness.expectations import Expectations, read_expectations
+from harness.judged import Arithmetic, Judged, tally
+from harness.plan import Planned, cases_of, judge, plan, suite_modules, unserved
+from harness.recording.format import RecordingError
+from harness.recording.library import LibraryError
+from harness.replay import SERVED, case_for
+from harness.requirement import Rule
+from harness.runfile import Run, RunHeader, RunWriter, TargetFacts, read_run
+from harness.session import LiveSession
+from harness.settings import Settings
+from harness.toml_file import UserFileError
+from harness.upstream.witness import PortTaken
+
+RUN_FILE: Final = "run.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One thing to be judged: a requirement on one exchange."""
+
+    rule: Rule
+    planned: Planned
+
+    @property
+    def name(self) -> str:
+        return f"{self.rule.requirement.id}[{self.planned.id}]"
+
+
+class Evidence(Protocol):
+    """Where exchanges come from: a gateway that is driven, or a run that was stored."""
+
+    planned: Sequence[Planned]
+
+    def begin(self, wanted: Iterable[Planned]) -> None: ...
+
+    def exchange(self, planned: Planned) -> Exchange: ...
+
+    def declared(self, requirement: str) -> str | None: ...
+
+    def close(self) -> None: ...
+
+
+class Live:
+    """Evidence from a gateway, driven ahead."""
+
+    def __init__(self, settings: Settings, cases: Sequence[Case]) -> None:
+        self.session = LiveSession(settings)
+        self.session.open()
+        if settings.recordings != "shipped":
+            played = (case_for(recording) for recording in self.session.library.all() if recording.surface in SERVED)
+            cases = tuple(case for case in played if case.method == "POST")
+        self.planned = plan(cases, self.session.models)
+        self._futures: dict[str, Future[Exchange]] = {}
+
+    def begin(self, wanted: Iterable[Planned]) -> None:
+        chosen = tuple(wanted)
+        self.session.preload(Client(planned.case.client) for planned in chosen)
+        for planned in chosen:
+            self._futures[planned.id] = self.session.submit(planned)
+
+    def exchange(self, planned: Planned) -> Exchange:
+        return self._futures[planned.id].result()
+
+    def declared(self, requirement: str) -> str | None:
+        return self.session.target.declared(requirement)
+
+    def close(self) -> None:
+        for future in self._futures.values():
+            future.cancel()
+        self.session.close()
+
+
+class Stored:
+    """Evidence from a run file: judged again, with no network."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.planned = tuple(
+            Planned(id=exchange.id, case=exchange.case, model=exchange.model, route=exchange.route) for exchange in run.exchanges.values()
+        )
+        self._declared = {
+            judged.requirement: judged.verdict.reason for judged in run.verdicts if type(judged.verdict).__name__ == "NotApplicable"
+        }
+
+    def begin(self, wanted: Iterable[Planned]) -> None:
+        pass
+
+    def exchange(self, planned: Planned) -> Exchange:
+        return self.run.exchanges[planned.id]
+
+    def declared(self, requirement: str) -> str | None:
+        return self._declared.get(requirement)
+
+    def close(self) -> None:
+        pass
+
+
+class Conformance:
+    """Opened, asked for its questions, begun with those that were selected, and closed."""
+
+    def __init__(self, settings: Settings, evidence: Evidence, modules: tuple[ModuleType, ...], command: Sequence[str]) -> None:
+        self.settings = settings
+        self.evidence = evidence
+        self.modules = modules
+        self.command = tuple(command)
+        self.expectations = read_expectations(settings.expectations) if settings.expectations else Expectations()
+        self.judged: list[Judged] = []
+        self.arithmetic = Arithmetic()
+        self._selected = 0
+        self._writer: RunWriter | None = None
+        self._written: set[str] = set()
+        self._by_surface: dict[str, list[Planned]] = {}
+        for planned in evidence.planned:
+            self._by_surface.setdefault(planned.case.surface, []).append(planned)
+
+    @classmethod
+    def open(cls, settings: Settings, *, command: Sequence[str] = ()) -> "Conformance":
+        """Raises TargetError, UserFileError, RunFileError, RecordingError: each one sentence for the user."""
+        modules = suite_modules()
+        evidence: Evidence = Stored(read_run(settings.run)) if settings.run else Live(settings, cases_of(modules))
+        try:
+            return cls(settings, evidence, modules, command)
+        except BaseException:
+            evidence.close()
+            raise
+
+    def questions(self, module: ModuleType) -> Iterable[Question]:
+        """What the rules of one suite module ask, over all exchanges of the plan."""
+        rules: tuple[Rule, ...] = getattr(module, "RULES", ())
+        for rule in rules:
+            for surface in sorted(rule.given.surfaces):
+                for planned in self._by_surface.get(surface, ()):
+                    if rule.given.holds(planned.case):
+                        yield Question(rule=rule, planned=planned)
+
+    def begin(self, selected: Sequence[Question]) -> None:
+        """Check the expectations against what is selected, open the run file, and set the exchanges going, in order."""
+        triples = ((asked.rule.requirement.id, asked.planned.case.id, asked.planned.model) for asked in selected)
+        self.expectations.check(triples, datetime.now(UTC).date())
+        self._selected = len(selected)
+        wanted = {asked.planned.id: asked.planned for asked in selected}
+        if not isinstance(self.evidence, Stored):
+            self._writer = RunWriter(self.settings.out / RUN_FILE, self._header(len(selected)), secrets=self._secrets())
+        self.evidence.begin(wanted.values())
+
+    def judge(self, asked: Question) -> Judged:
+        """Wait for the exchange, judge it, write both down."""
+        requirement = asked.rule.requirement
+        declared = self.evidence.declared(requirement.id)
+        verdict = unserved(asked.rule, asked.planned)
+        exchange = None
+        if verdict is None:
+            exchange = self.evidence.exchange(asked.planned)
+            verdict = judge(asked.rule, exchange, declared)
+        expectation = self.expectations.of(requirement.id, asked.planned.case.id, asked.planned.model)
+        judged = Judged(
+            requirement=requirement.id,
+            severity=requirement.severity,
+            case=asked.planned.case.id,
+            surface=asked.planned.case.surface,
+            model=asked.planned.model,
+            verdict=verdict,
+            exchange=asked.planned.id if exchange is not None else None,
+            expected=expectation.as_expected() if expectation else None,
+        )
+        if self._writer is not None:
+            if exchange is not None and exchange.id not in self._written:
+                self._written.add(exchange.id)
+                self._writer.exchange(exchange)
+            self._writer.verdict(requirement, judged)
+        self.judged.append(judged)
+        return judged
+
+    def close(self, *, complete: bool) -> Arithmetic:
+        """Write the footer. A run that was broken off is readable too, and says so."""
+        if self._writer is not None:
+            if isinstance(self.evidence, Live):
+                self._writer.calls_made = self.evidence.session.runner.calls_made
+            self.arithmetic = self._writer.close(complete=complete)
+        else:
+            self.arithmetic = tally(self.judged, selected=self._selected, driven=len(self.evidence.planned))
+        self.evidence.close()
+        return self.arithmetic
+
+    def _header(self, selected: int) -> RunHeader:
+        evidence = self.evidence
+        assert isinstance(evidence, Live)
+        target = evidence.session.target
+        return RunHeader(
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            wireproof=version("wireproof"),
+            target=TargetFacts(
+                name=target.name, base_url=target.bases.root if target.bases else "", declared={**target.promises(), "dialect": target.dialect}
+            ),
+            sdks={name: version(name) for name in ("openai", "anthropic", "google-genai", "httpx2")},
+            recordings=self.settings.recordings,
+            selected=selected,
+            models=tuple(model.id for model in evidence.session.models),
+            command=self.command,
+        )
+
+    def _secrets(self) -> tuple[str, ...]:
+        evidence = self.evidence
+        assert isinstance(evidence, Live)
+        return (*evidence.session.target.good_keys, *evidence.session.target.other_keys.values())
+
+
+def version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+# What a user can mend: each is one sentence, and exit code 2.
+USER_ERRORS: Final = (UserFileError, RunFileError, RecordingError, LibraryError, PortTaken)

@@ -1,0 +1,258 @@
+"""Drives exchanges: client witness, gateway, upstream witness and account, put together into evidence.
+
+Everything runs in one event loop. Nothing is judged here.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+import httpx2
+
+from harness import client as client_witness
+from harness.account import Account, AccountError, WireproofAccount
+from harness.case import Case, Key, Outcome, Surface
+from harness.client import Call
+from harness.exchange import AccountReading, Balance, Exchange, Hop, Response, SdkReading
+from harness.mask import Masker
+from harness.plan import Planned
+from harness.progress import ClientProgress
+from harness.recording.format import Recording
+from harness.recording.library import Library
+from harness.recording.marking import mark, new_marker
+from harness.replay import facts
+from harness.target import Bases, Target
+from harness.upstream.witness import UpstreamWitness
+
+WRONG_KEY: Final = "sk-byts-wireproof00never0issued00key0"
+_CALL_SECONDS: Final = 20.0  # no exchange of a suite takes longer unless the gateway hangs
+_SETTLE_BOUND_MS: Final = 2000  # billing-and-storage 4.3: poll until settled, with a bound
+
+
+class Gate:
+    """Many at a time, or one alone."""
+
+    def __init__(self, concurrency: int) -> None:
+        self._free = asyncio.Semaphore(concurrency)
+        self._changed = asyncio.Condition()
+        self._running = 0
+        self._alone = False
+
+    @asynccontextmanager
+    async def enter(self, *, alone: bool) -> AsyncIterator[None]:
+        async with self._free:
+            async with self._changed:
+                if alone:
+                    await self._changed.wait_for(lambda: not self._alone)
+                    self._alone = True
+                    await self._changed.wait_for(lambda: self._running == 0)
+                else:
+                    await self._changed.wait_for(lambda: not self._alone)
+                    self._running += 1
+            try:
+                yield
+            finally:
+                async with self._changed:
+                    if alone:
+                        self._alone = False
+                    else:
+                        self._running -= 1
+                    self._changed.notify_all()
+
+
+class Runner:
+    """One target, ready to be driven. `bases` may differ from the target's own when a proxy stands between."""
+
+    def __init__(self, *, target: Target, bases: Bases, library: Library, witness: UpstreamWitness, concurrency: int) -> None:
+        self.target = target
+        self.bases = bases
+        self.library = library
+        self.witness = witness
+        self.calls_made = 0
+        self._gate = Gate(concurrency)
+        self._http = httpx2.AsyncClient(trust_env=False, timeout=10)
+        # The first key serves all that watches no balance; the others are lanes, one account-watching exchange at a time on each.
+        self._lanes: asyncio.Queue[str] = asyncio.Queue()
+        for key in target.good_keys[1:]:
+            self._lanes.put_nowait(key)
+        self._one_key = len(target.good_keys) == 1
+        self._masker = Masker(
+            {
+                "client-key": (*target.good_keys, WRONG_KEY),
+                "other-group-key": [key for kind, key in target.other_keys.items() if kind is Key.OTHER_GROUP],
+                "empty-wallet-key": [key for kind, key in target.other_keys.items() if kind is Key.EMPTY_WALLET],
+            }
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def drive(self, planned: Planned) -> Exchange:
+        """The evidence of one exchange. What goes wrong on our side is told in `errored`, never raised."""
+        case = planned.case
+        if not case.account or self._one_key:
+            alone = case.serial or (case.account and self._one_key)
+            async with self._gate.enter(alone=alone):
+                return await self._safely(planned, self._key(case, None))
+        lane = await self._lanes.get()  # before the gate: who waits for a lane must not keep others out
+        try:
+            async with self._gate.enter(alone=case.serial):
+                return await self._safely(planned, self._key(case, lane), lane)
+        finally:
+            self._lanes.put_nowait(lane)
+
+    def _key(self, case: Case, lane: str | None) -> str | None:
+        match case.key:
+            case Key.GOOD:
+                return lane or (self.target.good_keys[0] if self.target.good_keys else None)
+            case Key.MISSING:
+                return None
+            case Key.WRONG:
+                return WRONG_KEY
+            case Key.OTHER_GROUP | Key.EMPTY_WALLET:
+                return self.target.other_keys.get(case.key)
+
+    async def _safely(self, planned: Planned, key: str | None, lane: str | None = None) -> Exchange:
+        try:
+            return await self._drive(planned, key, lane)
+        except Exception as error:  # noqa: BLE001  # our own fault becomes an Errored verdict with its words, not a lost run
+            empty = Hop(request=client_witness.nothing_sent(), response=None, error=str(error))
+            where = error.__traceback__
+            while where is not None and where.tb_next is not None:
+                where = where.tb_next
+            place = f" ({where.tb_frame.f_code.co_filename.rpartition('/')[2]}:{where.tb_lineno})" if where else ""
+            return Exchange(
+                id=planned.id,
+                case=planned.case,
+                model=planned.model,
+                route=planned.route,
+                marker="",
+                client=empty,
+                errored=f"could not drive it: {type(error).__name__}: {error}{place}",
+            )
+
+    async def _drive(self, planned: Planned, key: str | None, lane: str | None) -> Exchange:
+        case = planned.case
+        recording = self.library.load(case.play.recording) if case.play is not None else None
+        marker = new_marker()
+        model = case.model or planned.model
+        body = self._body(case, recording, marker)
+        account = self._account(lane or (self.target.good_keys[0] if self.target.good_keys else None)) if case.account else None
+        before = await account.read() if account else None
+
+        began = time.perf_counter()
+        progress = ClientProgress()
+        if case.play is not None:
+            self.witness.expect(marker, case.play, surface=case.surface, client_progress=progress, began=began)
+        try:
+            self.calls_made += 1
+            call = Call(
+                case=case, model=model, body=body, base=self.bases, key=key, progress=progress, began=began, timeout_s=_CALL_SECONDS
+            )
+            result = await client_witness.drive(call)
+            await self.witness.settled(marker, timeout_s=2.0)
+            hops = self.witness.hops(marker)
+        finally:
+            self.witness.forget(marker)
+        exchange = Exchange(
+            id=planned.id,
+            case=case,
+            model=model,
+            route=planned.route,
+            marker=marker,
+            client=result.hop,
+            upstream=hops,
+            sdk=result.sdk,
+            account=await self._after(account, before, case) if account and before else None,
+            recording=facts(recording) if recording else None,
+            promises=self.target.promises(),
+        )
+        return masked(exchange, self._masker)
+
+    def _body(self, case: Case, recording: Recording | None, marker: str) -> Mapping[str, Any] | None:
+        """The request's JSON without `model` and `stream`, with the marker in its prompt."""
+        if case.body is not None or case.method == "GET":
+            return None
+        request = case.request
+        if request is None:
+            try:
+                request = json.loads(recording.request.body) if recording else None
+            except ValueError:
+                request = None
+        if not isinstance(request, Mapping):
+            request = plain_request(case.surface)
+        return mark(case.surface, {key: value for key, value in request.items() if key not in ("model", "stream")}, marker)
+
+    def _account(self, key: str | None) -> Account | None:
+        if self.target.dialect == "none" or key is None:
+            return None
+        return WireproofAccount(self._http, self.target.bases.root if self.target.bases else self.bases.root, key)
+
+    async def _after(self, account: Account, before: Balance, case: Case) -> AccountReading:
+        """The books once they have come to rest: at once where something must have moved and did, else when the target's own time is up."""
+        moves = case.outcome is Outcome.SUCCESS
+        deadline = time.perf_counter() + (max(self.target.settle_ms, _SETTLE_BOUND_MS) if moves else self.target.settle_ms) / 1000
+        if not moves and self.target.settle_ms:
+            await asyncio.sleep(self.target.settle_ms / 1000)
+        while True:
+            after = await account.read()
+            if not moves or after != before or time.perf_counter() >= deadline:
+                return AccountReading(before=before, after=after)
+            await asyncio.sleep(0.02)
+
+
+def plain_request(surface: Surface) -> dict[str, Any]:
+    """The smallest request of a surface, for recordings that kept none."""
+    prompt = "Say something."
+    match surface:
+        case Surface.RESPONSES:
+            return {"input": prompt}
+        case Surface.GEMINI:
+            return {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
+        case Surface.MESSAGES:
+            return {"max_tokens": 1024, "messages": [{"role": "user", "content": prompt}]}
+        case _:
+            return {"messages": [{"role": "user", "content": prompt}]}
+
+
+def masked(exchange: Exchange, masker: Masker) -> Exchange:
+    """The same exchange without a secret in it, lengths kept."""
+    return replace(
+        exchange,
+        client=_masked_hop(exchange.client, masker),
+        upstream=tuple(_masked_hop(hop, masker) for hop in exchange.upstream),
+        sdk=_masked_sdk(exchange.sdk, masker) if exchange.sdk else None,
+    )
+
+
+def _masked_hop(hop: Hop, masker: Masker) -> Hop:
+    request = replace(
+        hop.request,
+        target=masker.text(hop.request.target),
+        headers=masker.headers(hop.request.headers),
+        body=masker.mask(hop.request.body),
+    )
+    return replace(hop, request=request, response=_masked_response(hop.response, masker) if hop.response else None)
+
+
+def _masked_response(response: Response, masker: Masker) -> Response:
+    """Masked over the whole body, then cut into the same reads: a key may lie across two of them."""
+    whole = masker.mask(response.encoded)
+    reads, at = [], 0
+    for read in response.reads:
+        reads.append(replace(read, data=whole[at : at + len(read.data)]))
+        at += len(read.data)
+    return replace(response, headers=masker.headers(response.headers), reads=tuple(reads))
+
+
+def _masked_sdk(sdk: SdkReading, masker: Masker) -> SdkReading:
+    error = replace(sdk.error, message=masker.text(sdk.error.message)) if sdk.error else None
+    clean = json.loads(masker.text(json.dumps({"final": sdk.final, "events": sdk.events})))
+    return replace(sdk, error=error, final=clean["final"], events=tuple(clean["events"]))
+
+
+__all__ = ["AccountError", "Gate", "Runner", "masked", "plain_request"]

@@ -1,0 +1,262 @@
+"""A live run: the target made ready, the witnesses started, exchanges driven ahead in one background event loop.
+
+Submitting ahead is what makes a run fast: pytest asks for evidence item by item, and finds most of it gathered already.
+"""
+
+import asyncio
+import json
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, TypeVar
+
+import httpx2
+
+from harness import client as client_witness
+from harness.case import Case, Client, Key, Outcome, Play, Surface
+from harness.exchange import Exchange
+from harness.plan import Planned
+from harness.recording.library import Library
+from harness.runner import Runner
+from harness.settings import Settings
+from harness.target import Bases, Model, Target, TargetError, check_url, read_target, served_by
+from harness.upstream.witness import UpstreamWitness
+
+T = TypeVar("T")
+
+EMBEDDED: Final = "reference gateway (embedded)"
+_LANES: Final = 8  # accounts of the embedded gateway
+_START_SECONDS: Final = 20
+_SHORT_MS: Final = 700  # the embedded gateway gives up on a silent vendor after this: stalls are played for real
+
+
+class Loop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="wireproof-witnesses", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.submit(work).result()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def close(self) -> None:
+        self.run(_cancel_all())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        self._loop.close()
+
+
+async def _cancel_all() -> None:
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class EmbeddedGateway:
+    """The reference gateway in a process of its own, its vendors all being the upstream witness."""
+
+    def __init__(self, upstream_url: str, command: Iterable[str] | None = None) -> None:
+        self._folder = TemporaryDirectory(prefix="wireproof-gateway-")
+        words = ["demo", "--upstream", upstream_url, "--accounts", str(_LANES + 1), "--state", self._folder.name]
+        words += ["--first-byte-ms", str(_SHORT_MS), "--idle-ms", str(_SHORT_MS)]
+        self._process = subprocess.Popen(
+            [*(command or (sys.executable, "-m", "reference_gateway")), *words],
+            stdout=subprocess.PIPE,
+            stderr=(Path(self._folder.name) / "stderr.log").open("wb"),
+            text=True,
+        )
+
+    def ready(self) -> Target:
+        """Wait for its one line of JSON, and make it a target. Raises TargetError."""
+        reader = threading.Timer(_START_SECONDS, self._process.kill)
+        reader.start()
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        reader.cancel()
+        try:
+            told = json.loads(line)
+        except ValueError:
+            said = (Path(self._folder.name) / "stderr.log").read_text(errors="replace").strip().splitlines()
+            self.stop()
+            raise TargetError(f"the embedded reference gateway did not start: {said[-1] if said else 'it said nothing'}") from None
+        return Target(
+            name=EMBEDDED,
+            bases=Bases.of(told["listening"]),
+            good_keys=tuple(told["keys"]),
+            other_keys={Key.OTHER_GROUP: told["other_group_key"], Key.EMPTY_WALLET: told["empty_wallet_key"]},
+            dialect="wireproof",
+            first_byte_ms=_SHORT_MS,
+            idle_ms=_SHORT_MS,
+        )
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._folder.cleanup()
+
+
+class LiveSession:
+    """Opened once per run; `submit` may be called from any thread."""
+
+    def __init__(self, settings: Settings, *, tell: Callable[[str], None] = lambda _: None) -> None:
+        self.settings = settings
+        self.target: Target
+        self.models: tuple[Model, ...] = ()
+        self.library = Library.open(settings.recordings)
+        self.runner: Runner
+        self.witness: UpstreamWitness
+        self._tell = tell
+        self._loop = Loop()
+        self._gateway: EmbeddedGateway | None = None
+        self._environment = client_witness.scrubbed_environment()
+
+    def open(self) -> None:
+        """Everything up to the first exchange. Raises TargetError or UserFileError, with one sentence that says how to mend it."""
+        self._environment.__enter__()
+        try:
+            target = self._given_target()
+            port = self.settings.upstream_port or target.upstream_port
+            if target.bases is not None and not port:
+                raise TargetError(
+                    "say where the gateway expects its vendors: configure their base URLs to http://127.0.0.1:PORT and give --upstream-port PORT"
+                )
+            self.witness = UpstreamWitness(self.library.load, port=port, models=self.library)
+            self._loop.run(self.witness.start())
+            if target.bases is None:
+                self._tell("starting the embedded reference gateway")
+                self._gateway = EmbeddedGateway(self.witness.url)
+                target = self._gateway.ready()
+            self.target = target
+            self._loop.run(self._open())
+        except BaseException:
+            self.close()
+            raise
+
+    def _given_target(self) -> Target:
+        settings = self.settings
+        if settings.target is not None:
+            target = read_target(settings.target)
+            if settings.base_url:
+                target = replace(target, bases=Bases.of(check_url(settings.base_url, "--base-url")))
+            return replace(target, good_keys=(settings.api_key, *target.good_keys)) if settings.api_key else target
+        if settings.base_url is None:
+            return Target(name=EMBEDDED, bases=None)
+        url = check_url(settings.base_url, "--base-url")
+        return Target(name=url, bases=Bases.of(url), good_keys=(settings.api_key,) if settings.api_key else ())
+
+    async def _open(self) -> None:
+        bases = self.target.bases
+        assert bases is not None  # the embedded gateway has told where it listens
+        self.models = self._chosen(self.target.models or await self._listed(bases))
+        self.runner = Runner(
+            target=self.target, bases=bases, library=self.library, witness=self.witness, concurrency=self.settings.concurrency
+        )
+        await self._probe()
+
+    def _chosen(self, models: tuple[Model, ...]) -> tuple[Model, ...]:
+        if not self.settings.models:
+            return models
+        known = {model.id: model for model in models}
+        missing = [name for name in self.settings.models if name not in known]
+        if missing:
+            raise TargetError(f"the gateway lists no model {missing[0]!r}: it lists {', '.join(known) or 'none'}")
+        return tuple(known[name] for name in self.settings.models)
+
+    async def _listed(self, bases: Bases) -> tuple[Model, ...]:
+        """The models of GET /v1/models. Raises TargetError for what is no gateway, or one that does not take the key."""
+        key = self.target.good_keys[0] if self.target.good_keys else None
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        url = f"{bases.openai}/models"
+        try:
+            async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
+                answer = await client.get(url, headers=headers)
+        except httpx2.HTTPError as error:
+            raise TargetError(f"nothing answers at {bases.root} ({error or type(error).__name__}): start the gateway, or correct --base-url") from None
+        if answer.status_code in (401, 403):
+            given = "refused the key" if key else "wants a key"
+            raise TargetError(f"the gateway {given} ({answer.status_code} from {url}): give one that it takes by WIREPROOF_API_KEY or --api-key")
+        try:
+            document = json.loads(answer.content)
+            ids = [entry["id"] for entry in document["data"]]
+        except (ValueError, KeyError, TypeError):
+            kind = answer.headers.get("content-type", "no content type")
+            if "html" in kind:
+                raise TargetError(f"{url} answers with a web page ({kind}), so it is not a gateway's API: correct --base-url") from None
+            if self.settings.models:
+                return tuple(Model(id=name, surfaces=served_by(name)) for name in self.settings.models)
+            raise TargetError(
+                f"{url} answers {answer.status_code} and no model list: name the models by --models or in a target file"
+            ) from None
+        if not ids:
+            raise TargetError(f"{url} lists no models for this key: bind it to a group that has some")
+        return tuple(Model(id=name, surfaces=served_by(name)) for name in ids)
+
+    async def _probe(self) -> None:
+        """One plain call per surface, until one reaches the upstream witness; none doing so means that there is nothing to prove."""
+        answers = []
+        tried: set[Surface] = set()
+        for model in self.models:
+            for surface, route in model.surfaces.items():
+                if surface in tried or surface is Surface.COUNT_TOKENS:
+                    continue
+                tried.add(surface)
+                recording = self.library.any(surface)
+                if recording is None:
+                    continue
+                case = Case(
+                    id=f"probe/{surface}", surface=surface, client=Client.RAW, play=Play(recording=recording), outcome=Outcome.SUCCESS
+                )
+                exchange = await self.runner.drive(Planned(id=f"{case.id}-{model.id}", case=case, model=model.id, route=route))
+                if exchange.errored:
+                    raise TargetError(exchange.errored)
+                if exchange.upstream:
+                    return
+                status = exchange.client.response.status if exchange.client.response else None
+                if status in (401, 403):
+                    raise TargetError(f"the gateway refused the key for {model.id} ({status}): give one that it takes by WIREPROOF_API_KEY or --api-key")
+                answers.append(f"{model.id} {status or exchange.client.error}")
+        raise TargetError(
+            f"the gateway never called the upstream witness at {self.witness.url} ({'; '.join(answers) or 'no text model'}): "
+            "configure its vendors' base URLs to that address"
+        )
+
+    def preload(self, clients: Iterable[Client]) -> None:
+        """Import the SDKs that will be needed; it takes seconds, so it is begun early."""
+        client_witness.preload(set(clients))
+
+    def submit(self, planned: Planned) -> "Future[Exchange]":
+        return self._loop.submit(self.runner.drive(planned))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._loop.run(work)
+
+    def close(self) -> None:
+        if hasattr(self, "runner"):
+            self._loop.run(self.runner.close())
+        if hasattr(self, "witness"):
+            self._loop.run(self.witness.stop())
+        self._loop.close()
+        if self._gateway is not None:
+            self._gateway.stop()
+        self._environment.__exit__(None, None, None)
+
+
+def fresh_id() -> str:
+    return secrets.token_hex(4)

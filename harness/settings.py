@@ -1,0 +1,87 @@
+"""What a run is told: every option of the command line, each also an environment variable."""
+
+import argparse
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from harness.toml_file import UserFileError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option, for pytest and for `wireproof run` alike."""
+
+    name: str
+    help: str
+    default: str | None = None
+    metavar: str = "X"
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return "WIREPROOF_" + self.name.upper()
+
+
+OPTIONS: Final = (
+    Option(name="base_url", metavar="URL", help="the gateway under test; without it the embedded reference gateway is started"),
+    Option(name="api_key", metavar="KEY", help="a key of the gateway under test (better given by the environment variable)"),
+    Option(name="models", metavar="ID,ID", help="only these models; without it all that the gateway lists"),
+    Option(name="target", metavar="FILE", help="TOML file that says what the gateway is and promises"),
+    Option(name="upstream_port", metavar="PORT", help="where the upstream witness listens: the gateway's vendors must be configured to be there"),
+    Option(name="concurrency", metavar="N", default="16", help="exchanges driven at the same time"),
+    Option(name="expectations", metavar="FILE", help="TOML file of known failures and flakes"),
+    Option(name="out", metavar="DIR", default="reports/latest", help="where the run file and the reports go"),
+    Option(name="recordings", metavar="WHICH", default="shipped", help="what the upstream plays: shipped, corpus (see `wireproof corpus pull`) or a folder"),
+    Option(name="run", metavar="FILE", help="judge this stored run again, with no network"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    models: tuple[str, ...] = ()
+    target: Path | None = None
+    upstream_port: int | None = None
+    concurrency: int = 16
+    expectations: Path | None = None
+    out: Path = Path("reports/latest")
+    recordings: str = "shipped"
+    run: Path | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> "Settings":
+        """The command line's values before the environment's before the defaults. Raises UserFileError."""
+        values: dict[str, Any] = {}
+        for option in OPTIONS:
+            value = given.get(option.name) or environment.get(option.variable) or option.default
+            if value is None:
+                continue
+            values[option.name] = _converted(option, value)
+        return cls(**values)
+
+
+def _converted(option: Option, value: str) -> Any:
+    match option.name:
+        case "upstream_port" | "concurrency":
+            if not value.isdecimal() or not 0 < int(value) < 65536:
+                raise UserFileError(f"{option.flag} takes a whole number from 1 to 65535, not {value!r}")
+            return int(value)
+        case "models":
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        case "target" | "expectations" | "out" | "run":
+            return Path(value)
+        case _:
+            return value
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    for option in OPTIONS:
+        default = f" (default: {option.default})" if option.default else ""
+        parser.add_argument(option.flag, metavar=option.metavar, help=f"{option.help}{default} [{option.variable}]")
