@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import pytest
+
+from harness.case import Key, Route, Surface
+from harness.target import Bases, read_target, served_by
+from harness.toml_file import UserFileError
+
+GOOD = """
+[target]
+name = "ours"
+base_url = "http://127.0.0.1:8080/v1"
+upstream_port = 9100
+
+[keys]
+good = ["WP_KEY_A", "WP_KEY_B"]
+other_group = "WP_KEY_C"
+
+[[models]]
+id = "gpt-5-4"
+surfaces = { chat = "native", messages = "translated" }
+
+[[models]]
+id = "claude-sonnet-4-6"
+
+[account]
+dialect = "wireproof"
+settle_ms = 50
+
+[[not_applicable]]
+requirement = "billing/*"
+reason = "prepaid"
+"""
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ABC":
+        monkeypatch.setenv(f"WP_KEY_{name}", f"secret-{name}-000000")
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "target.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_target_file_says_it_all(tmp_path: Path) -> None:
+    target = read_target(written(tmp_path, GOOD))
+    assert target.bases == Bases.of("http://127.0.0.1:8080")
+    assert target.bases.openai == "http://127.0.0.1:8080/v1"
+    assert target.good_keys == ("secret-A-000000", "secret-B-000000")
+    assert target.other_keys == {Key.OTHER_GROUP: "secret-C-000000"}
+    assert target.models[0].surfaces == {Surface.CHAT: Route.NATIVE, Surface.MESSAGES: Route.TRANSLATED}
+    assert target.models[1].surfaces == {Surface.MESSAGES: Route.NATIVE}
+    assert target.declared("billing/zero-on-failure") == "prepaid"
+    assert target.declared("sse/framing") is None
+    assert "secret" not in repr(target)
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("upstream_port", "upstraem_port", "line 5: [target] has no key `upstraem_port`; did you mean `upstream_port`?"),
+        ("[account]", "[acount]", "line 18: a target file has no key `acount`; did you mean `account`?"),
+        ('"http://127.0.0.1:8080/v1"', '"localhost:8080"', "line 4: base_url 'localhost:8080' is not a URL"),
+        ('dialect = "wireproof"', 'dialect = "bank"', "line 19: `dialect` must be one of wireproof, none, not 'bank'"),
+        ("settle_ms = 50", 'settle_ms = "fast"', "line 20: `settle_ms` in [account] must be a whole number, not 'fast'"),
+        ("WP_KEY_C", "WP_KEY_UNSET", "the environment variable WP_KEY_UNSET is not set"),
+        ('chat = "native"', 'chat = "natve"', "line 13: `chat` must be one of native, translated, not 'natve'"),
+        ('chat = "native"', 'chatt = "native"', "line 13: `chatt` is not a surface"),
+        ('reason = "prepaid"', "", "[[not_applicable]] entry needs `requirement` and `reason`"),
+        ("[target]", "[target", "is not TOML"),
+    ],
+)
+def test_a_mistake_is_named_by_file_and_line_in_one_sentence(tmp_path: Path, old: str, new: str, says: str) -> None:
+    path = written(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(UserFileError) as caught:
+        read_target(path)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserFileError, match="cannot be read"):
+        read_target(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("model", "surfaces"),
+    [
+        ("gpt-5-5", {Surface.CHAT, Surface.RESPONSES}),
+        ("claude-opus-4-8", {Surface.MESSAGES}),
+        ("gemini-3-1-pro", {Surface.GEMINI}),
+        ("deepseek-v4-pro", {Surface.CHAT}),
+    ],
+)
+def test_a_family_is_known_by_its_name(model: str, surfaces: set[Surface]) -> None:
+    assert set(served_by(model)) == surfaces
