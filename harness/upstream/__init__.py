@@ -1,0 +1,1 @@
+"""The upstream witness: stands where the vendors stand, answers with recordings, keeps what the gateway sent."""

@@ -1,0 +1,196 @@
+"""Plays one Answer on one connection, and keeps what was really sent and when."""
+
+import asyncio
+import time
+from typing import Final, assert_never
+
+from harness.case import Pace
+from harness.exchange import End, Headers, Hop, Read, Request, Response
+from harness.progress import ClientProgress
+from harness.upstream.answer import LAST_CHUNK, Answer, Ending, chunk, head_bytes
+from harness.upstream.connection import Connection, PeerGone
+
+LOCKSTEP_S: Final = 2.0  # how long a read waits for the client to have the one before
+_MISSES: Final = 3  # so many, and the rest is sent unwaited: a gateway that buffers everything would cost 2 s a read
+_BURST_BYTES: Final = 1 << 16  # written at once
+_BEFORE_RESET_S: Final = 0.02  # an RST may overtake what its receiver has not read yet
+
+
+class Call:
+    """One call of the gateway, as it goes on."""
+
+    def __init__(self, request: Request, began: float, error: str | None = None) -> None:
+        self.request = request
+        self.error = error
+        self.missed: list[int] = []
+        self._began = began  # time.perf_counter() when the exchange began
+        self._head: tuple[int, Headers] | None = None
+        self._head_ms = 0
+        self._reads: list[Read] = []
+        self._end = End.TIMEOUT  # until it is known better: our side gave up
+        self._end_ms: int | None = None
+        self._closed_ms: int | None = None
+
+    def head_sent(self, status: int, headers: Headers) -> None:
+        self._head = (status, headers)
+        self._head_ms = self._now_ms()
+
+    def sent(self, data: bytes) -> None:
+        self._reads.append(Read(at_ms=self._now_ms(), data=data))
+
+    def ended(self, end: End) -> None:
+        self._end = end
+        self._end_ms = self._now_ms()
+
+    def peer_left(self) -> None:
+        self._closed_ms = self._now_ms()
+        self.ended(End.ABORTED)
+
+    def hop(self) -> Hop:
+        """The call so far.
+
+        `Response.end`: EOF, all was sent; RESET, broken off as the play says; ABORTED, the gateway left first;
+        TIMEOUT, still open, or ended by `forget` or `stop`.
+        """
+        response = None
+        if self._head is not None:
+            status, headers = self._head
+            response = Response(
+                status=status,
+                headers=headers,
+                reads=tuple(self._reads),
+                end=self._end,
+                at_ms=self._head_ms,
+                end_ms=self._now_ms() if self._end_ms is None else self._end_ms,
+            )
+        return Hop(
+            request=self.request,
+            response=response,
+            closed_ms=self._closed_ms,
+            lockstep_missed=tuple(self.missed),
+            error=self.error,
+        )
+
+    def _now_ms(self) -> int:
+        return round((time.perf_counter() - self._began) * 1000)
+
+
+class Player:
+    """`spread`: each piece is a write of its own even in a burst. `scale` stretches the recorded times, which count from `since`."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        call: Call,
+        *,
+        pace: Pace = Pace.BURST,
+        spread: bool = False,
+        progress: ClientProgress | None = None,
+        since: float = 0.0,
+        scale: float = 1.0,
+    ) -> None:
+        self._connection = connection
+        self._call = call
+        self._pace = pace
+        self._spread = spread
+        self._progress = progress
+        self._scale = scale
+        self._since = since
+        self._waiting = progress is not None
+
+    async def play(self, answer: Answer, *, close: bool = False) -> None:
+        """Never raises for what the gateway does; the call says how it ended."""
+        try:
+            if not answer.silent:
+                await self._send(answer, close=close)
+            await self._end(answer.ending)
+        except PeerGone:
+            self._call.peer_left()
+        except asyncio.CancelledError:  # the witness stops, or forgets the marker
+            self._call.ended(End.TIMEOUT)
+            raise
+
+    async def _send(self, answer: Answer, *, close: bool) -> None:
+        headers = answer.sent_headers(close=close)
+        head = head_bytes(answer.status, headers)
+        at_once = self._pace is Pace.BURST and not self._spread
+        if self._pace is Pace.RECORDED and answer.pieces:
+            await self._until(answer.pieces[0].at_ms)
+        if not at_once:
+            self._connection.write(head)
+        self._call.head_sent(answer.status, headers)
+        await self._connection.drain()
+        writes = [chunk(piece.data) if answer.chunked else piece.data for piece in answer.pieces]
+        last = LAST_CHUNK if answer.chunked and answer.ending is Ending.COMPLETE else b""
+        if at_once:
+            await self._burst(answer, head, writes, last)
+        else:
+            await self._one_by_one(answer, writes, last)
+
+    async def _burst(self, answer: Answer, head: bytes, writes: list[bytes], last: bytes) -> None:
+        batch = head
+        for piece, write in zip(answer.pieces, writes, strict=True):
+            if len(batch) > _BURST_BYTES:
+                self._connection.write(batch)
+                await self._connection.drain()
+                batch = b""
+            batch += write
+            self._call.sent(piece.data)
+        self._connection.write(batch + last)
+        await self._connection.drain()
+
+    async def _one_by_one(self, answer: Answer, writes: list[bytes], last: bytes) -> None:
+        before = self._progress.received if self._progress else 0  # by an earlier call for the same marker
+        sent = 0
+        for number, (piece, write) in enumerate(zip(answer.pieces, writes, strict=True)):
+            match self._pace:
+                case Pace.BURST:
+                    await asyncio.sleep(0)  # the loop's turn: the write before leaves as a segment of its own
+                case Pace.RECORDED:
+                    await self._until(piece.at_ms)
+                case Pace.LOCKSTEP:
+                    if not await self._client_has(before + sent):
+                        self._call.missed.append(number - 1)
+                        self._waiting = len(self._call.missed) < _MISSES
+                case _:
+                    assert_never(self._pace)
+            self._connection.write(write)
+            self._call.sent(piece.data)
+            sent += len(piece.data)
+            await self._connection.drain()
+        self._connection.write(last)
+        await self._connection.drain()
+
+    async def _client_has(self, size_bytes: int) -> bool:
+        """False after two seconds in vain. Once the client hung up nobody will read on, so nothing is missed."""
+        progress = self._progress
+        if progress is None or not self._waiting or progress.received >= size_bytes:
+            return True
+        if await self._connection.unless_gone(progress.wait(size_bytes, LOCKSTEP_S)):
+            return True
+        if not progress.closed:
+            return False
+        self._waiting = False
+        await self._connection.hold(LOCKSTEP_S)  # the gateway's turn to hang up too
+        return True
+
+    async def _until(self, at_ms: int) -> None:
+        due = self._since + at_ms * self._scale / 1000
+        if (left := due - time.perf_counter()) > 0:
+            await self._connection.hold(left)
+
+    async def _end(self, ending: Ending) -> None:
+        match ending:
+            case Ending.COMPLETE:
+                self._call.ended(End.EOF)
+            case Ending.FIN:
+                self._connection.close()
+                self._call.ended(End.RESET)
+            case Ending.RESET:
+                await self._connection.hold(_BEFORE_RESET_S)
+                self._connection.reset()
+                self._call.ended(End.RESET)
+            case Ending.STALL:
+                await self._connection.hold(None)
+            case _:
+                assert_never(ending)

@@ -1,0 +1,254 @@
+"""The upstream witness: any path of any vendor, answered with the play that the marker in the request stands for."""
+
+import asyncio
+import errno
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from harness.case import Play, Surface
+from harness.exchange import Hop, Request
+from harness.progress import ClientProgress
+from harness.recording.format import Recording, RecordingError
+from harness.upstream import vendor_errors
+from harness.upstream.answer import Answer, whole
+from harness.upstream.connection import Connection
+from harness.upstream.plan import gzip_offered, plan
+from harness.upstream.player import Call, Player
+from harness.upstream.requests import Arrived
+from harness.wire.errors import Family
+
+_MARKER: Final = re.compile(rb"wpm-[0-9a-f]{10}")  # the form that the runner makes; see harness/recording/marking.py
+_PLANS: Final = 256  # kept, so that one play for many models is planned once
+_MODEL_LISTS: Final = {
+    Family.OPENAI: "models/openai-list",
+    Family.ANTHROPIC: "models/anthropic-list",
+    Family.GOOGLE: "models/gemini-list",
+}
+
+
+class ListenError(Exception):
+    """The witness cannot listen where it was told to."""
+
+
+class PortBusyError(ListenError):
+    """Another program has the port."""
+
+
+class _Expected:
+    """What is to be answered for one marker, and what was."""
+
+    def __init__(self, play: Play | None, surface: Surface, progress: ClientProgress | None, began: float) -> None:
+        self.play = play
+        self.surface = surface
+        self.progress = progress
+        self.began = began
+        self.calls: list[Call] = []
+        self.playing: dict[Call, Connection] = {}
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def take_up(self, call: Call, connection: Connection) -> None:
+        self.calls.append(call)
+        self.playing[call] = connection
+        self.idle.clear()
+
+    def finish(self, call: Call) -> None:
+        del self.playing[call]
+        if not self.playing:
+            self.idle.set()
+
+
+class UpstreamWitness:
+    """Lives in the event loop that `start` was awaited in; all its methods are for that loop.
+
+    `library_loader` gives the recording of an id and raises where there is none. `pace_scale` stretches Pace.RECORDED.
+    """
+
+    def __init__(
+        self, library_loader: Callable[[str], Recording], host: str = "127.0.0.1", port: int = 0, *, pace_scale: float = 1.0
+    ) -> None:
+        self._load = library_loader
+        self._host = host
+        self._port = port
+        self._pace_scale = pace_scale
+        self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+        self._expected: dict[str, _Expected] = {}
+        self._planned = lru_cache(maxsize=_PLANS)(self._plan)  # of a play, and whether gzip was offered
+        self._unmatched: list[Call] = []
+        self._model_lists: list[Call] = []
+        self._failure: Exception | None = None
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(self._accept, self._host, self._port, backlog=1024)
+        except OSError as error:
+            where = f"port {self._port} of {self._host}"
+            if error.errno == errno.EADDRINUSE:
+                raise PortBusyError(f"{where} is taken by another program: give the upstream witness another port, or 0 for any") from error
+            raise ListenError(f"the upstream witness cannot listen on {where} ({error.strerror}): give another one") from error
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Ends every stall and closes every connection. Raises what went wrong in the witness itself, if anything did."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        connections = tuple(self._connections)
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*(connection.task for connection in connections if connection.task), return_exceptions=True)
+        if server is not None:
+            await server.wait_closed()
+        self._raise_failure()
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._host}:{self._port}"
+
+    def expect(self, marker: str, play: Play | None, *, surface: Surface, client_progress: ClientProgress | None, began: float) -> None:
+        """Answers each call that carries `marker` (wpm- and ten hex digits) with `play`; None: with an error, since none may come.
+
+        Faults speak as the recording's surface does; `surface` is for the error. `began`: time.perf_counter() when the exchange did.
+        Raises what the library raises, ValueError for a marker of another form or already expected, PlayError.
+        """
+        if not _MARKER.fullmatch(marker.encode()):
+            raise ValueError(f"{marker!r} is no marker: it must be wpm- and ten hex digits")
+        if marker in self._expected:
+            raise ValueError(f"marker {marker} is expected already: forget it first, or make another")
+        if play is not None:
+            self._planned(play, True)
+        self._expected[marker] = _Expected(play, surface, client_progress, began)
+
+    def hops(self, marker: str) -> tuple[Hop, ...]:
+        """Every call for the marker so far, in order of arrival. Raises what went wrong in the witness itself."""
+        self._raise_failure()
+        return tuple(call.hop() for call in self._expected[marker].calls)
+
+    async def settled(self, marker: str, timeout: float) -> bool:  # noqa: ASYNC109  the caller's own bound
+        """True once no call for the marker is being answered; False when `timeout` seconds were over before that."""
+        try:
+            await asyncio.wait_for(self._expected[marker].idle.wait(), timeout)
+        except TimeoutError:
+            return False
+        self._raise_failure()
+        return True
+
+    def forget(self, marker: str) -> None:
+        """Drops the marker and its hops, and hangs up on calls that are still open."""
+        for connection in self._expected.pop(marker).playing.values():
+            connection.cancel()
+
+    @property
+    def unmatched(self) -> tuple[Hop, ...]:
+        """Requests that carried no marker we know, and were answered 404 for it."""
+        return tuple(call.hop() for call in self._unmatched)
+
+    @property
+    def model_lists(self) -> tuple[Hop, ...]:
+        """GET requests without a marker that were answered with a recorded model list."""
+        return tuple(call.hop() for call in self._model_lists)
+
+    def _accept(self) -> Connection:
+        connection = Connection(self._serve)
+        self._connections.add(connection)
+        return connection
+
+    async def _serve(self, connection: Connection) -> None:
+        try:
+            while self._server is not None and (arrived := await connection.next_request()) is not None:
+                await self._answer(connection, arrived)
+                if arrived.close:
+                    break
+            connection.close()
+        except Exception as error:  # our own fault: told to whoever asks for the hops next
+            self._failure = self._failure or error
+            connection.reset()
+        finally:
+            self._connections.discard(connection)
+
+    async def _answer(self, connection: Connection, arrived: Arrived) -> None:
+        expected = self._expected_by(arrived)
+        began = expected.began if expected else arrived.began
+        request = Request(
+            method=arrived.method,
+            target=arrived.target,
+            headers=arrived.headers,
+            body=arrived.body,
+            at_ms=round((arrived.began - began) * 1000),
+        )
+        call = Call(request, began, arrived.error)
+        if expected is None:
+            await self._answer_unmatched(connection, arrived, call)
+            return
+        expected.take_up(call, connection)
+        try:
+            if arrived.error is not None or expected.play is None:
+                await self._refuse(connection, arrived, call, expected)
+                return
+            answer = self._planned(expected.play, gzip_offered(arrived.headers))
+            player = Player(
+                connection,
+                call,
+                pace=expected.play.pace,
+                spread=expected.play.split_every is not None or bool(expected.play.split_at),
+                progress=expected.progress,
+                since=arrived.began,
+                scale=self._pace_scale,
+            )
+            await player.play(answer.without_body() if arrived.method == "HEAD" else answer, close=arrived.close)
+        finally:
+            expected.finish(call)
+
+    async def _answer_unmatched(self, connection: Connection, arrived: Arrived, call: Call) -> None:
+        if arrived.method == "GET" and call.request.path.endswith("/models") and (answer := self._model_list(arrived)):
+            self._model_lists.append(call)
+            await Player(connection, call).play(answer, close=arrived.close)
+            return
+        self._unmatched.append(call)
+        await self._refuse(connection, arrived, call, None)
+
+    def _model_list(self, arrived: Arrived) -> Answer | None:
+        """None where the library has no such recording: one of another origin need not."""
+        family = vendor_errors.family_called(arrived.target.partition("?")[0], arrived.headers)
+        try:
+            return self._planned(Play(recording=_MODEL_LISTS[family]), gzip_offered(arrived.headers))
+        except (LookupError, RecordingError):
+            return None
+
+    async def _refuse(self, connection: Connection, arrived: Arrived, call: Call, expected: _Expected | None) -> None:
+        """400 for what is not HTTP, 404 in the vendor's shape for what should not have come."""
+        family = vendor_errors.family_called(call.request.path, arrived.headers)
+        status = 404
+        if arrived.error is not None:
+            status, message = 400, f"wireproof's upstream witness cannot read this request: {arrived.error}"
+        elif expected is None:
+            message = "wireproof's upstream witness knows no such marker: the request's text must carry that of an exchange under way"
+        else:
+            family = vendor_errors.family_of(expected.surface)
+            message = "wireproof's upstream witness expects no call for this exchange: the gateway should have answered by itself"
+        answer = whole(status, vendor_errors.json_type(family), vendor_errors.body(family, status, message=message))
+        await Player(connection, call).play(answer, close=arrived.close)
+
+    def _expected_by(self, arrived: Arrived) -> _Expected | None:
+        """By the last marker that we know: in the body, else in a header or the URL."""
+        head = " ".join((arrived.target, *(text for _, text in arrived.headers))).encode("latin-1")
+        for place in (arrived.body, head):
+            for found in reversed(_MARKER.findall(place)):
+                if expected := self._expected.get(found.decode()):
+                    return expected
+        return None
+
+    def _plan(self, play: Play, offered: bool) -> Answer:
+        return plan(self._load(play.recording), play, gzip_offered=offered)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
