@@ -15,7 +15,7 @@ from typing import Any
 from harness.case import Case, RecordingFacts, Route, Surface
 from harness.recording.format import Headers as Headers
 from harness.recording.format import Read as Read  # on the upstream side: one write
-from harness.wire import chat, gemini, messages, responses, sse
+from harness.wire import WireError, chat, gemini, messages, responses, sse
 
 
 class End(StrEnum):
@@ -273,6 +273,6 @@ class Exchange:
             if decode is not None and isinstance(data, dict):
                 try:
                     typed = decode(frame)
-                except sse.WireError:
+                except WireError:
                     typed = None
             yield Seen(frame=number, raw=frame, data=data, event=typed)
