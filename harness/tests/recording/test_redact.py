@@ -140,7 +140,7 @@ def test_keys_in_a_url_are_cut() -> None:
 def test_nothing_is_found_in_real_traffic() -> None:
     found = {}
     for exchange in corpus.exchanges():
-        body = exchange["response"].get("body_text", "").encode() + json.dumps(exchange["request"]["body"], ensure_ascii=False).encode()
+        body = exchange.body + json.dumps(exchange.request["body"], ensure_ascii=False).encode()
         if secrets := redact.find_secrets(body):
-            found[exchange["id"]] = secrets
+            found[exchange.id] = secrets
     assert found == {}
