@@ -62,8 +62,7 @@ class Writer:
         """Deltas of the first item, then the error and a response that failed; the HTTP status was 200 long before."""
         yield from self._opening()
         item = self._item(answer.parts[0], "in_progress")
-        *events, _ = self._item_events(0, item, answer.parts[0], finish=False)
-        yield from events
+        yield from self._item_events(0, item, answer.parts[0], finish=False)
         yield self._frame("error", error={"type": error["type"], "code": error["code"], "message": error["message"], "param": None})
         told = {"code": error["code"], "message": error["message"]}
         yield self._frame("response.failed", response=self._response("failed", [], None, reason=None, error=told, streamed=True))
@@ -211,7 +210,8 @@ class Writer:
                     yield self._frame(f"response.web_search_call.{step}", **at)
             case _:
                 raise ValueError(f"Responses streams no {type(part).__name__}: write this scenario for a vendor that does")
-        yield self._frame("response.output_item.done", item=item, output_index=index)
+        if finish:
+            yield self._frame("response.output_item.done", item=item, output_index=index)
 
     def _text_events(self, at: dict[str, Any], content: dict[str, Any], part: Text, *, finish: bool) -> Iterator[bytes]:
         at = {"content_index": 0, **at}
