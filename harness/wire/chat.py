@@ -8,8 +8,8 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from harness.wire import errors, json_text, sse, typed
-from harness.wire.event import Unknown, read_object, write_object, write_unknown
+from harness.wire import errors, events, json_text, sse, typed
+from harness.wire.events import read_object, write_object, write_unknown
 from harness.wire.json_text import Json
 from harness.wire.typed import Wire
 from harness.wire.usage import Usage, number, without
@@ -59,8 +59,8 @@ class Delta(Wire, frozen=True, kw_only=True):
     role: str | UnsetType | None = UNSET
     content: str | UnsetType | None = UNSET
     reasoning_content: str | UnsetType | None = UNSET  # DeepSeek and who follows it
-    refusal: str | UnsetType | None = UNSET
     tool_calls: tuple[ToolCallDelta, ...] | UnsetType | None = UNSET
+    refusal: str | UnsetType | None = UNSET
     function_call: FunctionDelta | UnsetType | None = UNSET  # before tool calls came
 
 
@@ -79,14 +79,9 @@ class Chunk(Wire, frozen=True, kw_only=True):
     service_tier: str | UnsetType | None = UNSET
     system_fingerprint: str | UnsetType | None = UNSET
     choices: tuple[ChunkChoice, ...]
+    moderation: Json | UnsetType = UNSET
     usage: CompletionUsage | UnsetType | None = UNSET
     obfuscation: str | UnsetType = UNSET
-
-
-class Error(Wire, frozen=True, kw_only=True):
-    """An error in mid-stream: the error envelope as the data of an unnamed event."""
-
-    error: errors.OpenAIError
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -138,6 +133,8 @@ class Completion(Wire, frozen=True, kw_only=True):
     system_fingerprint: str | UnsetType | None = UNSET
 
 
+Error: TypeAlias = errors.OpenAIBody  # in mid-stream: the error envelope as the data of an unnamed event
+Unknown: TypeAlias = events.Unknown
 Event: TypeAlias = Chunk | Error | Done | Unknown
 
 

@@ -5,14 +5,14 @@ An error before the stream is a JSON body with its HTTP status, whatever the cli
 """
 
 from enum import StrEnum
-from typing import Literal, assert_never
+from typing import Literal, Self, assert_never
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from harness.wire import json_text, typed
 from harness.wire.json_text import Json
-from harness.wire.typed import Wire
+from harness.wire.typed import Padded, Wire
 
 
 class Family(StrEnum):
@@ -38,10 +38,14 @@ class AnthropicError(Wire, frozen=True, kw_only=True):
     message: str | UnsetType | None = UNSET
 
 
-class AnthropicBody(Wire, frozen=True, kw_only=True):
+class AnthropicBody(Padded, frozen=True, kw_only=True):
     type: Literal["error"] = "error"
     error: AnthropicError
     request_id: str | UnsetType | None = UNSET
+
+    @classmethod
+    def api_error(cls, message: str) -> Self:
+        return cls(error=AnthropicError(type="api_error", message=message))
 
 
 class GoogleError(Wire, frozen=True, kw_only=True):
@@ -89,12 +93,12 @@ def encode_body(body: Body, style: json_text.Style | None = None) -> bytes:
     return json_text.write_bytes(typed.plain(body), style or style_of(body))
 
 
-def style_of(body: Body) -> json_text.Style:
-    """OpenAI lays out errors of its front door (wrong key, wrong model) with 4 spaces, those of its validation with 2."""
+def style_of(body: Body, *, of_chat: bool = False) -> json_text.Style:
+    """OpenAI's chat front door (wrong key, wrong model) indents by 4 and ends the line; its validation and responses indent by 2."""
     match body:
         case OpenAIBody(error=error):
-            front = error.code in ("invalid_api_key", "model_not_found", "insufficient_quota") or error.param is UNSET
-            return json_text.PRETTY_4 if front else json_text.PRETTY
+            front_door = of_chat and error.code in ("invalid_api_key", "model_not_found") and error.param is None
+            return json_text.PRETTY_4 if front_door else json_text.PRETTY
         case AnthropicBody():
             return json_text.TIGHT
         case GoogleBody():
@@ -139,8 +143,9 @@ def read(body: bytes, family: Family, status: int | None = None) -> ErrorInfo:
     return info(decode_body(body, family), status)
 
 
-def write(error: ErrorInfo, family: Family) -> bytes:
-    return encode_body(body_of(family, error))
+def write(error: ErrorInfo, family: Family, *, of_chat: bool = False) -> bytes:
+    body = body_of(family, error)
+    return encode_body(body, style_of(body, of_chat=of_chat))
 
 
 def _text(value: str | UnsetType | None) -> str | None:

@@ -8,8 +8,8 @@ from typing import Final, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
-from harness.wire import errors, json_text, sse, typed
-from harness.wire.event import Unknown, read_object, write_object, write_unknown
+from harness.wire import errors, events, json_text, sse, typed
+from harness.wire.events import read_object, write_object, write_unknown
 from harness.wire.json_text import Json
 from harness.wire.typed import Wire
 from harness.wire.usage import Usage, number, without
@@ -78,12 +78,8 @@ class Chunk(Wire, frozen=True, kw_only=True, rename="camel"):
     response_id: str | UnsetType = UNSET
 
 
-class Error(Wire, frozen=True, kw_only=True):
-    """An error in mid-stream: the error envelope as the data of an unnamed event."""
-
-    error: errors.GoogleError
-
-
+Error: TypeAlias = errors.GoogleBody  # in mid-stream: the error envelope as the data of an unnamed event
+Unknown: TypeAlias = events.Unknown
 Event: TypeAlias = Chunk | Error | Unknown
 
 

@@ -64,13 +64,14 @@ class Style:
 
 
 TIGHT: Final = Style()
+TIGHT_NEWLINE: Final = Style(end="\n")
 PRETTY: Final = Style(colon=": ", indent=2)
 PRETTY_NEWLINE: Final = Style(colon=": ", indent=2, end="\n")
 PRETTY_ASCII: Final = Style(colon=": ", indent=2, ascii_only=True)
 PRETTY_4: Final = Style(colon=": ", indent=4, end="\n")
 SPACED: Final = Style(comma=", ", colon=": ")
-GEMINI_SSE: Final = Style(colon=": ", escaped="<>&'=")
-GEMINI_BODY: Final = Style(colon=": ", indent=2, end="\n", escaped="<>&'=")
+GEMINI_SSE: Final = Style(colon=": ", escaped="<>")
+GEMINI_BODY: Final = Style(colon=": ", indent=2, end="\n", escaped="<>")
 
 
 def read(text: str | bytes) -> Json:
@@ -175,8 +176,15 @@ def _quoter(style: Style) -> Callable[[str], str]:
     quote: Callable[[str], str] = encode_basestring_ascii if style.ascii_only else encode_basestring
     if not style.escaped:
         return quote
-    table = {ord(character): f"\\u{ord(character):04x}" for character in style.escaped}
-    return lambda text: quote(text).translate(table)
+    escapes = [(character, f"\\u{ord(character):04x}") for character in style.escaped]
+
+    def quote_and_escape(text: str) -> str:
+        quoted = quote(text)
+        for character, escape_sequence in escapes:
+            quoted = quoted.replace(character, escape_sequence)
+        return quoted
+
+    return quote_and_escape
 
 
 def _write(value: Json, style: Style, quote: Callable[[str], str], put: Callable[[str], None], newline: str) -> None:

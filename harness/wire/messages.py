@@ -4,13 +4,13 @@ Source: anthropic-messages, anthropic-messages-streaming; orders of keys as api.
 Events are padded with blanks before their last brace; a ping is the one payload with a blank inside.
 """
 
-from typing import Final, Literal, Self, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from harness.wire import errors, json_text, sse, typed
-from harness.wire.event import Unknown, data_offset, padding, read_object, write_object, write_unknown
+from harness.wire import errors, events, json_text, sse, typed
+from harness.wire.events import data_offset, padding, read_object, write_object, write_unknown
 from harness.wire.json_text import Json
 from harness.wire.typed import Padded, Wire
 from harness.wire.usage import Usage, number
@@ -38,8 +38,8 @@ class MessageUsage(Wire, frozen=True, kw_only=True):
     cache_read_input_tokens: int | UnsetType | None = UNSET
     cache_creation: CacheCreation | UnsetType | None = UNSET
     output_tokens: int | UnsetType = UNSET
-    server_tool_use: Json | UnsetType = UNSET
     service_tier: str | UnsetType | None = UNSET
+    server_tool_use: Json | UnsetType = UNSET
     inference_geo: str | UnsetType | None = UNSET
     output_tokens_details: OutputDetails | UnsetType | None = UNSET
     iterations: Json | UnsetType = UNSET
@@ -177,17 +177,9 @@ class Ping(Padded, frozen=True, kw_only=True):
     type: Literal["ping"] = "ping"
 
 
-class Error(Padded, frozen=True, kw_only=True):
-    type: Literal["error"] = "error"
-    error: errors.AnthropicError
-    request_id: str | UnsetType | None = UNSET
-
-    @classmethod
-    def api_error(cls, message: str) -> Self:
-        return cls(error=errors.AnthropicError(type="api_error", message=message))
-
-
+Error: TypeAlias = errors.AnthropicBody  # in mid-stream: the error envelope, named `error`
 Typed: TypeAlias = MessageStart | BlockStart | BlockDelta | BlockStop | MessageDelta | MessageStop | Ping | Error
+Unknown: TypeAlias = events.Unknown
 Event: TypeAlias = Typed | Unknown
 
 _CLASSES: Final = typed.by_tag(Typed)

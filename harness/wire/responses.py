@@ -7,8 +7,8 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
-from harness.wire import json_text, sse, typed
-from harness.wire.event import Unknown, data_offset, read_object, write_object, write_unknown
+from harness.wire import errors, events, json_text, sse, typed
+from harness.wire.events import data_offset, read_object, write_object, write_unknown
 from harness.wire.json_text import Json
 from harness.wire.typed import Wire
 from harness.wire.usage import Usage, number, without
@@ -505,6 +505,7 @@ Typed: TypeAlias = (
     | Keepalive
     | Error
 )
+Unknown: TypeAlias = events.Unknown
 Event: TypeAlias = Typed | Unknown
 
 _CLASSES: Final = typed.by_tag(Typed)
@@ -542,6 +543,25 @@ def decode_body(body: bytes) -> Response:
 
 def encode_body(response: Response, style: json_text.Style = BODY_STYLE) -> bytes:
     return json_text.write_bytes(typed.plain(response), style)
+
+
+def error_of(event: Event) -> errors.ErrorInfo | None:
+    """What an error event or a failed response says went wrong."""
+    match event:
+        case Error(error=ErrorDetail() as nested):
+            return errors.ErrorInfo(
+                type=_text(nested.type), code=_text(nested.code), message=_text(nested.message), param=_text(nested.param)
+            )
+        case Error():
+            return errors.ErrorInfo(code=_text(event.code), message=_text(event.message), param=_text(event.param))
+        case Failed(response=Response(error=ResponseError() as failure)):
+            return errors.ErrorInfo(code=_text(failure.code), message=_text(failure.message))
+        case _:
+            return None
+
+
+def _text(value: str | UnsetType | None) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def usage_of(answer: Event | Response) -> Usage | None:

@@ -95,9 +95,11 @@ class Reader:
         self._offset = 0  # of _buffer[0] in the body
         self._scanned = 0  # bytes of _buffer known to hold no block end
         self._after_cr = False  # the last frame ended in a CR that may be half a CRLF
+        self._cr_seen = False  # while there is none, the end of a block is quicker to find
 
     def feed(self, data: bytes) -> list[Frame]:
         self._buffer += data
+        self._cr_seen = self._cr_seen or b"\r" in data
         frames: list[Frame] = []
         start = 0
         while (end := self._block_end(start)) is not None:
@@ -137,6 +139,9 @@ class Reader:
             return first + 1
         if buffer[first] == 0x0D:
             return first + 2 if buffer[first + 1 : first + 2] == b"\n" else first + 1
+        if not self._cr_seen:
+            found_at = buffer.find(b"\n\n", max(first, self._scanned))
+            return None if found_at < 0 else found_at + 2
         found = _BLOCK_END.search(buffer, max(first, self._scanned))
         return None if found is None else found.end()
 

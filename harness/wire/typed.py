@@ -7,7 +7,7 @@ field that is needed to make sense of the value (its type does not admit UNSET) 
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -147,9 +147,10 @@ class _Slot:
 
     def _read_items(self, value: list[Json], slot: "_Slot") -> tuple[Any, ...]:
         made: list[Any] = []
+        read = slot.read if slot.only is None else slot.only.read
         try:
             for item in value:
-                made.append(slot.read(item))  # noqa: PERF401  # its length is the index of the item that does not fit
+                made.append(read(item))  # noqa: PERF401  # its length is the index of the item that does not fit
         except _MisfitError as misfit:
             raise misfit.under(len(made)) from None
         return tuple(made)
@@ -168,6 +169,7 @@ class _Field:
         self.position = position
         self.slot = slot
         self.as_is = slot.as_is
+        self.read: Callable[[Json], Any] = slot.read if slot.only is None or slot.items is not None else slot.only.read
 
 
 class _Plan:
@@ -216,7 +218,7 @@ class _Plan:
                 known[field.name] = item
                 continue
             try:
-                known[field.name] = field.slot.read(item)
+                known[field.name] = field.read(item)
             except _MisfitError as misfit:
                 if not field.slot.optional:
                     raise misfit.under(key) from None

@@ -12,7 +12,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int | None = None  # neither read from nor written to a cache
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None  # all writes, however long they are kept
-    cache_write_5m_tokens: int | None = None  # of cache_write_tokens
+    cache_write_5m_tokens: int | None = (
+        None  # of cache_write_tokens; after server tools Anthropic's split may say 0 and 0 beside a full count
+    )
     cache_write_1h_tokens: int | None = None  # of cache_write_tokens
     output_tokens: int | None = None  # reasoning included
     reasoning_tokens: int | None = None  # of output_tokens
