@@ -24,7 +24,9 @@ class Command:
 
 
 COMMANDS: Final = (
-    Command(("run",), "harness.commands.run", "drive a gateway (or judge a stored run again) and write the compatibility report", passes_on=True),
+    Command(
+        ("run",), "harness.commands.run", "drive a gateway (or judge a stored run again) and write the compatibility report", passes_on=True
+    ),
     Command(("report",), "harness.report.cli", "write a stored run as HTML, Markdown, JUnit or badge"),
     Command(("mutation",), "harness.commands.mutation", "break the wire on purpose and print which check notices"),
     Command(("gateway",), "harness.commands.gateway", "start the reference gateway", passes_on=True),

@@ -1,13 +1,12 @@
 """One conformance run: what is judged, on which evidence, and what is written down. pytest is one front end of it."""
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from types import ModuleType
-from typing import Final, Protocol
+from typing import Final
 
 from harness.case import Case, Client
 from harness.exchange import Exchange
@@ -15,14 +14,14 @@ from harness.expectations import Expectations, read_expectations
 from harness.judged import Arithmetic, Judged, tally
 from harness.plan import Planned, cases_of, judge, plan, suite_modules, unserved
 from harness.recording.format import RecordingError
-from harness.recording.library import LibraryError
 from harness.replay import SERVED, case_for
 from harness.requirement import Rule
-from harness.runfile import Run, RunHeader, RunWriter, TargetFacts, read_run
+from harness.runfile import Run, RunFileError, RunHeader, RunWriter, TargetFacts, read_run
 from harness.session import LiveSession
 from harness.settings import Settings
 from harness.toml_file import UserFileError
-from harness.upstream.witness import PortTaken
+from harness.upstream.witness import ListenError
+from harness.verdict import NotApplicable
 
 RUN_FILE: Final = "run.jsonl"
 
@@ -39,20 +38,6 @@ class Question:
         return f"{self.rule.requirement.id}[{self.planned.id}]"
 
 
-class Evidence(Protocol):
-    """Where exchanges come from: a gateway that is driven, or a run that was stored."""
-
-    planned: Sequence[Planned]
-
-    def begin(self, wanted: Iterable[Planned]) -> None: ...
-
-    def exchange(self, planned: Planned) -> Exchange: ...
-
-    def declared(self, requirement: str) -> str | None: ...
-
-    def close(self) -> None: ...
-
-
 class Live:
     """Evidence from a gateway, driven ahead."""
 
@@ -60,7 +45,7 @@ class Live:
         self.session = LiveSession(settings)
         self.session.open()
         if settings.recordings != "shipped":
-            played = (case_for(recording) for recording in self.session.library.all() if recording.surface in SERVED)
+            played = (case_for(recording) for recording in self.session.library if recording.surface in SERVED)
             cases = tuple(case for case in played if case.method == "POST")
         self.planned = plan(cases, self.session.models)
         self._futures: dict[str, Future[Exchange]] = {}
@@ -91,9 +76,7 @@ class Stored:
         self.planned = tuple(
             Planned(id=exchange.id, case=exchange.case, model=exchange.model, route=exchange.route) for exchange in run.exchanges.values()
         )
-        self._declared = {
-            judged.requirement: judged.verdict.reason for judged in run.verdicts if type(judged.verdict).__name__ == "NotApplicable"
-        }
+        self._declared = {judged.requirement: judged.verdict.reason for judged in run.verdicts if isinstance(judged.verdict, NotApplicable)}
 
     def begin(self, wanted: Iterable[Planned]) -> None:
         pass
@@ -108,6 +91,9 @@ class Stored:
         pass
 
 
+Evidence = Live | Stored
+
+
 class Conformance:
     """Opened, asked for its questions, begun with those that were selected, and closed."""
 
@@ -120,6 +106,7 @@ class Conformance:
         self.judged: list[Judged] = []
         self.arithmetic = Arithmetic()
         self._selected = 0
+        self._closed = False
         self._writer: RunWriter | None = None
         self._written: set[str] = set()
         self._by_surface: dict[str, list[Planned]] = {}
@@ -152,8 +139,9 @@ class Conformance:
         self.expectations.check(triples, datetime.now(UTC).date())
         self._selected = len(selected)
         wanted = {asked.planned.id: asked.planned for asked in selected}
-        if not isinstance(self.evidence, Stored):
-            self._writer = RunWriter(self.settings.out / RUN_FILE, self._header(len(selected)), secrets=self._secrets())
+        if isinstance(self.evidence, Live):
+            header = self._header(self.evidence, len(selected))
+            self._writer = RunWriter(self.settings.out / RUN_FILE, header, secrets=self.evidence.session.target.secrets())
         self.evidence.begin(wanted.values())
 
     def judge(self, asked: Question) -> Judged:
@@ -185,7 +173,10 @@ class Conformance:
         return judged
 
     def close(self, *, complete: bool) -> Arithmetic:
-        """Write the footer. A run that was broken off is readable too, and says so."""
+        """Write the footer. A run that was broken off is readable too, and says so. A second call changes nothing."""
+        if self._closed:
+            return self.arithmetic
+        self._closed = True
         if self._writer is not None:
             if isinstance(self.evidence, Live):
                 self._writer.calls_made = self.evidence.session.runner.calls_made
@@ -195,27 +186,22 @@ class Conformance:
         self.evidence.close()
         return self.arithmetic
 
-    def _header(self, selected: int) -> RunHeader:
-        evidence = self.evidence
-        assert isinstance(evidence, Live)
-        target = evidence.session.target
+    def _header(self, live: Live, selected: int) -> RunHeader:
+        target = live.session.target
         return RunHeader(
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             wireproof=version("wireproof"),
             target=TargetFacts(
-                name=target.name, base_url=target.bases.root if target.bases else "", declared={**target.promises(), "dialect": target.dialect}
+                name=target.name,
+                base_url=target.bases.root if target.bases else "",
+                declared={**target.promises(), "dialect": target.dialect},
             ),
             sdks={name: version(name) for name in ("openai", "anthropic", "google-genai", "httpx2")},
             recordings=self.settings.recordings,
             selected=selected,
-            models=tuple(model.id for model in evidence.session.models),
+            models=tuple(model.id for model in live.session.models),
             command=self.command,
         )
-
-    def _secrets(self) -> tuple[str, ...]:
-        evidence = self.evidence
-        assert isinstance(evidence, Live)
-        return (*evidence.session.target.good_keys, *evidence.session.target.other_keys.values())
 
 
 def version(distribution: str) -> str:
@@ -224,5 +210,6 @@ def version(distribution: str) -> str:
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
 
+
 # What a user can mend: each is one sentence, and exit code 2.
-USER_ERRORS: Final = (UserFileError, RunFileError, RecordingError, LibraryError, PortTaken)
+USER_ERRORS: Final = (UserFileError, RunFileError, RecordingError, ListenError)

@@ -1,13 +1,13 @@
 """Known failures and flakes of one target, written down with their reason: TOML, one [[expect]] each.
 
-    [[expect]]
-    requirement = "messages/stream/delta-in-open-block"   # a slug or a glob
-    model = "claude-*"                                      # optional, a glob
-    case = "messages/parallel-*"                            # optional, a glob
-    outcome = "fails"                                       # or "flaky"
-    reason = "blocks interleave when two tools run"
-    link = "https://example.org/issues/12"
-    expires = 2027-01-31                                    # from the next day on, the entry itself fails the run
+[[expect]]
+requirement = "messages/stream/delta-in-open-block"   # a slug or a glob
+model = "claude-*"                                      # optional, a glob
+case = "messages/parallel-*"                            # optional, a glob
+outcome = "fails"                                       # or "flaky"
+reason = "blocks interleave when two tools run"
+link = "https://example.org/issues/12"
+expires = 2027-01-31                                    # from the next day on, the entry itself fails the run
 """
 
 import fnmatch
@@ -65,11 +65,13 @@ class Expectations:
         for entry in self.entries:
             where = f"{self.path}, line {entry.line}"
             if entry.expires is not None and entry.expires < today:
-                raise UserFileError(f"{where}: the expectation for {entry.requirement} expired on {entry.expires}: mend the target or renew it")
+                raise UserFileError(
+                    f"{where}: the expectation for {entry.requirement} expired on {entry.expires}: mend the target or renew it"
+                )
             if not any(entry.covers(*triple) for triple in triples):
                 raise UserFileError(
-                    f"{where}: the expectation {entry.requirement} (case {entry.case}, model {entry.model}) matches nothing that this run judges: "
-                    "correct it or take it out"
+                    f"{where}: the expectation {entry.requirement} (case {entry.case}, model {entry.model}) matches nothing "
+                    "that this run judges: correct it or take it out"
                 )
 
 

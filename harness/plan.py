@@ -84,7 +84,7 @@ def judge(rule: Rule, exchange: Exchange, declared: str | None = None) -> Verdic
         return Errored(exchange.errored)
     try:
         return rule.check(exchange)
-    except Exception as error:  # noqa: BLE001  # whatever a check raises is the harness's fault, never a verdict on the target
+    except Exception as error:  # whatever a check raises is the harness's fault, never a verdict on the target
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next

@@ -48,8 +48,9 @@ class ClientProgress:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(size_bytes, loop, loop.create_future())
         with self._lock:
+            if self._closed or self._received >= size_bytes:
+                return self._received >= size_bytes
             self._waiters.append(waiter)
-            self._wake()
         try:
             return await asyncio.wait_for(waiter.reached, timeout_s)
         except TimeoutError:

@@ -44,7 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("wireproof", "wireproof: is this gateway the drop-in that it claims to be?")
     for option in OPTIONS:
         default = f" (default: {option.default})" if option.default else ""
-        group.addoption(option.flag, metavar=option.metavar, dest=f"wireproof_{option.name}", help=f"{option.help}{default} [{option.variable}]")
+        group.addoption(
+            option.flag, metavar=option.metavar, dest=f"wireproof_{option.name}", help=f"{option.help}{default} [{option.variable}]"
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -185,7 +187,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
     complete = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
     arithmetic = conformance.close(complete=complete and not session.shouldstop and not session.shouldfail)
-    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED) and conformance.only:
+    alone = all(isinstance(item, Verdict) for item in session.items)  # else pytest's own verdict on the other tests counts too
+    if complete and alone:
         session.exitstatus = exit_code(arithmetic, complete=complete)
 
 
@@ -193,8 +196,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     conformance = config.stash.get(_CONFORMANCE, None)
     if conformance is None or config.option.collectonly:
         return
-    for line in conformance.summary():
-        terminalreporter.write_line(line)
+    terminalreporter.section("wireproof")
+    terminalreporter.write_line(str(conformance.arithmetic))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -52,7 +52,7 @@ class RunSecrets:
 
     def mask(self, data: bytes) -> bytes:
         """The same number of bytes, without known secrets and without whatever else is key-shaped."""
-        if self._pattern is not None:
+        if self._pattern is not None and any(spelling in data for spelling in self._covers):  # `in` is quicker, and mostly says no
             data = self._pattern.sub(lambda found: self._covers[found[0]], data)
         return redact.redact(data)
 
@@ -69,6 +69,8 @@ class RunSecrets:
         if wbits is not None:
             again = self._recoded(whole, wbits)
             return reads if again is None else [again, *(b"" for _ in reads[1:])]
+        if len(reads) == 1 and _is_text(whole):
+            return reads  # the line that it becomes part of is masked as a whole
         cut = self.mask(whole)
         if cut == whole:
             return reads
@@ -112,7 +114,7 @@ def mask_exchange(tree: dict[str, Any], secrets: RunSecrets) -> None:
         request["target"] = mask_url(request["target"])
         [request["body"]] = secrets.reads([request["body"]], _coding(request["headers"]))
         request["headers"] = secrets.headers(request["headers"])
-        if response is not None:
+        if response is not None and response["reads"]:
             bodies = secrets.reads([read["data"] for read in response["reads"]], _coding(response["headers"]))
             for read, data in zip(response["reads"], bodies, strict=True):
                 read["data"] = data
@@ -140,6 +142,14 @@ def _header_value(value: str) -> str:
 
 def _cover(secret: str) -> str:
     return secret if _MASKED.fullmatch(secret) else token("cut", len(secret))
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _coding(headers: Iterable[Iterable[str]]) -> str:

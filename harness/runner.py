@@ -13,11 +13,10 @@ from typing import Any, Final
 
 import httpx2
 
-from harness import client as client_witness
 from harness.account import Account, AccountError, WireproofAccount
 from harness.case import Case, Key, Outcome, Surface
-from harness.client import Call
-from harness.exchange import AccountReading, Balance, Exchange, Hop, Response, SdkReading
+from harness.client import Call, ClientWitness
+from harness.exchange import AccountReading, Balance, Exchange, Hop, Request, Response, SdkReading
 from harness.mask import Masker
 from harness.plan import Planned
 from harness.progress import ClientProgress
@@ -30,6 +29,7 @@ from harness.upstream.witness import UpstreamWitness
 
 WRONG_KEY: Final = "sk-byts-wireproof00never0issued00key0"
 _CALL_SECONDS: Final = 20.0  # no exchange of a suite takes longer unless the gateway hangs
+_VENDOR_SECONDS: Final = 2.0  # how long the upstream may go on with an exchange that the client has done with
 _SETTLE_BOUND_MS: Final = 2000  # billing-and-storage 4.3: poll until settled, with a bound
 
 
@@ -67,8 +67,11 @@ class Gate:
 class Runner:
     """One target, ready to be driven. `bases` may differ from the target's own when a proxy stands between."""
 
-    def __init__(self, *, target: Target, bases: Bases, library: Library, witness: UpstreamWitness, concurrency: int) -> None:
+    def __init__(
+        self, *, target: Target, bases: Bases, library: Library, clients: ClientWitness, witness: UpstreamWitness, concurrency: int
+    ) -> None:
         self.target = target
+        self.clients = clients
         self.bases = bases
         self.library = library
         self.witness = witness
@@ -119,8 +122,8 @@ class Runner:
     async def _safely(self, planned: Planned, key: str | None, lane: str | None = None) -> Exchange:
         try:
             return await self._drive(planned, key, lane)
-        except Exception as error:  # noqa: BLE001  # our own fault becomes an Errored verdict with its words, not a lost run
-            empty = Hop(request=client_witness.nothing_sent(), response=None, error=str(error))
+        except Exception as error:  # our own fault becomes an Errored verdict with its words, not a lost run
+            nothing = Request(method=planned.case.method, target=planned.case.path or "", headers=(), body=b"")
             where = error.__traceback__
             while where is not None and where.tb_next is not None:
                 where = where.tb_next
@@ -131,7 +134,7 @@ class Runner:
                 model=planned.model,
                 route=planned.route,
                 marker="",
-                client=empty,
+                client=Hop(request=nothing, response=None),
                 errored=f"could not drive it: {type(error).__name__}: {error}{place}",
             )
 
@@ -151,10 +154,18 @@ class Runner:
         try:
             self.calls_made += 1
             call = Call(
-                case=case, model=model, body=body, base=self.bases, key=key, progress=progress, began=began, timeout_s=_CALL_SECONDS
+                case=case,
+                model=model,
+                body=body,
+                raw_body=case.body,
+                base=self.bases,
+                key=key,
+                progress=progress,
+                began=began,
+                timeout_s=_CALL_SECONDS,
             )
-            result = await client_witness.drive(call)
-            await self.witness.settled(marker, timeout_s=2.0)
+            result = await self.clients.drive(call)
+            await self.witness.settled(marker, timeout=_VENDOR_SECONDS)
             hops = self.witness.hops(marker)
         finally:
             self.witness.forget(marker)

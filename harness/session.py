@@ -18,8 +18,8 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 
-from harness import client as client_witness
 from harness.case import Case, Client, Key, Outcome, Play, Surface
+from harness.client import ClientWitness, preload
 from harness.exchange import Exchange
 from harness.plan import Planned
 from harness.recording.library import Library
@@ -125,19 +125,20 @@ class LiveSession:
         self._tell = tell
         self._loop = Loop()
         self._gateway: EmbeddedGateway | None = None
-        self._environment = client_witness.scrubbed_environment()
+        self._clients = ClientWitness()
+        self._entered = False
 
     def open(self) -> None:
         """Everything up to the first exchange. Raises TargetError or UserFileError, with one sentence that says how to mend it."""
-        self._environment.__enter__()
         try:
             target = self._given_target()
             port = self.settings.upstream_port or target.upstream_port
             if target.bases is not None and not port:
                 raise TargetError(
-                    "say where the gateway expects its vendors: configure their base URLs to http://127.0.0.1:PORT and give --upstream-port PORT"
+                    "say where the gateway expects its vendors: configure their base URLs to http://127.0.0.1:PORT, "
+                    "and give the same --upstream-port PORT"
                 )
-            self.witness = UpstreamWitness(self.library.load, port=port, models=self.library)
+            self.witness = UpstreamWitness(self.library.load, port=port)
             self._loop.run(self.witness.start())
             if target.bases is None:
                 self._tell("starting the embedded reference gateway")
@@ -165,8 +166,15 @@ class LiveSession:
         bases = self.target.bases
         assert bases is not None  # the embedded gateway has told where it listens
         self.models = self._chosen(self.target.models or await self._listed(bases))
+        await self._clients.__aenter__()
+        self._entered = True
         self.runner = Runner(
-            target=self.target, bases=bases, library=self.library, witness=self.witness, concurrency=self.settings.concurrency
+            target=self.target,
+            bases=bases,
+            library=self.library,
+            clients=self._clients,
+            witness=self.witness,
+            concurrency=self.settings.concurrency,
         )
         await self._probe()
 
@@ -188,10 +196,14 @@ class LiveSession:
             async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
                 answer = await client.get(url, headers=headers)
         except httpx2.HTTPError as error:
-            raise TargetError(f"nothing answers at {bases.root} ({error or type(error).__name__}): start the gateway, or correct --base-url") from None
+            raise TargetError(
+                f"nothing answers at {bases.root} ({str(error) or type(error).__name__}): start the gateway, or correct --base-url"
+            ) from None
         if answer.status_code in (401, 403):
             given = "refused the key" if key else "wants a key"
-            raise TargetError(f"the gateway {given} ({answer.status_code} from {url}): give one that it takes by WIREPROOF_API_KEY or --api-key")
+            raise TargetError(
+                f"the gateway {given} ({answer.status_code} from {url}): give one that it takes by WIREPROOF_API_KEY or --api-key"
+            )
         try:
             document = json.loads(answer.content)
             ids = [entry["id"] for entry in document["data"]]
@@ -217,11 +229,11 @@ class LiveSession:
                 if surface in tried or surface is Surface.COUNT_TOKENS:
                     continue
                 tried.add(surface)
-                recording = self.library.any(surface)
+                recording = next(self.library.find(surface=surface, status=200, stream=False), None)
                 if recording is None:
                     continue
                 case = Case(
-                    id=f"probe/{surface}", surface=surface, client=Client.RAW, play=Play(recording=recording), outcome=Outcome.SUCCESS
+                    id=f"probe/{surface}", surface=surface, client=Client.RAW, play=Play(recording=recording.id), outcome=Outcome.SUCCESS
                 )
                 exchange = await self.runner.drive(Planned(id=f"{case.id}-{model.id}", case=case, model=model.id, route=route))
                 if exchange.errored:
@@ -230,7 +242,9 @@ class LiveSession:
                     return
                 status = exchange.client.response.status if exchange.client.response else None
                 if status in (401, 403):
-                    raise TargetError(f"the gateway refused the key for {model.id} ({status}): give one that it takes by WIREPROOF_API_KEY or --api-key")
+                    raise TargetError(
+                        f"the gateway refused the key for {model.id} ({status}): give one that it takes by WIREPROOF_API_KEY or --api-key"
+                    )
                 answers.append(f"{model.id} {status or exchange.client.error}")
         raise TargetError(
             f"the gateway never called the upstream witness at {self.witness.url} ({'; '.join(answers) or 'no text model'}): "
@@ -239,7 +253,7 @@ class LiveSession:
 
     def preload(self, clients: Iterable[Client]) -> None:
         """Import the SDKs that will be needed; it takes seconds, so it is begun early."""
-        client_witness.preload(set(clients))
+        preload(sorted(set(clients)))
 
     def submit(self, planned: Planned) -> "Future[Exchange]":
         return self._loop.submit(self.runner.drive(planned))
@@ -250,12 +264,13 @@ class LiveSession:
     def close(self) -> None:
         if hasattr(self, "runner"):
             self._loop.run(self.runner.close())
+        if self._entered:
+            self._loop.run(self._clients.__aexit__(None, None, None))
         if hasattr(self, "witness"):
             self._loop.run(self.witness.stop())
         self._loop.close()
         if self._gateway is not None:
             self._gateway.stop()
-        self._environment.__exit__(None, None, None)
 
 
 def fresh_id() -> str:

@@ -33,11 +33,20 @@ OPTIONS: Final = (
     Option(name="api_key", metavar="KEY", help="a key of the gateway under test (better given by the environment variable)"),
     Option(name="models", metavar="ID,ID", help="only these models; without it all that the gateway lists"),
     Option(name="target", metavar="FILE", help="TOML file that says what the gateway is and promises"),
-    Option(name="upstream_port", metavar="PORT", help="where the upstream witness listens: the gateway's vendors must be configured to be there"),
+    Option(
+        name="upstream_port",
+        metavar="PORT",
+        help="where the upstream witness listens: the gateway's vendors must be configured to be there",
+    ),
     Option(name="concurrency", metavar="N", default="16", help="exchanges driven at the same time"),
     Option(name="expectations", metavar="FILE", help="TOML file of known failures and flakes"),
     Option(name="out", metavar="DIR", default="reports/latest", help="where the run file and the reports go"),
-    Option(name="recordings", metavar="WHICH", default="shipped", help="what the upstream plays: shipped, corpus (see `wireproof corpus pull`) or a folder"),
+    Option(
+        name="recordings",
+        metavar="WHICH",
+        default="shipped",
+        help="what the upstream plays: shipped, corpus (see `wireproof corpus pull`) or a folder",
+    ),
     Option(name="run", metavar="FILE", help="judge this stored run again, with no network"),
 )
 

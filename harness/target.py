@@ -1,31 +1,31 @@
 """What a gateway under test is, and what it promises: a TOML file, or what the command line and /v1/models tell.
 
-    [target]
-    name = "our gateway, staging"
-    base_url = "http://127.0.0.1:8080"       # the SDKs' own bases follow from it, or are given below
-    openai_base = "http://127.0.0.1:8080/v1"
-    upstream_port = 9100                     # where the gateway expects its vendors: wireproof's upstream witness listens there
+[target]
+name = "our gateway, staging"
+base_url = "http://127.0.0.1:8080"       # the SDKs' own bases follow from it, or are given below
+openai_base = "http://127.0.0.1:8080/v1"
+upstream_port = 9100                     # where the gateway expects its vendors: wireproof's upstream witness listens there
 
-    [keys]                                   # names of environment variables, never the keys themselves
-    good = ["WIREPROOF_API_KEY"]             # each on an account of its own; with one, cases that watch the balance run alone
-    other_group = "WIREPROOF_OTHER_GROUP_KEY"
-    empty_wallet = "WIREPROOF_EMPTY_WALLET_KEY"
+[keys]                                   # names of environment variables, never the keys themselves
+good = ["WIREPROOF_API_KEY"]             # each on an account of its own; with one, cases that watch the balance run alone
+other_group = "WIREPROOF_OTHER_GROUP_KEY"
+empty_wallet = "WIREPROOF_EMPTY_WALLET_KEY"
 
-    [[models]]
-    id = "gpt-5-4"
-    surfaces = { chat = "native", responses = "native" }
+[[models]]
+id = "gpt-5-4"
+surfaces = { chat = "native", responses = "native" }
 
-    [account]
-    dialect = "wireproof"                    # or "none": then nothing about billing is judged
-    settle_ms = 2000                         # how long after an answer the books may still move
+[account]
+dialect = "wireproof"                    # or "none": then nothing about billing is judged
+settle_ms = 2000                         # how long after an answer the books may still move
 
-    [timeouts]
-    first_byte_ms = 30000
-    idle_ms = 60000
+[timeouts]
+first_byte_ms = 30000
+idle_ms = 60000
 
-    [[not_applicable]]
-    requirement = "billing/*"
-    reason = "prepaid elsewhere"
+[[not_applicable]]
+requirement = "billing/*"
+reason = "prepaid elsewhere"
 """
 
 import fnmatch
@@ -36,6 +36,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from harness.case import Key, Route, Surface
+from harness.client.call import Bases as ClientBases
 from harness.toml_file import TomlFile, UserFileError
 
 DIALECTS: Final = ("wireproof", "none")
@@ -49,12 +50,9 @@ class TargetError(UserFileError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bases:
-    """The base URL that each SDK is given."""
+class Bases(ClientBases):
+    """The base URL that each SDK is given, and the gateway's own root."""
 
-    openai: str  # ends in /v1
-    anthropic: str
-    gemini: str
     root: str  # for /api/v1/... and /v1beta/...
 
     @classmethod
@@ -97,6 +95,9 @@ class Target:
     def declared(self, requirement: str) -> str | None:
         """Why the requirement does not apply, where the target said so beforehand."""
         return next((entry.reason for entry in self.not_served if entry.covers(requirement)), None)
+
+    def secrets(self) -> tuple[str, ...]:
+        return (*self.good_keys, *self.other_keys.values())
 
     def promises(self) -> dict[str, Any]:
         """What checks and reports may know of it; no secret among it."""

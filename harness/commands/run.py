@@ -12,7 +12,8 @@ from harness.toml_file import UserFileError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "Every option is also an environment variable, named in brackets. Further words go to pytest: -k, -x, -m, --lf, --junitxml, --alluredir ... "
+        "Every option is also an environment variable, named in brackets. "
+        "Further words go to pytest: -k, -x, -m, --lf, --junitxml, --alluredir ... "
         "Exit codes: 0 all as expected, 1 findings, 2 could not run."
     )
     add_options(parser)
