@@ -1,6 +1,7 @@
 """`wireproof run`: the suites, by pytest, with the reports written at the end."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         Settings.of(given)
     except UserFileError as error:
-        print(f"wireproof: {error}")
+        sys.stderr.write(f"wireproof: {error}\n")
         return 2
     words = [f"{option.flag}={given[option.name]}" for option in OPTIONS if given[option.name] is not None]
     folder = Path(suites.__file__).parent

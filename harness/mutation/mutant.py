@@ -54,7 +54,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """What the target says of the account, as the client reads it. `calls` counts the model calls gone by since the run of this mutant began."""
+    """What the target says of the account, as the client reads it. `calls` counts the model calls since this mutant's run began."""
 
     account: dict[str, Any]  # the balance document, as JSON
     usage: list[dict[str, Any]]  # usage rows, newest last
