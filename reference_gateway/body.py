@@ -52,7 +52,7 @@ def read(body: bytes, surface: Surface) -> Facts:
     """Raises Refusal (400) for a body that is not a JSON object, names no model, or names it twice."""
     try:
         members = _DECODE(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(INVALID_REQUEST, f"The request body is not a JSON object: {error}.") from None
     if surface is Surface.GEMINI:
         config = members.generationConfig
@@ -122,6 +122,14 @@ def with_model(body: bytes, facts: Facts, upstream_id: str) -> bytes:
         return body
     start, end = facts.model_span
     return b"%b%b%b" % (body[:start], msgspec.json.encode(upstream_id), body[end:])
+
+
+def is_json(data: bytes) -> bool:
+    """An object or an array, as every vendor's error is."""
+    try:
+        return isinstance(msgspec.json.decode(data), (dict, list))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def hold_amount(body: bytes, facts: Facts, model: Model) -> int:

@@ -171,7 +171,9 @@ class _Reader:
         names = table.strings("surfaces", tuple(native))
         for name in names:
             if name not in native:
-                raise table.error(f"model {id_}: surface {name} is not one that upstream {upstream.name} speaks ({', '.join(native)})", "surfaces")
+                raise table.error(
+                    f"model {id_}: surface {name} is not one that upstream {upstream.name} speaks ({', '.join(native)})", "surfaces"
+                )
         surfaces = {Surface(name) for name in names}
         if Surface.MESSAGES in surfaces:
             surfaces.add(Surface.COUNT_TOKENS)

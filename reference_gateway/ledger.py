@@ -127,6 +127,4 @@ class Ledger:
 
     @staticmethod
     def _close(hold: Entry, kind: Kind, amount: int, at_ms: int) -> Entry:
-        return Entry(
-            kind=kind, account=hold.account, key_id=hold.key_id, request_id=hold.request_id, amount_micro_usd=amount, at_ms=at_ms
-        )
+        return Entry(kind=kind, account=hold.account, key_id=hold.key_id, request_id=hold.request_id, amount_micro_usd=amount, at_ms=at_ms)

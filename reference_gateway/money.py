@@ -54,9 +54,7 @@ class _KeyBook:
 
 
 class Treasury:
-    def __init__(
-        self, store: Store, accounts: Mapping[str, Account], keys: Iterable[Key], clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, store: Store, accounts: Mapping[str, Account], keys: Iterable[Key], clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
         self._ledger = Ledger()

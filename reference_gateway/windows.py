@@ -71,6 +71,4 @@ class Windows:
         for window in self._windows:
             window.forget(now)
         least = min(self._windows, key=lambda window: window.remaining)
-        return Tightest(
-            name=least.name, limit=least.limit, spent=least.spent, remaining=least.remaining, resets_at=least.resets_at(now)
-        )
+        return Tightest(name=least.name, limit=least.limit, spent=least.spent, remaining=least.remaining, resets_at=least.resets_at(now))

@@ -1,0 +1,459 @@
+"""What an upstream's answer says about money: its usage by token class, and whether it came to its protocol's own end.
+
+Reads a copy of the bytes and never changes them. A stream is not parsed while it flows: its reads are kept (the same objects, not copies), and
+parsed when something that looks like its end has come by, and then only its head and its tail, unless those leave a question open.
+
+Terminal conditions (billing-and-storage.md 4.2): chat, a chunk with a finish_reason and then `[DONE]`; responses, `response.completed` or
+`response.incomplete`; messages, `message_stop`; gemini, a candidate with a finishReason, and then the end of the body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from reference_gateway.catalog import Usage
+from reference_gateway.content_coding import Corrupt, Decoder
+from reference_gateway.routes import Surface
+
+_decode: Final = msgspec.json.Decoder().decode
+_BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """The protocol's own end was seen. `usage` is None where the upstream reported none, or nonsense. `blocked`: the prompt was refused
+    before any output. `content_bytes` is the text, reasoning and tool bytes of the answer as far as they were looked at."""
+
+    usage: Usage | None
+    content_bytes: int
+    blocked: bool = False
+
+    @property
+    def billable(self) -> bool:
+        """Not: an empty output of no tokens (the vendor produced nothing), or a blocked prompt."""
+        if self.blocked:
+            return False
+        output_tokens = self.usage.output_tokens if self.usage is not None else 0
+        return output_tokens > 0 or self.content_bytes > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """No success, so no bill. `visible`: the upstream itself said so in its protocol's own words, which the caller should see as they stand."""
+
+    reason: str
+    visible: bool = False
+
+
+Outcome = Completed | Failed
+
+
+def _tokens(value: object) -> int | None:
+    """A count; None for what is absent, and for what no count can be (negative, a fraction, a string)."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _openai_usage(usage: object, names: tuple[str, str, str]) -> Usage | None:
+    """Chat and responses alike: the input count includes the cached tokens. DeepSeek reports those as prompt_cache_hit_tokens too."""
+    counts = _object(usage)
+    total_input, output = _tokens(counts.get(names[0])), _tokens(counts.get(names[1]))
+    if total_input is None or output is None:
+        return None
+    cached = _tokens(_object(counts.get(names[2])).get("cached_tokens"))
+    if cached is None:
+        cached = _tokens(counts.get("prompt_cache_hit_tokens")) or 0
+    cached = min(cached, total_input)
+    return Usage(input_tokens=total_input - cached, output_tokens=output, cache_read_tokens=cached)
+
+
+CHAT_NAMES: Final = ("prompt_tokens", "completion_tokens", "prompt_tokens_details")
+RESPONSES_NAMES: Final = ("input_tokens", "output_tokens", "input_tokens_details")
+
+
+def _messages_usage(counts: dict[str, Any]) -> Usage | None:
+    input_tokens, output_tokens = _tokens(counts.get("input_tokens")), _tokens(counts.get("output_tokens"))
+    if input_tokens is None or output_tokens is None:
+        return None
+    written = _tokens(counts.get("cache_creation_input_tokens")) or 0
+    by_ttl = _object(counts.get("cache_creation"))
+    one_hour = min(_tokens(by_ttl.get("ephemeral_1h_input_tokens")) or 0, written)
+    return Usage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cache_read_tokens=_tokens(counts.get("cache_read_input_tokens")) or 0,
+        cache_write_5m_tokens=written - one_hour,
+        cache_write_1h_tokens=one_hour,
+    )
+
+
+def _gemini_usage(usage: object) -> Usage | None:
+    """Absent counts are zero here: candidatesTokenCount is left out when nothing visible was produced. Thoughts are output."""
+    counts = _object(usage)
+    prompt = _tokens(counts.get("promptTokenCount"))
+    if prompt is None:
+        return None
+    total_input = prompt + (_tokens(counts.get("toolUsePromptTokenCount")) or 0)
+    cached = min(_tokens(counts.get("cachedContentTokenCount")) or 0, total_input)
+    output = (_tokens(counts.get("candidatesTokenCount")) or 0) + (_tokens(counts.get("thoughtsTokenCount")) or 0)
+    return Usage(input_tokens=total_input - cached, output_tokens=output, cache_read_tokens=cached)
+
+
+def _string_bytes(value: object) -> int:
+    """UTF-8 bytes of every string inside: content may be text, a list of parts, a tool's arguments."""
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, list):
+        return sum(map(_string_bytes, value))
+    if isinstance(value, dict):
+        return sum(_string_bytes(item) for item in value.values())
+    return 0
+
+
+def judge_answer(surface: Surface, data: bytes) -> Outcome:
+    """The outcome of a 200 whose whole decoded body is `data`."""
+    try:
+        answer = _decode(data)
+    except _BAD_JSON as error:
+        return Failed(reason=f"its answer is not JSON: {error}")
+    if surface is Surface.GEMINI and isinstance(answer, list):  # streamGenerateContent without alt=sse
+        reading = Reading(surface)
+        for item in answer:
+            reading.event(b"", item)
+        return reading.outcome(ended=True)
+    if not isinstance(answer, dict):
+        return Failed(reason="its answer is not a JSON object")
+    match surface:
+        case Surface.CHAT:
+            return _judge_chat(answer)
+        case Surface.RESPONSES:
+            return _judge_response(answer)
+        case Surface.MESSAGES:
+            return _judge_message(answer)
+        case Surface.GEMINI:
+            return _judge_gemini(answer)
+        case Surface.COUNT_TOKENS:
+            if answer.get("type") == "error" or "error" in answer:
+                return Failed(reason="it answered 200 with an error")
+            return Completed(usage=None, content_bytes=0)
+
+
+def _judge_chat(answer: dict[str, Any]) -> Outcome:
+    if answer.get("error"):
+        return Failed(reason="it answered 200 with an error")
+    choices = answer.get("choices")
+    if not isinstance(choices, list):
+        return Failed(reason="its answer has no choices")
+    content = sum(_string_bytes(_chat_content(_object(choice).get("message"))) for choice in choices)
+    return Completed(usage=_openai_usage(answer.get("usage"), CHAT_NAMES), content_bytes=content)
+
+
+def _chat_content(message: object) -> list[object]:
+    fields = _object(message)
+    return [fields.get(name) for name in ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "audio")]
+
+
+def _judge_response(answer: dict[str, Any]) -> Outcome:
+    status, output = answer.get("status"), answer.get("output")
+    if not isinstance(output, list):
+        return Failed(reason="it answered 200 with an error" if answer.get("error") else "its answer has no output")
+    if status not in ("completed", "incomplete"):
+        # failed, cancelled, or a background response that has only been queued: a Response object all the same.
+        return Failed(reason=f"its response is {status}", visible=True)
+    return Completed(usage=_openai_usage(answer.get("usage"), RESPONSES_NAMES), content_bytes=_string_bytes(output))
+
+
+def _judge_message(answer: dict[str, Any]) -> Outcome:
+    content = answer.get("content")
+    if answer.get("type") == "error" or "error" in answer:
+        return Failed(reason="it answered 200 with an error")
+    if not isinstance(content, list):
+        return Failed(reason="its answer has no content")
+    return Completed(
+        usage=_messages_usage(_object(answer.get("usage"))),
+        content_bytes=_string_bytes(content),
+        blocked=not content and answer.get("stop_reason") == "refusal",
+    )
+
+
+def _judge_gemini(answer: dict[str, Any]) -> Outcome:
+    if answer.get("error"):
+        return Failed(reason="it answered 200 with an error")
+    candidates = answer.get("candidates")
+    if not isinstance(candidates, list):
+        if not isinstance(answer.get("promptFeedback"), dict) and not isinstance(answer.get("usageMetadata"), dict):
+            return Failed(reason="its answer has no candidates")
+        return Completed(usage=_gemini_usage(answer.get("usageMetadata")), content_bytes=0, blocked=True)
+    content = sum(_string_bytes(_object(candidate).get("content")) for candidate in candidates)
+    return Completed(usage=_gemini_usage(answer.get("usageMetadata")), content_bytes=content)
+
+
+def sse_events(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(event name, data) of each block that has data; whatever stands after the last blank line counts as a block."""
+    name, data = b"", list[bytes]()
+    for line in raw.splitlines():
+        if not line:
+            if data:
+                yield name, b"\n".join(data)
+            name, data = b"", []
+        elif line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
+        elif line.startswith(b"event:"):
+            name = line[6:].removeprefix(b" ")
+    if data:
+        yield name, b"\n".join(data)
+
+
+class Reading:
+    """What the events of one stream have said so far, in their order."""
+
+    def __init__(self, surface: Surface) -> None:
+        self._surface = surface
+        self.finished = False  # a finish_reason, a finishReason
+        self.terminal = False  # [DONE], message_stop, response.completed
+        self.error: str | None = None
+        self.content_bytes = 0
+        self.blocked = False
+        self.refused = False
+        self.started = False
+        self._usage: Usage | None = None
+        self._counts: dict[str, Any] = {}  # messages: message_start's, overlaid by each message_delta's (they are cumulative)
+
+    def raw(self, data: bytes) -> None:
+        for name, payload in sse_events(data):
+            if payload == b"[DONE]":
+                self.terminal = self.terminal or self._surface is Surface.CHAT
+                continue
+            try:
+                event = _decode(payload)
+            except _BAD_JSON:
+                continue  # counts for nothing; where it was the end of the stream, the terminal event is missing
+            self.event(name, event)
+
+    def event(self, name: bytes, event: object) -> None:
+        fields = _object(event)
+        match self._surface:
+            case Surface.CHAT:
+                self._chat(fields)
+            case Surface.RESPONSES:
+                self._responses(fields)
+            case Surface.MESSAGES | Surface.COUNT_TOKENS:
+                self._messages(fields)
+            case Surface.GEMINI:
+                self._gemini(fields)
+
+    def _fail(self) -> None:
+        self.error = self.error or "it sent an error in the stream"
+
+    def _chat(self, chunk: dict[str, Any]) -> None:
+        if chunk.get("error"):
+            self._fail()
+        self.started = True
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            fields = _object(choice)
+            self.content_bytes += _string_bytes(_chat_content(fields.get("delta")))
+            if fields.get("finish_reason"):
+                self.finished = True
+        if chunk.get("usage") is not None:
+            self._usage = _openai_usage(chunk["usage"], CHAT_NAMES)
+
+    def _responses(self, event: dict[str, Any]) -> None:
+        kind = event.get("type")
+        if kind in ("error", "response.failed"):
+            self._fail()
+        elif kind in ("response.completed", "response.incomplete"):
+            response = _object(event.get("response"))
+            self.terminal = True
+            self._usage = _openai_usage(response.get("usage"), RESPONSES_NAMES)
+            self.content_bytes = max(self.content_bytes, _string_bytes(response.get("output")))
+        elif isinstance(kind, str) and kind.endswith(".delta"):
+            self.content_bytes += _string_bytes(event.get("delta"))
+        self.started = True
+
+    def _messages(self, event: dict[str, Any]) -> None:
+        match event.get("type"):
+            case "message_start":
+                self.started = True
+                self._counts = _object(_object(event.get("message")).get("usage"))
+            case "content_block_start":
+                block = _object(event.get("content_block"))
+                self.content_bytes += _string_bytes([item for name, item in block.items() if name not in ("type", "id", "name")])
+            case "content_block_delta":
+                delta = _object(event.get("delta"))
+                self.content_bytes += _string_bytes([item for name, item in delta.items() if name != "type"])
+            case "message_delta":
+                # Nulls keep message_start's value, as in the vendor's own accumulator.
+                counts = {name: item for name, item in _object(event.get("usage")).items() if item is not None}
+                self._counts = {**self._counts, **counts}
+                self.refused = _object(event.get("delta")).get("stop_reason") == "refusal"
+                self.finished = True
+            case "message_stop":
+                self.terminal = True
+            case "error":
+                self._fail()
+            case _:
+                pass
+
+    def _gemini(self, chunk: dict[str, Any]) -> None:
+        if chunk.get("error"):
+            self._fail()
+        self.started = True
+        candidates = chunk.get("candidates")
+        for candidate in candidates if isinstance(candidates, list) else ():
+            fields = _object(candidate)
+            self.content_bytes += _string_bytes(_object(fields.get("content")).get("parts"))
+            if fields.get("finishReason"):
+                self.finished = True
+        if _object(chunk.get("promptFeedback")).get("blockReason"):
+            self.blocked = True
+        if isinstance(chunk.get("usageMetadata"), dict):
+            self._usage = _gemini_usage(chunk["usageMetadata"])
+
+    @property
+    def usage(self) -> Usage | None:
+        if self._surface is Surface.MESSAGES:
+            return _messages_usage(self._counts)
+        return self._usage
+
+    def outcome(self, *, ended: bool) -> Outcome:
+        """`ended`: the body itself is over."""
+        if self.error is not None:
+            return Failed(reason=self.error, visible=True)
+        match self._surface:
+            case Surface.CHAT:
+                complete = self.terminal and self.finished
+            case Surface.RESPONSES | Surface.MESSAGES | Surface.COUNT_TOKENS:
+                complete = self.terminal
+            case Surface.GEMINI:
+                complete = ended and (self.finished or self.blocked)
+        if not complete:
+            return Failed(reason="its stream ended before the answer did")
+        blocked = (self.blocked or self.refused) and not self.content_bytes
+        return Completed(usage=self.usage, content_bytes=self.content_bytes, blocked=blocked)
+
+
+_MARKS: Final = {
+    Surface.CHAT: (b"[DONE]",),
+    Surface.RESPONSES: (b"response.completed", b"response.incomplete", b"response.failed"),
+    Surface.MESSAGES: (b"message_stop",),
+    Surface.COUNT_TOKENS: (),
+    Surface.GEMINI: (),  # ends with the body
+}
+_BLANK: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+TAIL: Final = 8 * 1024
+KEPT: Final = 1024 * 1024
+
+
+class StreamWatch:
+    """Stands beside one stream: `feed` each read before it is forwarded, then ask."""
+
+    def __init__(self, surface: Surface, decoder: Decoder | None = None) -> None:
+        self._surface = surface
+        self._marks = _MARKS[surface]
+        self._decoder = decoder
+        self._reads: list[bytes] = []
+        self._size = 0  # of self._reads
+        self._folded = Reading(surface)  # of what was too much to keep
+        self._dropped = False
+        self._suspect = False  # something in it spells "error"
+        self._corrupt: str | None = None
+        self._outcome: Completed | None = None
+
+    def feed(self, read: bytes) -> Completed | None:
+        """The completion, at the read that holds the protocol's terminal event; None before it, and never for gemini."""
+        if self._decoder is not None:
+            try:
+                read = self._decoder.feed(read)
+            except Corrupt as error:
+                self._corrupt = self._corrupt or f"its stream cannot be decoded: {error}"
+                return None
+        self._reads.append(read)
+        self._size += len(read)
+        if b'"error"' in read:
+            self._suspect = True
+        for mark in self._marks:
+            if mark in read and self._outcome is None:
+                outcome = self._judge(ended=False)
+                if isinstance(outcome, Completed):
+                    self._outcome = outcome
+                    return outcome
+        if self._size > KEPT:
+            self._drop()
+        return None
+
+    def close(self) -> Outcome:
+        """The outcome once the upstream has ended the body as HTTP says it should."""
+        if self._outcome is not None:
+            return self._outcome
+        if self._corrupt is None and self._decoder is not None:
+            try:
+                self._decoder.close()
+            except Corrupt as error:
+                self._corrupt = f"its stream cannot be decoded: {error}"
+        if self._corrupt is not None:
+            return Failed(reason=self._corrupt)
+        return self._judge(ended=True)
+
+    @property
+    def outcome(self) -> Completed | None:
+        """The completion that `feed` has reported."""
+        return self._outcome
+
+    def partial(self) -> Reading:
+        """What has come so far, for a stream that nobody will read to its end."""
+        reading = self._everything()
+        self._folded, self._reads, self._size, self._dropped = reading, [], 0, True
+        return reading
+
+    def last_sequence_number(self) -> int:
+        """Of a responses stream; -1 before the first event."""
+        found = re.findall(rb'"sequence_number":\s*(\d+)', b"".join(self._reads))
+        return int(found[-1]) if found else -1
+
+    def _judge(self, *, ended: bool) -> Outcome:
+        if not self._suspect and not self._dropped and self._size > TAIL:
+            ends = self._ends()
+            outcome = ends.outcome(ended=ended)
+            if ends.started and isinstance(outcome, Completed) and outcome.usage is not None and outcome.billable:
+                return outcome
+        return self._everything().outcome(ended=ended)
+
+    def _ends(self) -> Reading:
+        """The first event and the last TAIL bytes' worth of events; nothing between them."""
+        reading = Reading(self._surface)
+        if self._surface is Surface.MESSAGES and (head := _BLANK.search(self._reads[0])) is not None:
+            reading.raw(self._reads[0][: head.end()])
+        tail, size = list[bytes](), 0
+        for read in reversed(self._reads):
+            tail.append(read)
+            size += len(read)
+            if size >= TAIL:
+                break
+        last = b"".join(reversed(tail))[-TAIL:]
+        if (boundary := _BLANK.search(last)) is not None:
+            reading.raw(last[boundary.end() :])
+        return reading
+
+    def _everything(self) -> Reading:
+        reading = Reading(self._surface)
+        reading.__dict__.update(self._folded.__dict__)
+        reading.raw(b"".join(self._reads))
+        return reading
+
+    def _drop(self) -> None:
+        """Folds all whole events of what is kept and lets the bytes go, so that a long stream does not stay in memory."""
+        data = b"".join(self._reads)
+        cut = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3, data.rfind(b"\r\r") + 2)
+        if cut < 3:
+            return
+        self._folded.raw(data[:cut])
+        self._reads, self._size, self._dropped = [data[cut:]], len(data) - cut, True

@@ -1,0 +1,80 @@
+"""`wireproof gateway`, and `python -m reference_gateway`: start the gateway from its configuration, or as a demo before one upstream URL."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import logging
+import sqlite3
+import sys
+import tempfile
+from pathlib import Path
+
+from reference_gateway import app
+from reference_gateway.config import Config, ConfigError, load
+from reference_gateway.demo import Demo, demo_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--config", type=Path, metavar="FILE", help="the configuration (reference_gateway/example.toml shows all of it)")
+    source.add_argument("--demo-upstream", metavar="URL", help="run with a made-up configuration whose upstreams all stand at URL")
+    parser.add_argument("--demo-key", metavar="KEY", help="with --demo-upstream: this secret for the first key instead of a drawn one")
+    parser.add_argument("--host", help="listen there instead of where the configuration says")
+    parser.add_argument("--port", type=int, help="listen there instead of where the configuration says; 0 takes a free port")
+    parser.add_argument("--check", action="store_true", help="check the configuration and stop")
+
+
+def main(args: argparse.Namespace) -> int:
+    """0 after an orderly stop, 2 where it could not run (one sentence on stderr)."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        if args.demo_upstream is not None:
+            with tempfile.TemporaryDirectory(prefix="wireproof-gateway-") as folder:
+                keys = [args.demo_key] if args.demo_key else []
+                demo = demo_config(args.demo_upstream, Path(folder), keys=keys, accounts=max(1, len(keys)))
+                return _run(load(demo.config), args, demo)
+        return _run(load(args.config), args, None)
+    except ConfigError as error:
+        return _fail(str(error))
+    except sqlite3.Error as error:
+        return _fail(f"the database cannot be used: {error}; name another one under [server] database")
+    except OSError as error:
+        return _fail(f"cannot listen there: {error.strerror}; choose another --host or --port")
+
+
+def _fail(message: str) -> int:
+    print(f"gateway: {message}", file=sys.stderr)
+    return 2
+
+
+def _run(config: Config, args: argparse.Namespace, demo: Demo | None) -> int:
+    if args.host is not None:
+        config = dataclasses.replace(config, host=args.host)
+    if args.port is not None:
+        config = dataclasses.replace(config, port=args.port)
+    if args.check:
+        print(f"{len(config.catalog.models)} models, {len(config.keys)} keys, {len(config.catalog.upstreams)} upstreams: in order")
+        return 0
+
+    def ready(url: str) -> None:
+        announcement = {"listening": url}
+        if demo is not None:
+            announcement["key"] = demo.keys[0]
+        print(json.dumps(announcement), flush=True)
+        if sys.stdout.isatty():
+            print(f"OpenAI base URL {url}/v1, Anthropic and Gemini base URL {url}; Ctrl-C stops.", flush=True)
+
+    _run_on_best_loop(config, ready)
+    return 0
+
+
+def _run_on_best_loop(config: Config, ready: app.Ready) -> None:
+    try:
+        import uvloop
+    except ImportError:  # there is none for Windows
+        asyncio.run(app.run(config, ready))
+    else:
+        uvloop.run(app.run(config, ready))

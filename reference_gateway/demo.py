@@ -1,0 +1,163 @@
+"""A ready configuration whose upstreams all stand at one URL: for the conformance harness and for trying the gateway out.
+
+Its secrets are drawn anew each time and written beside the configuration, readable by their owner only.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+MODELS: Final = """
+[[models]]
+id = "gpt-5-5"
+upstream = "openai"
+surfaces = ["chat", "responses"]
+max_output_tokens = 128000
+context_window = 400000
+owned_by = "openai"
+family = "gpt"
+capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
+prices = { input = "1.25", output = "10.00", cache_read = "0.125" }
+
+[[models]]
+id = "gpt-5-4"
+upstream = "openai"
+surfaces = ["chat", "responses"]
+max_output_tokens = 128000
+context_window = 400000
+owned_by = "openai"
+family = "gpt"
+capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
+prices = { input = "1.00", output = "8.00", cache_read = "0.10" }
+
+[[models]]
+id = "claude-sonnet-4-6"
+upstream = "anthropic"
+max_output_tokens = 64000
+context_window = 200000
+owned_by = "anthropic"
+family = "claude"
+capabilities = ["text", "vision", "tool_use", "streaming", "cache_control", "thinking", "json_schema"]
+prices = { input = "3.00", output = "15.00", cache_read = "0.30" }
+
+[[models]]
+id = "claude-opus-4-8"
+upstream = "anthropic"
+max_output_tokens = 64000
+context_window = 200000
+owned_by = "anthropic"
+family = "claude"
+capabilities = ["text", "vision", "tool_use", "streaming", "cache_control", "thinking", "json_schema"]
+prices = { input = "5.00", output = "25.00", cache_read = "0.50" }
+
+[[models]]
+id = "gemini-3-1-pro"
+upstream = "gemini"
+max_output_tokens = 65536
+context_window = 1048576
+owned_by = "google"
+family = "gemini"
+capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
+prices = { input = "2.00", output = "12.00", cache_read = "0.20" }
+
+[[models]]
+id = "deepseek-v4-pro"
+upstream = "deepseek"
+surfaces = ["chat"]
+max_output_tokens = 65536
+context_window = 131072
+owned_by = "deepseek"
+family = "deepseek"
+capabilities = ["text", "tool_use", "streaming", "thinking"]
+prices = { input = "0.28", output = "0.42", cache_read = "0.028" }
+"""
+GROUPS: Final = """
+[groups.default]
+models = ["*"]
+
+[groups.claude-default]
+models = ["claude-sonnet-4-6", "claude-opus-4-8"]
+"""
+WINDOWS: Final = 'limit_5h_usd = "1000.00"\nlimit_1d_usd = "2000.00"\nlimit_7d_usd = "5000.00"\n'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """Where the configuration is, and the secrets of its keys. `keys` are of group default, one an account (`account-1` ...)."""
+
+    config: Path
+    keys: Sequence[str] = field(repr=False)
+    narrow_key: str = field(repr=False)  # of group claude-default
+    poor_key: str = field(repr=False)  # its wallet cannot pay for any call
+    revoked_key: str = field(repr=False)
+    expired_key: str = field(repr=False)
+
+
+def demo_config(
+    upstream_url: str,
+    folder: Path,
+    *,
+    accounts: int = 8,
+    balance_usd: str = "100.00",
+    port: int = 0,
+    connect_ms: int = 5_000,
+    first_byte_ms: int = 30_000,
+    answer_ms: int | None = None,
+    idle_ms: int = 300_000,
+    max_body_bytes: int = 32 * 1024 * 1024,
+    database: str = "gateway.sqlite3",
+    keys: Sequence[str] = (),
+) -> Demo:
+    """Writes gateway.toml and its secrets into the folder. `upstream_url` is a root: `/v1` is added for the OpenAI protocols. `keys` gives secrets
+    for the first accounts instead of drawing them; `answer_ms` is as `first_byte_ms` unless given."""
+    folder.mkdir(parents=True, exist_ok=True)
+    root = upstream_url.rstrip("/")
+    _secret(folder / "pepper", secrets.token_hex(32))
+    _secret(folder / "upstream-key", "upstream-" + secrets.token_hex(16))
+    sections = [
+        f'[server]\nhost = "127.0.0.1"\nport = {port}\ndatabase = "{database}"\nmax_body_bytes = {max_body_bytes}\n',
+        f"[timeouts]\nconnect_ms = {connect_ms}\nfirst_byte_ms = {first_byte_ms}\n"
+        f"answer_ms = {first_byte_ms if answer_ms is None else answer_ms}\nidle_ms = {idle_ms}\n",
+        '[security]\npepper_file = "pepper"\n',
+    ]
+    for name, kind, base in (
+        ("openai", "openai", f"{root}/v1"),
+        ("anthropic", "anthropic", root),
+        ("gemini", "gemini", root),
+        ("deepseek", "openai", f"{root}/v1"),
+    ):
+        sections.append(f'[upstreams.{name}]\nkind = "{kind}"\nbase_url = "{base}"\nkey_file = "upstream-key"\n')
+    sections += [MODELS, GROUPS]
+    drawn = list(keys) + [_draw() for _ in range(accounts - len(keys))]
+    for number, secret in enumerate(drawn, 1):
+        sections.append(f'[accounts.account-{number}]\nbalance_usd = "{balance_usd}"\n')
+        sections.append(_key(folder, f"key-{number}", f"account-{number}", "default", secret))
+    sections.append(f'[accounts.special]\nbalance_usd = "{balance_usd}"\n')
+    sections.append('[accounts.poor]\nbalance_usd = "0.000001"\n')
+    narrow, poor, revoked, expired = (_draw() for _ in range(4))
+    sections.append(_key(folder, "key-narrow", "special", "claude-default", narrow))
+    sections.append(_key(folder, "key-poor", "poor", "default", poor))
+    sections.append(_key(folder, "key-revoked", "special", "default", revoked) + "revoked = true\n")
+    sections.append(_key(folder, "key-expired", "special", "default", expired) + "expires_at = 1\n")
+    config = folder / "gateway.toml"
+    config.write_text("\n".join(sections), encoding="utf-8")
+    return Demo(config=config, keys=tuple(drawn), narrow_key=narrow, poor_key=poor, revoked_key=revoked, expired_key=expired)
+
+
+def _draw() -> str:
+    return "sk-byts-" + secrets.token_hex(16)
+
+
+def _key(folder: Path, id_: str, account: str, group: str, secret: str) -> str:
+    _secret(folder / id_, secret)
+    return f'[[keys]]\nid = "{id_}"\nsecret_file = "{id_}"\naccount = "{account}"\ngroup = "{group}"\n{WINDOWS}'
+
+
+def _secret(file: Path, text: str) -> None:
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(text + "\n")

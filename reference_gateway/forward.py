@@ -1,0 +1,333 @@
+"""A model call on a native route: the request's bytes to the vendor, the vendor's bytes to the caller, and the money by what they say.
+
+A native route is a byte pipe. What the gateway writes itself is its own headers, and, where an upstream fails, an error in the caller's envelope:
+a failure that comes as a 200 becomes a 5xx (contract:158), a stream that breaks ends in its protocol's own error event (contract:146, contract:147).
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+from urllib.parse import quote
+
+from reference_gateway import body, content_coding, errors, headers, keys
+from reference_gateway.accounting import Completed, Failed, StreamWatch, judge_answer
+from reference_gateway.body import Facts
+from reference_gateway.calls import Caller
+from reference_gateway.catalog import Model, Upstream, Usage
+from reference_gateway.config import Config
+from reference_gateway.content_coding import Corrupt
+from reference_gateway.errors import Fault, Refusal
+from reference_gateway.money import Hold, Treasury
+from reference_gateway.proxy.relay import CallerGone, Milestone, Patience, Relay
+from reference_gateway.proxy.server import RequestHead
+from reference_gateway.proxy.upstream import Connection, Gather, Pool, ResponseHead, UpstreamBroken, UpstreamTimeout
+from reference_gateway.routes import Call, Surface
+
+JSON: Final = (b"content-type", b"application/json")
+KEPT_ON_REWRITE: Final = (b"retry-after", b"retry-after-ms", b"x-should-retry", b"x-upstream-request-id")
+BYTES_PER_TOKEN: Final = 4
+
+
+class Forwarder:
+    def __init__(self, config: Config, treasury: Treasury) -> None:
+        self._treasury = treasury
+        self._timeouts = config.timeouts
+        self._max_answer_bytes = config.max_answer_bytes
+        connect_s = config.timeouts.connect_ms / 1000
+        self._pools = {upstream.name: Pool(upstream, connect_s) for upstream in config.catalog.upstreams.values()}
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()
+
+    async def free(self, call: Call, head: RequestHead, request: bytes, facts: Facts, model: Model, caller: Caller) -> None:
+        """A call that costs nothing (count_tokens): the same pipe without money."""
+        await _Exchange(self, call, head, request, facts, model, caller, None).run()
+
+    async def billed(self, call: Call, head: RequestHead, request: bytes, facts: Facts, model: Model, caller: Caller, hold: Hold) -> None:
+        """Settles the hold, or leaves it open where nothing is owed. Raises Refusal where the caller has had nothing yet."""
+        await _Exchange(self, call, head, request, facts, model, caller, hold).run()
+
+
+class _Exchange:
+    """One call under way."""
+
+    def __init__(
+        self,
+        forwarder: Forwarder,
+        call: Call,
+        head: RequestHead,
+        request: bytes,
+        facts: Facts,
+        model: Model,
+        caller: Caller,
+        hold: Hold | None,
+    ) -> None:
+        self._treasury = forwarder._treasury
+        self._timeouts = forwarder._timeouts
+        self._max_answer_bytes = forwarder._max_answer_bytes
+        self._pool = forwarder._pools[model.upstream.name]
+        self._call = call
+        self._head = head
+        self._request = request
+        self._facts = facts
+        self._model = model
+        self._caller = caller
+        self._answer = caller.answer
+        self._hold = hold
+        self._streams = facts.stream or call.gemini_method == b"streamGenerateContent"
+
+    async def run(self) -> None:
+        try:
+            connection = await self._pool.get()
+        except UpstreamBroken as broken:
+            raise _refusal(broken) from None
+        try:
+            response = await self._send(connection)
+            if response.status >= 400:
+                await self._upstream_error(connection, response)
+            elif not 200 <= response.status < 300:
+                raise Refusal(errors.BAD_UPSTREAM, f"The upstream answered with status {response.status}.")
+            elif self._is_stream(response):
+                await self._stream(connection, response)
+            else:
+                await self._whole(response, await self._gather(connection))
+        except UpstreamBroken as broken:
+            if not self._answer.gone:
+                raise _refusal(broken) from None
+        finally:
+            self._answer.on_gone = None
+            connection.release()
+
+    async def _send(self, connection: Connection) -> ResponseHead:
+        if self._answer.gone:
+            raise UpstreamBroken("The caller has gone.")
+        self._answer.on_gone = lambda: connection.abort(UpstreamBroken("The caller has gone."))
+        upstream = self._model.upstream
+        data = body.with_model(self._request, self._facts, self._model.upstream_id)
+        lines = [b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (self._target(upstream), upstream.host_header)]
+        lines += headers.to_upstream(self._head)
+        lines.append(b"%b: %b\r\ncontent-length: %d\r\n\r\n" % (*upstream.auth_header, len(data)))
+        wait_ms = self._timeouts.first_byte_ms if self._streams else self._timeouts.answer_ms
+        return await connection.request(b"".join(lines), data, wait_ms / 1000)
+
+    def _target(self, upstream: Upstream) -> bytes:
+        path = upstream.base_path + self._call.upstream_path
+        if self._call.gemini_model is not None:
+            path += b"%b:%b" % (quote(self._model.upstream_id, safe="").encode(), self._call.gemini_method)
+        query = keys.without_key(self._head.query)
+        return b"%b?%b" % (path, query) if query else path
+
+    async def _gather(self, connection: Connection) -> bytes:
+        return await Gather(connection, self._max_answer_bytes, self._timeouts.idle_ms / 1000).body()
+
+    def _is_stream(self, response: ResponseHead) -> bool:
+        kind = response.header.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if kind == b"text/event-stream":
+            return self._hold is not None
+        return self._call.gemini_method == b"streamGenerateContent" and kind == b"application/json"
+
+    # an answer that is no stream
+
+    async def _upstream_error(self, connection: Connection, response: ResponseHead) -> None:
+        """The vendor's own error goes through as it stands (contract:207), but for one that shows our key there, and one that is no JSON."""
+        data = await self._gather(connection)
+        plain = _plain(response, data)
+        own_headers = headers.own(self._caller.request_id, self._caller.family, self._treasury.standing(self._caller.key))
+        if plain is not None and _shows(plain, self._model.upstream.secret):
+            raise Refusal(errors.BAD_UPSTREAM, "The upstream refused the gateway's own credentials.")
+        await self._release()
+        if plain is not None and body.is_json(plain):
+            self._answer.send(response.status, headers.to_caller(response) + own_headers, data)
+            return
+        fault = errors.upstream_status(response.status)
+        kept = [header for header in headers.to_caller(response) if header[0] in KEPT_ON_REWRITE]
+        text = errors.body(self._caller.family, fault, f"The upstream answered with status {response.status}.", self._caller.request_id)
+        self._answer.send(response.status, [JSON, *kept, *own_headers], text)
+
+    async def _whole(self, response: ResponseHead, data: bytes) -> None:
+        """A 2xx whose body is all here: billed and handed on, or no success after all."""
+        outcome = self._judge(response, data)
+        if self._answer.gone:
+            return
+        match outcome:
+            case Completed():
+                await self._charge(outcome)
+            case Failed(visible=True):
+                await self._release()
+            case Failed(reason=reason):
+                raise Refusal(errors.BAD_UPSTREAM, f"The upstream failed: {reason}.")
+            case _:
+                assert_never(outcome)
+        own_headers = headers.own(self._caller.request_id, self._caller.family, self._treasury.standing(self._caller.key))
+        self._answer.send(response.status, headers.to_caller(response) + own_headers, data)
+
+    def _judge(self, response: ResponseHead, data: bytes) -> Completed | Failed:
+        kind = response.header.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+        plain = _plain(response, data)
+        if plain is None:
+            return Failed(reason="its answer cannot be decoded")
+        if not (kind.endswith((b"/json", b"+json")) or kind == b"text/event-stream"):
+            return Failed(reason="its answer is not JSON by its content-type")
+        return judge_answer(self._call.surface, plain)
+
+    # a stream
+
+    async def _stream(self, connection: Connection, response: ResponseHead) -> None:
+        sse = response.header.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+        try:
+            decoder = content_coding.decoder(response.header.get(b"content-encoding", b""))
+        except Corrupt:
+            raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.") from None
+        watch = StreamWatch(self._call.surface, decoder)
+        # As of admission: what the answer will cost is not known yet (billing-and-storage.md 4.3, invariant 18).
+        own_headers = headers.own(self._caller.request_id, self._caller.family, self._treasury.standing(self._caller.key))
+        stream_headers = headers.to_caller(response) + own_headers
+        relay = Relay(
+            connection,
+            self._answer,
+            start=lambda: self._answer.start(response.status, stream_headers),
+            feed=lambda read: watch.feed(read) is not None,
+            not_stream=b"" if decoder is not None else b"{[<" if sse else b"{<",
+            sse=sse and decoder is None,
+            patience=Patience(
+                first_s=self._timeouts.first_byte_ms / 1000,
+                idle_s=self._timeouts.idle_ms / 1000,
+                stall_s=self._timeouts.client_stall_ms / 1000,
+            ),
+            max_body_bytes=self._max_answer_bytes,
+        )
+        try:
+            await self._follow(relay, watch, response)
+        except CallerGone:
+            if relay.started:
+                await self._charge_partial(watch)
+        except UpstreamBroken as broken:
+            if not relay.started:
+                raise
+            await self._break_off(relay, watch, _refusal(broken))
+        finally:
+            relay.close()
+
+    async def _follow(self, relay: Relay, watch: StreamWatch, response: ResponseHead) -> None:
+        milestone = await relay.run()
+        if milestone is Milestone.NO_STREAM:
+            await self._whole(response, relay.body)
+            return
+        outcome = watch.close()
+        if isinstance(outcome, Completed):
+            await self._charge(outcome)
+            if milestone is Milestone.COMPLETE:
+                relay.proceed()
+                await self._rest(relay)
+            relay.finish()
+        elif not relay.started:
+            raise Refusal(errors.BAD_UPSTREAM, f"The upstream failed: {outcome.reason}.")
+        elif outcome.visible:
+            await self._release()
+            relay.finish()
+        else:
+            await self._break_off(relay, watch, Refusal(errors.BAD_UPSTREAM, f"The upstream failed: {outcome.reason}."))
+
+    @staticmethod
+    async def _rest(relay: Relay) -> None:
+        """The answer is complete and paid: however the connection ends now, the caller has had it."""
+        try:
+            while await relay.next() is not Milestone.END:
+                relay.proceed()
+        except (UpstreamBroken, CallerGone):
+            pass
+
+    async def _break_off(self, relay: Relay, watch: StreamWatch, refusal: Refusal) -> None:
+        """Nothing is billed. The caller is told in its protocol's words, or, where the body leaves no room for words, by a broken connection."""
+        await self._release()
+        if not relay.sse:
+            self._answer.abort()
+            return
+        relay.finish(self._event(refusal.fault, refusal.message, watch), drop_partial=True)
+
+    def _event(self, fault: Fault, message: str, watch: StreamWatch) -> bytes:
+        match self._call.surface:
+            case Surface.CHAT:
+                return errors.chat_event(fault, message)
+            case Surface.RESPONSES:
+                return errors.responses_event(fault, message, watch.last_sequence_number() + 1)
+            case Surface.MESSAGES | Surface.COUNT_TOKENS:
+                return errors.messages_event(fault, message, self._caller.request_id)
+            case Surface.GEMINI:
+                return errors.gemini_event(fault, message)
+            case surface:
+                assert_never(surface)
+
+    # money
+
+    async def _release(self) -> None:
+        if self._hold is not None:
+            await self._treasury.release(self._hold)
+
+    async def _charge(self, outcome: Completed) -> None:
+        if self._hold is None:
+            return
+        if not outcome.billable:
+            await self._treasury.release(self._hold)
+            return
+        usage = outcome.usage
+        if usage is None:
+            output_tokens = -(-outcome.content_bytes // BYTES_PER_TOKEN)
+            usage = Usage(input_tokens=body.estimate_input_tokens(self._request), output_tokens=output_tokens)
+            await self._settle(usage, estimated=True, cap=True)
+            return
+        absurd = usage.output_tokens > 2 * self._model.max_output_tokens * self._facts.choices
+        await self._settle(usage, estimated=False, cap=absurd)
+
+    async def _charge_partial(self, watch: StreamWatch) -> None:
+        """The caller left in the middle: what it had been sent, never more than the hold (contract:156, contract:157)."""
+        outcome = watch.outcome
+        if outcome is not None:
+            await self._charge(outcome)
+            return
+        reading = watch.partial()
+        if not reading.content_bytes:
+            return
+        known = reading.usage
+        estimate = -(-reading.content_bytes // BYTES_PER_TOKEN)
+        if known is None:
+            usage = Usage(input_tokens=body.estimate_input_tokens(self._request), output_tokens=estimate)
+        else:
+            # Gemini counts as it goes; message_start's count is of nothing yet, and only message_delta's is final.
+            counts = reading.finished or self._call.surface is Surface.GEMINI
+            usage = Usage(
+                input_tokens=known.input_tokens,
+                output_tokens=known.output_tokens if counts and known.output_tokens else estimate,
+                cache_read_tokens=known.cache_read_tokens,
+                cache_write_5m_tokens=known.cache_write_5m_tokens,
+                cache_write_1h_tokens=known.cache_write_1h_tokens,
+            )
+        await self._settle(usage, estimated=True, cap=True)
+
+    async def _settle(self, usage: Usage, *, estimated: bool, cap: bool) -> None:
+        if self._hold is not None:
+            await self._treasury.settle(self._hold, self._model, self._call.surface, usage, estimated=estimated, cap=cap)
+
+
+def _refusal(broken: UpstreamBroken) -> Refusal:
+    fault = errors.UPSTREAM_TIMEOUT if isinstance(broken, UpstreamTimeout) else errors.BAD_UPSTREAM
+    return Refusal(fault, str(broken))
+
+
+def _plain(response: ResponseHead, data: bytes) -> bytes | None:
+    """The body without its content-coding; None where it is not what the header says."""
+    try:
+        decoder = content_coding.decoder(response.header.get(b"content-encoding", b""))
+        if decoder is None:
+            return data
+        plain = decoder.feed(data)
+        decoder.close()
+    except Corrupt:
+        return None
+    return plain
+
+
+def _shows(data: bytes, secret: bytes) -> bool:
+    """Whether an answer shows our key at the upstream, whole or masked the way vendors do (`sk-...****abcd`)."""
+    return secret in data or (len(secret) > 4 and b"*" + secret[-4:] in data)

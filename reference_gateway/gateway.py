@@ -1,0 +1,151 @@
+"""The gateway as an application: who calls, what for, may they, and where to. It sees requests and answers, never a socket.
+
+The order of things (billing-and-storage.md 4.2): key, route, body, model and group, hold, upstream, relay, settlement or release. Whatever is
+refused before the hold costs nothing and reaches no upstream; whatever is held is settled or released exactly once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Final
+
+from reference_gateway import account, body, errors, headers, keys, models, routes
+from reference_gateway.calls import Caller
+from reference_gateway.catalog import Catalog, Model
+from reference_gateway.config import Config
+from reference_gateway.errors import Family, Refusal
+from reference_gateway.forward import Forwarder
+from reference_gateway.keys import Key, KeyRing
+from reference_gateway.money import Treasury
+from reference_gateway.proxy.server import Answer, Headers, RequestHead
+from reference_gateway.routes import Call, Fixed, ModelCard, Nothing, Route, Surface, WrongMethod
+
+JSON: Final = (b"content-type", b"application/json")
+log = logging.getLogger("reference_gateway")
+
+
+def new_request_id() -> str:
+    return "req_" + os.urandom(12).hex()
+
+
+class Gateway:
+    def __init__(self, config: Config, treasury: Treasury, forwarder: Forwarder) -> None:
+        self._config = config
+        self._catalog: Catalog = config.catalog
+        self._keys = KeyRing(config.pepper, config.keys)
+        self._treasury = treasury
+        self._forwarder = forwarder
+
+    # proxy.server.Application
+
+    def max_body_bytes(self, head: RequestHead) -> int:
+        return self._config.max_body_bytes
+
+    def refuse(self, head: RequestHead | None, status: int, message: str) -> tuple[Headers, bytes]:
+        fault = {
+            400: errors.INVALID_REQUEST,
+            408: errors.REQUEST_TIMEOUT,
+            413: errors.TOO_LARGE,
+            431: errors.HEADERS_TOO_LARGE,
+        }.get(status, errors.INTERNAL)
+        family = Family.OPENAI if head is None else _family(routes.find(head.method, head.path, head.header), head)
+        request_id = new_request_id()
+        own = headers.own(request_id, family, None)
+        return [JSON, *own], errors.body(family, fault, message, request_id)
+
+    async def serve(self, head: RequestHead, request_body: bytes, answer: Answer) -> None:
+        request_id = new_request_id()
+        route = routes.find(head.method, head.path, head.header)
+        if route is Fixed.HEALTH:
+            answer.send(200, [JSON, (b"x-request-id", request_id.encode())], b'{"status":"ok"}')
+            return
+        family = _family(route, head)
+        key: Key | None = None
+        try:
+            match route:  # a path that serves nothing says so without asking who calls
+                case Nothing():
+                    raise Refusal(errors.NOT_FOUND, f"{_shown(head.method)} {_shown(head.path)} is not served here.")
+                case WrongMethod(allow=allow):
+                    raise Refusal(
+                        errors.METHOD_NOT_ALLOWED, f"{_shown(head.path)} takes {_shown(allow)} only.", headers=((b"allow", allow),)
+                    )
+                case _:
+                    key = self._authenticate(head)
+            if isinstance(route, Call):
+                await self._call(route, head, request_body, Caller(key=key, family=family, request_id=request_id, answer=answer))
+                return
+            data = await self._own_answer(route, head, key, family)
+            answer.send(200, [JSON, *headers.own(request_id, family, self._treasury.standing(key))], data)
+        except Refusal as refusal:
+            standing = self._treasury.standing(key) if key is not None else None
+            text = errors.body(family, refusal.fault, refusal.message, request_id, refusal.param)
+            own = [JSON, *headers.own(request_id, family, standing), *refusal.headers]
+            answer.send(refusal.fault.status, own, text)
+
+    def _authenticate(self, head: RequestHead) -> Key:
+        secret = keys.presented(head.header, head.query)
+        if secret is None:
+            raise Refusal(errors.INVALID_KEY, "No API key was given: send x-api-key, Authorization: Bearer, x-goog-api-key or ?key=.")
+        key = self._keys.find(secret, self._treasury.now())
+        if key is None:
+            raise Refusal(errors.INVALID_KEY, "This API key is not valid.")
+        return key
+
+    async def _own_answer(self, route: Fixed | ModelCard, head: RequestHead, key: Key, family: Family) -> bytes:
+        group = self._catalog.groups[key.group]
+        match route:
+            case ModelCard(model=name):
+                return models.card(family, self._model(name, key))
+            case Fixed.MODELS:
+                return models.listing(family, group.values())
+            case Fixed.ACCOUNT:
+                return account.account(self._treasury, key, group)
+            case Fixed.USAGE:
+                return await account.usage(self._treasury, key, head.query)
+            case Fixed.HEALTH:
+                raise AssertionError("answered before")
+
+    def _model(self, name: str, key: Key) -> Model:
+        """C8, C9: unknown is 404, known but outside the key's group is 403; neither reaches an upstream."""
+        model = self._catalog.models.get(name)
+        if model is None:
+            raise Refusal(errors.MODEL_NOT_FOUND, f"The model {name} does not exist.", param="model")
+        if name not in self._catalog.groups[key.group]:
+            raise Refusal(errors.MODEL_NOT_IN_GROUP, f"The model {name} is not in this key's group.", param="model")
+        return model
+
+    async def _call(self, call: Call, head: RequestHead, request_body: bytes, caller: Caller) -> None:
+        surface = call.surface
+        if surface.family is Family.ANTHROPIC and b"anthropic-version" not in head.header:
+            raise Refusal(errors.INVALID_REQUEST, "anthropic-version: header is required.")  # contract:110
+        facts = body.read(request_body, surface)
+        model = self._model(call.gemini_model or facts.model or "", caller.key)
+        if surface not in model.surfaces:
+            served = ", ".join(sorted(model.surfaces - {Surface.COUNT_TOKENS}))
+            raise Refusal(errors.UNSUPPORTED, f"The model {model.id} is served on {served}, not on {surface}.", param="model")
+        if surface is Surface.COUNT_TOKENS:
+            await self._forwarder.free(call, head, request_body, facts, model, caller)
+            return
+        hold = await self._treasury.hold(caller.key, caller.request_id, body.hold_amount(request_body, facts, model))
+        try:
+            await self._forwarder.billed(call, head, request_body, facts, model, caller, hold)
+        finally:
+            if self._treasury.is_open(hold):  # whatever went wrong, and however it left: nothing was settled, so nothing is owed
+                await self._treasury.release(hold)
+
+
+def _family(route: Route, head: RequestHead) -> Family:
+    match route:
+        case Call():
+            return route.surface.family
+        case Fixed():
+            return routes.family_of(head.path, head.header)
+        case ModelCard() | WrongMethod() | Nothing():
+            return route.family
+
+
+def _shown(raw: bytes) -> str:
+    """Bytes of a request as they may stand in a message: short and printable."""
+    text = raw[:200].decode("latin-1")
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,91 @@
+"""Header hygiene: what of a request may reach an upstream, and what of an upstream's answer may reach the caller.
+
+To the upstream only what is listed here goes; the caller's key, cookies and OpenAI organization or project never do (contract:026, contract:028).
+To the caller everything goes but what belongs to the hop, names the gateway's own account at the vendor, or speaks of the vendor's limits for
+that account, which are not the caller's (C38).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reference_gateway.content_coding import readable_only
+from reference_gateway.errors import Family
+from reference_gateway.money import Standing, usd
+from reference_gateway.proxy.server import Headers, RequestHead
+from reference_gateway.proxy.upstream import ResponseHead
+
+REQUEST_NAMES: Final = frozenset({b"content-type", b"accept", b"user-agent", b"openai-beta", b"idempotency-key", b"x-goog-api-client"})
+REQUEST_PREFIXES: Final = (b"anthropic-", b"x-stainless-")
+
+RESPONSE_DROPPED: Final = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"content-length",
+        b"set-cookie",
+        b"alt-svc",
+        b"strict-transport-security",
+        b"server",
+        b"via",
+        b"openai-organization",
+        b"openai-project",
+        b"anthropic-organization-id",
+        b"anthropic-workspace-id",
+    }
+)
+RESPONSE_DROPPED_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-quota-", b"x-org-quota-")
+RENAMED: Final = {b"x-request-id": b"x-upstream-request-id", b"request-id": b"x-upstream-request-id"}
+
+
+def to_upstream(head: RequestHead) -> list[bytes]:
+    """Header lines in the caller's order, duplicates kept, values byte for byte (contract:111, contract:234)."""
+    lines = []
+    for name, value in head.headers:
+        if name in REQUEST_NAMES or name.startswith(REQUEST_PREFIXES):
+            lines.append(b"%b: %b\r\n" % (name, value))
+        elif name == b"accept-encoding":
+            lines.append(b"accept-encoding: %b\r\n" % readable_only(value))
+    return lines
+
+
+def to_caller(head: ResponseHead) -> Headers:
+    """The upstream's headers as the caller may see them; its request ids under a name of their own."""
+    named_by_connection: frozenset[bytes] = frozenset()
+    connection = head.header.get(b"connection")
+    if connection is not None:
+        named_by_connection = frozenset(token.strip().lower() for token in connection.split(b","))
+    return [
+        (RENAMED.get(name, name), value)
+        for name, value in head.headers
+        if name not in RESPONSE_DROPPED and not name.startswith(RESPONSE_DROPPED_PREFIXES) and name not in named_by_connection
+    ]
+
+
+def own(request_id: str, family: Family, standing: Standing | None) -> Headers:
+    """What every answer of the gateway carries (contract:191, contract:192). Without a known key there is no standing to show, and a key
+    without a window limit has no rate limit to show."""
+    identity = request_id.encode()
+    headers: Headers = [(b"x-request-id", identity)]
+    if family is Family.ANTHROPIC:  # its SDK reads this one
+        headers.append((b"request-id", identity))
+    if standing is not None:
+        headers.append((b"x-quota-remaining-credits", usd(standing.credits).encode()))
+        if (window := standing.window) is not None:
+            headers += [
+                (b"x-ratelimit-limit", cents(window.limit)),
+                (b"x-ratelimit-remaining", cents(window.remaining)),
+                (b"x-ratelimit-reset", b"%d" % window.resets_at),
+            ]
+    return headers
+
+
+def cents(micro_usd: int) -> bytes:
+    """USD with two decimals, rounded down: what is shown is never more than what there is."""
+    return b"%d.%02d" % divmod(micro_usd // 10_000, 100)

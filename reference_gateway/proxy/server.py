@@ -1,0 +1,411 @@
+"""The HTTP/1.1 server: whole requests in, answers out. It knows no path, key or price; the application it serves does.
+
+One request of a connection is answered at a time, in order; pipelined ones wait in a bounded queue. A request body is gathered whole, since the
+gateway must read its model before anything else, and the limit on it is the application's word per path. RFC 9112.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, Protocol, cast
+
+import httptools
+
+Headers = list[tuple[bytes, bytes]]
+MAX_HEADER_BYTES: Final = 64 * 1024
+MAX_PIPELINED: Final = 16
+HIGH_WATER: Final = 64 * 1024
+KEEP_ALIVE_S: Final = 75.0
+REQUEST_S: Final = 60.0
+LINGER_S: Final = 1.0
+REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+log = logging.getLogger("reference_gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """`path` and `query` as they stood (still percent-encoded); `headers` in order, duplicates kept, names in lower case; `header` has the
+    first of each name."""
+
+    method: bytes
+    path: bytes
+    query: bytes
+    headers: Headers
+    header: dict[bytes, bytes]
+
+
+class Application(Protocol):
+    def max_body_bytes(self, head: RequestHead) -> int: ...
+
+    def refuse(self, head: RequestHead | None, status: int, message: str) -> tuple[Headers, bytes]:
+        """Headers and body of an answer to a request that never became one (400, 408, 413, 431)."""
+        ...
+
+    def serve(self, head: RequestHead, body: bytes, answer: Answer) -> Coroutine[Any, Any, None]: ...
+
+
+class Answer:
+    """The answer to one request. Either `send` once, or `start`, any `write`s, and `end` or `abort`.
+
+    `on_gone` is called the moment the caller has left; `on_pause` and `on_resume` while more is buffered for it than it takes.
+    """
+
+    __slots__ = ("_connection", "_head", "gone", "on_gone", "on_pause", "on_resume", "started")
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._head = b""
+        self.started = False
+        self.gone = False
+        self.on_gone: Callable[[], None] | None = None
+        self.on_pause: Callable[[], None] | None = None
+        self.on_resume: Callable[[], None] | None = None
+
+    @property
+    def paused(self) -> bool:
+        return self._connection.write_paused
+
+    def send(self, status: int, headers: Headers, body: bytes) -> None:
+        """The whole answer in one write; to a HEAD request without the body."""
+        if self.gone:
+            return
+        self.started = True
+        self._connection.send(status, headers, body)
+
+    def start(self, status: int, headers: Headers) -> None:
+        """The head of an answer whose length nobody knows; it leaves with the first `write`, in one segment."""
+        self.started = True
+        self._head = self._connection.stream_head(status, headers)
+
+    def write(self, piece: bytes) -> None:
+        if self.gone or not piece:
+            return
+        transport = self._connection.transport
+        if self._connection.chunked:
+            transport.write(b"%b%x\r\n%b\r\n" % (self._head, len(piece), piece))
+        else:
+            transport.write(self._head + piece)
+        self._head = b""
+
+    def end(self) -> None:
+        if self.gone:
+            return
+        if self._head or self._connection.chunked:
+            self._connection.transport.write(self._head + (b"0\r\n\r\n" if self._connection.chunked else b""))
+        self._head = b""
+
+    def abort(self) -> None:
+        """Breaks the answer off so that the caller can see that it is not whole."""
+        self._connection.transport.abort()
+
+
+class ServerConnection(asyncio.Protocol):
+    __slots__ = (
+        "_answer",
+        "_application",
+        "_body",
+        "_body_limit",
+        "_body_size",
+        "_bodiless",
+        "_closing",
+        "_continue_owed",
+        "_deadline",
+        "_head",
+        "_head_bytes",
+        "_headers",
+        "_in_request",
+        "_keep_alive",
+        "_loop",
+        "_parser",
+        "_queue",
+        "_refused",
+        "_server",
+        "_target",
+        "_task",
+        "_timer",
+        "_unread_bytes",
+        "chunked",
+        "transport",
+        "write_paused",
+    )
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._application = server.application
+        self._loop = server.loop
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: deque[tuple[RequestHead, bytes, bool, bool]] = deque()
+        self._answer: Answer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closing = self._refused = self._in_request = self._continue_owed = self.write_paused = False
+        self._keep_alive = self.chunked = True
+        self._bodiless = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._new_request()
+
+    def _new_request(self) -> None:
+        self._target = b""
+        self._headers: Headers = []
+        self._head: RequestHead | None = None
+        self._head_bytes = self._unread_bytes = 0
+        self._body: list[bytes] = []
+        self._body_size = self._body_limit = 0
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._server.connections.add(self)
+        self._deadline = self._loop.time() + KEEP_ALIVE_S
+        self._timer = self._loop.call_at(self._deadline, self._on_timer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._closing = True
+        self._queue.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        answer = self._answer
+        if answer is not None and not answer.gone:
+            answer.gone = True
+            if answer.on_gone is not None:
+                answer.on_gone()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        if self._answer is not None and self._answer.on_pause is not None:
+            self._answer.on_pause()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self._answer is not None and self._answer.on_resume is not None:
+            self._answer.on_resume()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused or self._closing:
+            return
+        size = len(data)
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                # We speak nothing else: the request stands as HTTP/1.1, and so does what follows it (RFC 9110 7.8).
+                data = data[upgrade.args[0] :]
+                self._parser = httptools.HttpRequestParser(self)
+                continue
+            except httptools.HttpParserError:
+                self._refuse(400, "The request is not HTTP/1.1.")
+            break
+        if self._in_request and self._head is None:  # the parser shows a header line only once it is whole
+            self._unread_bytes += size
+            if self._unread_bytes > MAX_HEADER_BYTES:
+                self._refuse_head()
+
+    def eof_received(self) -> bool:
+        return False  # a caller that has closed its half is gone, as for most servers; the transport closes, and connection_lost tells
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        self._new_request()
+        self._in_request = True
+        self._deadline = self._loop.time() + REQUEST_S
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value))
+        self._count(len(name) + len(value) + 4)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEADER_BYTES:
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, f"The request head is over {MAX_HEADER_BYTES} bytes.")
+
+    def on_headers_complete(self) -> None:
+        if self._refused:
+            return
+        path, _, query = self._target.partition(b"?")
+        if not path.startswith(b"/"):
+            scheme, _, rest = path.partition(b"://")
+            path = b"/" + rest.partition(b"/")[2] if rest and scheme.lower() in (b"http", b"https") else path
+        header = dict(reversed(self._headers))
+        self._head = head = RequestHead(self._parser.get_method(), path, query, self._headers, header)
+        if b"host" not in header and self._parser.get_http_version() == "1.1":
+            self._refuse(400, "The request has no host header.")
+            return
+        self._body_limit = self._application.max_body_bytes(head)
+        length = header.get(b"content-length")
+        if length is not None and length.isdigit() and int(length) > self._body_limit:
+            self._too_large()
+        elif header.get(b"expect", b"").lower() == b"100-continue":
+            if self._answer is None:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            else:
+                self._continue_owed = True
+
+    def on_body(self, piece: bytes) -> None:
+        if self._refused:
+            return
+        self._body_size += len(piece)
+        if self._body_size > self._body_limit:
+            self._too_large()
+            return
+        self._body.append(piece)
+        self._deadline = self._loop.time() + REQUEST_S
+
+    def on_message_complete(self) -> None:
+        self._in_request = self._continue_owed = False
+        if self._refused or self._head is None:
+            return
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        version_1_1 = self._parser.get_http_version() == "1.1"
+        keep_alive = version_1_1 and self._parser.should_keep_alive()
+        self._queue.append((self._head, body, keep_alive, version_1_1))
+        if self._answer is None:
+            self._next()
+        elif len(self._queue) >= MAX_PIPELINED:
+            self.transport.pause_reading()
+        self._head = None
+
+    # answering
+
+    def _next(self) -> None:
+        if not self._queue or self._closing:
+            return
+        head, body, self._keep_alive, self.chunked = self._queue.popleft()
+        self._bodiless = head.method == b"HEAD"
+        if len(self._queue) == MAX_PIPELINED - 1:
+            self.transport.resume_reading()
+        if self._server.stopping:
+            self._keep_alive = False
+        answer = self._answer = Answer(self)
+        self._task = self._loop.create_task(self._serve(head, body, answer))
+
+    async def _serve(self, head: RequestHead, body: bytes, answer: Answer) -> None:
+        try:
+            await self._application.serve(head, body, answer)
+        except Exception:  # whatever broke, the caller gets an end and the operator the traceback
+            log.exception("request failed")
+            if not answer.started:
+                headers, text = self._application.refuse(head, 500, "The gateway failed.")
+                answer.send(500, headers, text)
+            else:
+                answer.abort()
+        self._answer = self._task = None
+        if self._closing:
+            return
+        if not self._keep_alive or self._refused or (self._server.stopping and not self._queue):
+            self._closing = True
+            self.transport.close()
+            return
+        self._deadline = self._loop.time() + KEEP_ALIVE_S
+        if self._continue_owed:
+            self._continue_owed = False
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._next()
+
+    def _head_bytes_of(self, status: int, headers: Headers) -> bytes:
+        lines = [b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b""))]
+        lines += [b"%b: %b\r\n" % header for header in headers]
+        if not self._keep_alive:
+            lines.append(b"connection: close\r\n")
+        return b"".join(lines)
+
+    def send(self, status: int, headers: Headers, body: bytes) -> None:
+        shown = b"" if self._bodiless else body
+        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (self._head_bytes_of(status, headers), len(body), shown))
+
+    def stream_head(self, status: int, headers: Headers) -> bytes:
+        """Chunked, but for an HTTP/1.0 caller, to whom the end of the connection is the end of the body."""
+        if not self.chunked:
+            self._keep_alive = False
+        return self._head_bytes_of(status, headers) + (b"transfer-encoding: chunked\r\n\r\n" if self.chunked else b"\r\n")
+
+    def _too_large(self) -> None:
+        self._refuse(413, f"The request body is over {self._body_limit} bytes.")
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answers and closes: after this the bytes that follow mean nothing. Answers still owed to earlier requests go first."""
+        if self._refused:
+            return
+        self._refused = True
+        if self._answer is not None or self._queue:
+            return
+        self._keep_alive = False
+        headers, body = self._application.refuse(self._head, status, message)
+        self.send(status, headers, body)
+        # The caller may still be sending: what comes is dropped for a while, since closing on it would reset the connection before it has read why.
+        self._loop.call_later(LINGER_S, self.transport.close)
+
+    def _on_timer(self) -> None:
+        """One timer a connection, put off lazily: an idle connection closes quietly, a request that does not arrive whole gets a 408."""
+        now = self._loop.time()
+        if self._answer is not None:
+            self._deadline = now + KEEP_ALIVE_S
+        if now >= self._deadline:
+            if self._in_request and not self._refused:
+                self._refuse(408, "The request did not arrive in time.")
+            else:
+                self.transport.close()
+            return
+        self._timer = self._loop.call_at(self._deadline, self._on_timer)
+
+    def stop(self) -> None:
+        """Closes when nothing is being answered; else after the present answer."""
+        if self._answer is None and not self._queue:
+            self._closing = True
+            self.transport.close()
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        return self._task
+
+
+class Server:
+    """A listening socket and its connections."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[ServerConnection] = set()
+        self.stopping = False
+        self._listener: asyncio.Server | None = None
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Returns the address really bound (port 0 takes a free one)."""
+        self._listener = await self.loop.create_server(lambda: ServerConnection(self), host, port, backlog=1024)
+        name: tuple[str, int] = self._listener.sockets[0].getsockname()[:2]
+        return name
+
+    async def stop(self, within_s: float) -> None:
+        """Stops accepting, lets the answers under way end within the bound, then breaks them off; their accounts are settled either way."""
+        self.stopping = True
+        if self._listener is not None:
+            self._listener.close()
+        for connection in tuple(self.connections):
+            connection.stop()
+        await self._idle(within_s)
+        for connection in tuple(self.connections):
+            connection.abort()
+        await self._idle(within_s)
+
+    async def _idle(self, within_s: float) -> None:
+        tasks = [connection.task for connection in self.connections if connection.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_s)

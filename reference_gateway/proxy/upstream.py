@@ -1,0 +1,315 @@
+"""The HTTP/1.1 client towards upstreams: keep-alive connections in a last-in-first-out pool per upstream, and each read handed on as it came.
+
+A request is never sent twice: a connection that the upstream has closed leaves the pool when its FIN arrives, and an idle one is not reused
+after IDLE_S, so what breaks is the upstream's failure and is reported as that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol, cast
+
+import httptools
+
+from reference_gateway.catalog import Upstream
+from reference_gateway.proxy.server import Headers
+
+IDLE_S: Final = 15.0
+MAX_HEAD_BYTES: Final = 128 * 1024
+
+
+class UpstreamBroken(Exception):
+    """The upstream gave no whole answer; the text says why, without its host."""
+
+
+class UpstreamTimeout(UpstreamBroken):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """`headers` in order with names in lower case; `header` has the first of each name."""
+
+    status: int
+    headers: Headers
+    header: dict[bytes, bytes]
+
+
+class Sink(Protocol):
+    """Takes a response body: any `on_read`s, then one `on_end` or `on_broken`."""
+
+    def on_read(self, read: bytes) -> None: ...
+
+    def on_end(self) -> None: ...
+
+    def on_broken(self, reason: UpstreamBroken) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection; one exchange on it at a time."""
+
+    __slots__ = (
+        "_broken",
+        "_done",
+        "_framed",
+        "_head",
+        "_head_bytes",
+        "_headers",
+        "_idle_since",
+        "_interim",
+        "_keep_alive",
+        "_loop",
+        "_parser",
+        "_pieces",
+        "_pool",
+        "_sink",
+        "_transport",
+        "_waiting",
+        "lost",
+    )
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._loop = pool.loop
+        self._waiting: asyncio.Future[ResponseHead] | None = None
+        self._sink: Sink | None = None
+        self._idle_since = 0.0
+        self.lost = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: Headers = []
+        self._head: ResponseHead | None = None
+        self._head_bytes = 0
+        self._pieces: list[bytes] = []
+        self._done = self._keep_alive = self._framed = self._interim = False
+        self._broken: UpstreamBroken | None = None
+        self._sink = None
+
+    # the exchange
+
+    async def request(self, head: bytes, body: bytes, timeout_s: float) -> ResponseHead:
+        """Sends the request; returns when the response's head is in. Raises UpstreamBroken, UpstreamTimeout."""
+        self._reset()
+        waiting: asyncio.Future[ResponseHead] = self._loop.create_future()
+        self._waiting = waiting
+        if len(body) < 64 * 1024:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines([head, body])
+        timer = self._loop.call_later(timeout_s, self._break, UpstreamTimeout("The upstream did not answer in time."))
+        try:
+            return await waiting
+        finally:
+            timer.cancel()
+            self._waiting = None
+
+    def attach(self, sink: Sink) -> None:
+        """Hands the body to the sink: what is in already, now, and each further read as it comes."""
+        self._sink = sink
+        self._deliver()
+
+    def pause(self) -> None:
+        if not self.lost:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if not self.lost:
+            self._transport.resume_reading()
+
+    def abort(self, reason: UpstreamBroken) -> None:
+        """Breaks the exchange off at once; whoever waits is told the reason."""
+        self._break(reason)
+
+    def release(self) -> None:
+        """After the exchange: back to the pool if it can be used again, else closed."""
+        self._sink = None
+        if self._done and self._keep_alive and not self.lost:
+            self._idle_since = self._loop.time()
+            self._pool.put(self)
+        else:
+            self._transport.abort()
+
+    def fresh(self, now: float) -> bool:
+        return not self.lost and now - self._idle_since < IDLE_S
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _break(self, reason: UpstreamBroken) -> None:
+        if self._done or self._broken is not None:
+            return
+        self._broken = reason
+        self._transport.abort()
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(reason)
+        else:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        if self._pieces:
+            read = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces = []
+            sink.on_read(read)
+        if self._sink is None:
+            return
+        if self._done:
+            self._sink = None
+            sink.on_end()
+        elif self._broken is not None:
+            self._sink = None
+            sink.on_broken(self._broken)
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self._pool.forget(self)
+        if self._head is not None and not self._framed and exc is None and not self._done:
+            self._done = True  # neither length nor chunks: the end of the connection is the end of the body
+            self._deliver()
+            return
+        self._break(UpstreamBroken("The upstream closed the connection before its answer was whole."))
+
+    def data_received(self, data: bytes) -> None:
+        if self._done or (self._waiting is None and self._head is None):
+            self._transport.abort()  # bytes nobody asked for: the connection is in no state to be used again
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._break(UpstreamBroken("The upstream's answer is not HTTP/1.1."))
+            return
+        self._deliver()
+
+    # httptools callbacks
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head is not None:
+            return  # a trailer
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise httptools.HttpParserError("head too large")
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._interim = True
+            self._headers = []
+            return
+        header = dict(reversed(self._headers))
+        self._framed = b"content-length" in header or b"transfer-encoding" in header or status in (204, 304)
+        self._head = ResponseHead(status, self._headers, header)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(self._head)
+
+    def on_body(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        if self._interim:
+            self._interim = False
+            return
+        self._done = True
+        self._keep_alive = self._parser.should_keep_alive()
+
+
+class Pool:
+    """The idle connections of one upstream."""
+
+    def __init__(self, upstream: Upstream, connect_timeout_s: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._upstream = upstream
+        self._connect_timeout_s = connect_timeout_s
+        self._idle: list[Connection] = []
+
+    async def get(self) -> Connection:
+        """The connection used last, or a new one. Raises UpstreamBroken, UpstreamTimeout."""
+        now = self.loop.time()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.fresh(now):
+                return connection
+            connection.close()
+        upstream = self._upstream
+        connect: Callable[[], Connection] = lambda: Connection(self)  # noqa: E731
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                _, connection = await self.loop.create_connection(
+                    connect, upstream.host, upstream.port, ssl=upstream.tls, server_hostname=upstream.host if upstream.tls else None
+                )
+        except TimeoutError:
+            raise UpstreamTimeout("The upstream could not be reached in time.") from None
+        except OSError:  # refused, unreachable, unknown host, TLS
+            raise UpstreamBroken("The upstream could not be reached.") from None
+        return connection
+
+    def put(self, connection: Connection) -> None:
+        self._idle.append(connection)
+
+    def forget(self, connection: Connection) -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def close(self) -> None:
+        for connection in tuple(self._idle):
+            connection.close()
+        self._idle.clear()
+
+
+class Gather:
+    """A sink for an answer that must be whole before anything is made of it."""
+
+    def __init__(self, connection: Connection, limit_bytes: int, idle_s: float) -> None:
+        self._connection = connection
+        self._limit_bytes = limit_bytes
+        self._reads: list[bytes] = []
+        self._size = 0
+        self._idle_s = idle_s
+        self._loop = asyncio.get_running_loop()
+        self._last_read = self._loop.time()
+        self._done: asyncio.Future[bytes] = self._loop.create_future()
+
+    async def body(self) -> bytes:
+        """Raises UpstreamBroken, UpstreamTimeout."""
+        self._connection.attach(self)
+        if self._done.done():
+            return self._done.result()
+        self._timer = self._loop.call_later(self._idle_s, self._check_idle)
+        try:
+            return await self._done
+        finally:
+            self._timer.cancel()
+
+    def _check_idle(self) -> None:
+        quiet = self._loop.time() - self._last_read
+        if quiet >= self._idle_s:
+            self._connection.abort(UpstreamTimeout("The upstream fell silent before its answer was whole."))
+            return
+        self._timer = self._loop.call_later(self._idle_s - quiet, self._check_idle)
+
+    def on_read(self, read: bytes) -> None:
+        self._last_read = self._loop.time()
+        self._size += len(read)
+        if self._size > self._limit_bytes:
+            self._connection.abort(UpstreamBroken(f"The upstream's answer is over {self._limit_bytes} bytes."))
+            return
+        self._reads.append(read)
+
+    def on_end(self) -> None:
+        if not self._done.done():
+            self._done.set_result(self._reads[0] if len(self._reads) == 1 else b"".join(self._reads))
+
+    def on_broken(self, reason: UpstreamBroken) -> None:
+        if not self._done.done():
+            self._done.set_exception(reason)
