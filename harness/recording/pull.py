@@ -41,6 +41,7 @@ class Pin:
     sha256: str
     licence: str
     globs: tuple[str, ...]
+    exclude: tuple[tuple[str, str], ...]  # glob, and why what it matches is no vendor's traffic
     json: Fidelity  # of JSON bodies; event streams are exact in every pin
 
 
@@ -77,6 +78,7 @@ def read_pins(path: Path) -> tuple[Pin, ...]:
                 sha256=each["sha256"],
                 licence=each["licence"],
                 globs=tuple(each["globs"]),
+                exclude=tuple((rule["glob"], rule["because"]) for rule in each.get("exclude", ())),
                 json=Fidelity(each.get("json", "exact")),
             )
             for each in packages
@@ -158,7 +160,11 @@ def _imported(pin: Pin, data: bytes, progress: Progress) -> Iterator[Imported]:
         vendor_ids_only=True,
     )
     for count, (path, text) in enumerate(sdist.members(f"{pin.name} {pin.version}", data, pin.globs), start=1):
-        yield from read_file(path, text, batch)
+        because = next((because for glob, because in pin.exclude if sdist.matches(path, glob)), None)
+        if because is None:
+            yield from read_file(path, text, batch)
+        else:
+            yield Skipped(path=path, index=None, reason=because)
         progress.converting(pin, count)
 
 

@@ -38,6 +38,11 @@ def members(name: str, data: bytes, globs: Sequence[str]) -> Iterator[tuple[str,
         raise SdistError(f"{name} is not a readable .tar.gz ({error}): pull it again") from error
 
 
+def matches(path: str, glob: str) -> bool:
+    """Whether the path matches the glob, in the sense of `members`."""
+    return bool(re.fullmatch(_pattern(glob), path))
+
+
 def _pattern(glob: str) -> str:
     parts = {"**/": "(?:.*/)?", "*": "[^/]*"}
     return "".join(parts.get(part, re.escape(part)) for part in re.split(r"(\*\*/|\*)", glob))

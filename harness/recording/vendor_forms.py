@@ -54,6 +54,8 @@ def has_vendor_layout(vendor: str, surface: Surface, body: bytes) -> bool:
     if surface not in _GENERATES:
         return True
     if is_event_stream(body):
+        if not _FRAME_END.search(body[-4:]):
+            return False  # every vendor's stream ends in a blank line, which editors like to strip
         match vendor, surface:
             case "openai" | "deepseek", Surface.CHAT | Surface.RESPONSES:
                 return b"\r" not in body and bool(re.search(rb'^data: \{"[a-z_]+":[^ ]', body, re.MULTILINE))
@@ -80,12 +82,10 @@ def lacks_end_mark(surface: Surface, body: bytes) -> bool:
     """Whether an event stream stops before its vendor's last event."""
     if surface not in _GENERATES or not is_event_stream(body):
         return False
-    if not _FRAME_END.search(body[-4:]):
-        return True
     tail = body[-200_000:]
     match surface:
         case Surface.CHAT:
-            return b"data: [DONE]" not in tail[-20:]
+            return b"data: [DONE]" not in tail[-40:]
         case Surface.RESPONSES:
             return not re.search(rb'"type": ?"(response\.(completed|incomplete|failed|cancelled)|error)"', tail)
         case Surface.MESSAGES:
