@@ -49,7 +49,7 @@ class FunctionDelta(Wire, frozen=True, kw_only=True):
 
 
 class ToolCallDelta(Wire, frozen=True, kw_only=True):
-    index: int
+    index: int | UnsetType = UNSET  # which call it continues; Google's compatible endpoint leaves it out and sends calls whole
     id: str | UnsetType | None = UNSET
     type: str | UnsetType | None = UNSET
     function: FunctionDelta | UnsetType = UNSET

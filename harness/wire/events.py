@@ -34,6 +34,15 @@ def read_object(frame: sse.Frame) -> dict[str, Json] | None:
     return value
 
 
+def type_of(value: dict[str, Json], frame: sse.Frame) -> str:
+    """The `type` of an event whose protocol gives every event one."""
+    tag = value.get("type")
+    if isinstance(tag, str):
+        return tag
+    got = json_text.write(tag)[:40] if "type" in value else "nothing"
+    raise WireError(f"expected a string, got {got}", offset=data_offset(frame), pointer="/type")
+
+
 def data_offset(frame: sse.Frame) -> int:
     """Where the value of the frame's first data line begins in the body, in bytes."""
     for line in frame.lines:

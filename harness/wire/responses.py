@@ -8,11 +8,10 @@ from typing import Final, Literal, TypeAlias
 from msgspec import UNSET, UnsetType
 
 from harness.wire import errors, events, json_text, sse, typed
-from harness.wire.events import data_offset, read_object, write_object, write_unknown
+from harness.wire.events import read_object, type_of, write_object, write_unknown
 from harness.wire.json_text import Json
 from harness.wire.typed import Wire
 from harness.wire.usage import Usage, number, without
-from harness.wire.wire_error import WireError
 
 EVENT_STYLE: Final = json_text.TIGHT
 BODY_STYLE: Final = json_text.PRETTY_ASCII
@@ -516,10 +515,7 @@ def decode_event(frame: sse.Frame) -> Event:
     value = read_object(frame)
     if value is None:
         return Unknown(raw=frame.raw, event=frame.event)
-    tag = value.get("type")
-    if not isinstance(tag, str):
-        raise WireError("expected a string, got none", offset=data_offset(frame), pointer="/type")
-    cls = _CLASSES.get(tag)
+    cls = _CLASSES.get(type_of(value, frame))
     if cls is None:
         return Unknown(raw=frame.raw, event=frame.event, value=value)
     event: Typed = typed.read(cls, value, offset=frame.offset)

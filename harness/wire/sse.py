@@ -29,7 +29,8 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """One block as it stood, with its blank line.
 
-    Where the cut between two reads fell inside the CRLF of the blank line, the LF stands at the head of the next frame's raw.
+    Where the cut between two reads fell inside the CRLF of the blank line, the LF stands at the head of the next frame's raw, and
+    this frame shows its last line end as a CR. So judge line ends on the frames of a whole body, not on those of single reads.
     """
 
     raw: bytes

@@ -62,12 +62,16 @@ def in_declared_order(value: W) -> W:
 
 
 def misfits(value: Wire, pointer: str = "") -> Iterator[tuple[str, str]]:
-    """JSON pointer and `expected ..., got ...` of each declared field whose value had another type, anywhere in the value."""
+    """JSON pointer and `expected ..., got ...` of each value that had another type than declared, anywhere in the value."""
     plan = _plan(type(value))
     for key, item in value.extra_fields.items():
         field = plan.fields.get(key)
-        if field is not None:
-            yield f"{pointer}/{escape(key)}", f"expected {field.slot.expected}, got {_name(item)}"
+        if field is None:
+            continue
+        try:
+            field.read(item)
+        except _MisfitError as misfit:
+            yield f"{pointer}/{escape(key)}{misfit.pointer}", misfit.message
     for key, field in plan.fields.items():
         here = f"{pointer}/{escape(key)}"
         match getattr(value, field.name):

@@ -105,6 +105,14 @@ def test_what_is_missing_is_said_with_its_place_in_the_body() -> None:
     assert caught.value.offset == second.offset
 
 
+@pytest.mark.parametrize(("data", "got"), [('{"n":1}', "nothing"), ('{"type":null}', "null"), ('{"type":{"a":1}}', '{"a":1}')])
+def test_an_event_without_a_type_is_wrong(data: str, got: str) -> None:
+    with pytest.raises(WireError, match="/type") as caught:
+        decode(sse.write(data=data))
+    assert caught.value.message == f"expected a string, got {got}"
+    assert caught.value.offset == len("data: ")
+
+
 def test_usage_knows_5_minutes_from_1_hour_and_absent_from_0() -> None:
     said = messages.MessageUsage(
         input_tokens=3,

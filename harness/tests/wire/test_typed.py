@@ -75,6 +75,12 @@ def test_declared_order_is_not_remembered_and_any_other_is() -> None:
     assert json_text.write(typed.plain(typed.in_declared_order(home))) == '{"pets":[{"name":"Rex","type":"dog"}],"size":1}'
 
 
+def test_a_misfit_inside_an_optional_field_is_reported_where_it_is() -> None:
+    delta = typed.read(chat.Delta, {"tool_calls": [{"index": 0}, {"index": 1, "id": "c"}, 5]})
+    assert delta.tool_calls is UNSET
+    assert list(typed.misfits(delta)) == [("/tool_calls/2", "expected an object, got an integer")]
+
+
 def test_a_value_of_another_type_is_kept_and_reported() -> None:
     home, _ = round_trip('{"pets":[{"type":"dog","name":5}],"rooms":true}')
     assert home.rooms is UNSET
