@@ -12,8 +12,8 @@ from harness.upstream.requests import Arrived, RequestReader
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)  # close() then sends RST (POSIX SO_LINGER)
 
 
-class PeerGone(Exception):  # noqa: N818  the gateway's leaving is news, not an error
-    """The gateway closed or reset the connection."""
+class PeerGone(Exception):
+    """The gateway closed or reset the connection: news, not an error of ours."""
 
 
 class Connection(asyncio.Protocol):
@@ -59,16 +59,19 @@ class Connection(asyncio.Protocol):
         """None: there will be no more."""
         return await self._requests.get()
 
-    def write(self, data: bytes) -> None:
+    def require(self) -> None:
+        """Raises PeerGone if the gateway has left."""
         if self._gone.is_set():
             raise PeerGone
+
+    def write(self, data: bytes) -> None:
+        self.require()
         self._transport.write(data)
 
     async def drain(self) -> None:
         """Waits until the kernel has all that was written."""
         await self._writable.wait()
-        if self._gone.is_set():
-            raise PeerGone
+        self.require()
 
     async def hold(self, seconds: float | None) -> None:
         """Keeps silent so long (None: for ever). Raises PeerGone as soon as the gateway leaves."""

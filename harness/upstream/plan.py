@@ -1,5 +1,6 @@
 """A recording and a Play, made into the Answer that the witness sends. Pure: the same two give the same bytes."""
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from harness.upstream.framing import respell
 
 _WINDOW: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits for each content-coding
 _GZIP: Final = 31
+_REFUSED: Final = re.compile(r"q=0(\.0*)?")
 
 
 class PlayError(Exception):
@@ -47,7 +49,7 @@ def gzip_offered(headers: Headers) -> bool:
     offers = [part.strip() for line in values(headers, "accept-encoding") for part in line.lower().split(",")]
     weights = {coding.strip(): parameter.replace(" ", "") for coding, _, parameter in (offer.partition(";") for offer in offers)}
     weight = weights.get("gzip", weights.get("*"))
-    return weight is not None and weight.rstrip("0").rstrip(".") != "q="
+    return weight is not None and not _REFUSED.fullmatch(weight)
 
 
 def _as_recorded(recording: Recording, *, decoded: bool) -> Answer:

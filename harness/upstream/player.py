@@ -5,8 +5,10 @@ import time
 from typing import Final, assert_never
 
 from harness.case import Pace
-from harness.exchange import End, Headers, Hop, Read, Request, Response
+from harness.exchange import End, Headers, Hop, Request, Response
+from harness.exchange import Read as SentRead
 from harness.progress import ClientProgress
+from harness.recording.format import Read
 from harness.upstream.answer import LAST_CHUNK, Answer, Ending, chunk, head_bytes
 from harness.upstream.connection import Connection, PeerGone
 
@@ -26,7 +28,7 @@ class Call:
         self._began = began  # time.perf_counter() when the exchange began
         self._head: tuple[int, Headers] | None = None
         self._head_ms = 0
-        self._reads: list[Read] = []
+        self._reads: list[SentRead] = []
         self._end = End.TIMEOUT  # until it is known better: our side gave up
         self._end_ms: int | None = None
         self._closed_ms: int | None = None
@@ -36,7 +38,7 @@ class Call:
         self._head_ms = self._now_ms()
 
     def sent(self, data: bytes) -> None:
-        self._reads.append(Read(at_ms=self._now_ms(), data=data))
+        self._reads.append(SentRead(at_ms=self._now_ms(), data=data))
 
     def ended(self, end: End) -> None:
         self._end = end
@@ -113,36 +115,33 @@ class Player:
     async def _send(self, answer: Answer, *, close: bool) -> None:
         headers = answer.sent_headers(close=close)
         head = head_bytes(answer.status, headers)
-        at_once = self._pace is Pace.BURST and not self._spread
+        last = LAST_CHUNK if answer.chunked and answer.ending is Ending.COMPLETE else b""
         if self._pace is Pace.RECORDED and answer.pieces:
             await self._until(answer.pieces[0].at_ms)
-        if not at_once:
-            self._connection.write(head)
+        self._connection.require()
         self._call.head_sent(answer.status, headers)
-        await self._connection.drain()
-        writes = [chunk(piece.data) if answer.chunked else piece.data for piece in answer.pieces]
-        last = LAST_CHUNK if answer.chunked and answer.ending is Ending.COMPLETE else b""
-        if at_once:
-            await self._burst(answer, head, writes, last)
+        if self._pace is Pace.BURST and not self._spread:
+            await self._burst(answer, head, last)
         else:
-            await self._one_by_one(answer, writes, last)
+            await self._write(head)
+            await self._one_by_one(answer, last)
 
-    async def _burst(self, answer: Answer, head: bytes, writes: list[bytes], last: bytes) -> None:
+    async def _burst(self, answer: Answer, head: bytes, last: bytes) -> None:
         batch = head
-        for piece, write in zip(answer.pieces, writes, strict=True):
+        pieces: list[Read] = []
+        for piece in answer.pieces:
+            batch += chunk(piece.data) if answer.chunked else piece.data
+            pieces.append(piece)
             if len(batch) > _BURST_BYTES:
-                self._connection.write(batch)
-                await self._connection.drain()
+                await self._write(batch, *pieces)
                 batch = b""
-            batch += write
-            self._call.sent(piece.data)
-        self._connection.write(batch + last)
-        await self._connection.drain()
+                pieces.clear()
+        await self._write(batch + last, *pieces)
 
-    async def _one_by_one(self, answer: Answer, writes: list[bytes], last: bytes) -> None:
+    async def _one_by_one(self, answer: Answer, last: bytes) -> None:
         before = self._progress.received if self._progress else 0  # by an earlier call for the same marker
         sent = 0
-        for number, (piece, write) in enumerate(zip(answer.pieces, writes, strict=True)):
+        for number, piece in enumerate(answer.pieces):
             match self._pace:
                 case Pace.BURST:
                     await asyncio.sleep(0)  # the loop's turn: the write before leaves as a segment of its own
@@ -154,11 +153,15 @@ class Player:
                         self._waiting = len(self._call.missed) < _MISSES
                 case _:
                     assert_never(self._pace)
-            self._connection.write(write)
-            self._call.sent(piece.data)
+            await self._write(chunk(piece.data) if answer.chunked else piece.data, piece)
             sent += len(piece.data)
-            await self._connection.drain()
-        self._connection.write(last)
+        await self._write(last)
+
+    async def _write(self, data: bytes, *pieces: Read) -> None:
+        """Writes `data`, which carries the pieces, and waits until the kernel has it."""
+        self._connection.write(data)
+        for piece in pieces:
+            self._call.sent(piece.data)
         await self._connection.drain()
 
     async def _client_has(self, size_bytes: int) -> bool:

@@ -24,7 +24,8 @@ class Arrived:
     @property
     def close(self) -> bool:
         """The gateway will not use the connection again."""
-        return self.error is not None or "close" in [text.strip().lower() for text in values(self.headers, "connection")]
+        options = {option.strip().lower() for text in values(self.headers, "connection") for option in text.split(",")}
+        return self.error is not None or "close" in options
 
 
 class RequestReader:

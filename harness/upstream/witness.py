@@ -48,11 +48,13 @@ class _Expected:
         self.playing: dict[Call, Connection] = {}
         self.idle = asyncio.Event()
         self.idle.set()
+        self.called = asyncio.Event()
 
     def take_up(self, call: Call, connection: Connection) -> None:
         self.calls.append(call)
         self.playing[call] = connection
         self.idle.clear()
+        self.called.set()
 
     def finish(self, call: Call) -> None:
         del self.playing[call]
@@ -132,14 +134,15 @@ class UpstreamWitness:
         self._raise_failure()
         return tuple(call.hop() for call in self._expected[marker].calls)
 
+    async def called(self, marker: str, timeout: float) -> bool:  # noqa: ASYNC109  the caller's own bound
+        """True once a call for the marker has arrived; False when `timeout` seconds were over before that."""
+        return await _set_within(self._expected[marker].called, timeout)
+
     async def settled(self, marker: str, timeout: float) -> bool:  # noqa: ASYNC109  the caller's own bound
         """True once no call for the marker is being answered; False when `timeout` seconds were over before that."""
-        try:
-            await asyncio.wait_for(self._expected[marker].idle.wait(), timeout)
-        except TimeoutError:
-            return False
+        settled = await _set_within(self._expected[marker].idle, timeout)
         self._raise_failure()
-        return True
+        return settled
 
     def forget(self, marker: str) -> None:
         """Drops the marker and its hops, and hangs up on calls that are still open."""
@@ -252,3 +255,13 @@ class UpstreamWitness:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    if event.is_set():
+        return True
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
