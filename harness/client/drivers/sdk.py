@@ -1,11 +1,11 @@
 """One SDK call, sync or async: plain, as a loop over raw events, or through the SDK's stream helper."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from inspect import signature
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 
@@ -15,7 +15,9 @@ from harness.client.drivers.reading import Notes, json_value
 from harness.client.tape import Tape
 from harness.client.transport import AsyncRecorder, Pools, SyncRecorder
 
-STAND_IN_KEY = "wireproof-no-key"  # for Key.MISSING: SDKs want one; the transport cuts it out
+# What httpx2 offers depends on what is installed beside it; the witness decodes these.
+_OFFERED: Final = {"Accept-Encoding": "gzip, deflate"}
+STAND_IN_KEY: Final = "wireproof-no-key"  # for Key.MISSING: SDKs want one; the transport cuts it out
 
 
 class Shape(StrEnum):
@@ -34,7 +36,7 @@ class Step:
     name: str  # for example "messages.stream"
     final: str = ""  # HELPER: the getter of what the SDK accumulated
     to_json: Callable[[Any], Any] = json_value
-    split_unknown: bool = field(default=True)  # put what the method does not know into extra_body
+    split_unknown: bool = True  # put what the method does not know into extra_body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ def drive_sync(call: Call, pools: Pools, tape: Tape, step: Step, load: Callable[
     try:
         sdk = load(pools)
         notes.sdk, notes.root = sdk.name, sdk.root
-        client = sdk.sync_client(call, httpx2.Client(transport=recorder, trust_env=False))
+        client = sdk.sync_client(call, httpx2.Client(transport=recorder, trust_env=False, headers=_OFFERED))
         method = step.method(client)
         arguments = _arguments(method, step)
         match step.shape:
@@ -89,7 +91,7 @@ async def drive_async(call: Call, pools: Pools, tape: Tape, step: Step, load: Ca
     try:
         sdk = load(pools)
         notes.sdk, notes.root = sdk.name, sdk.root
-        client = sdk.async_client(call, httpx2.AsyncClient(transport=recorder, trust_env=False))
+        client = sdk.async_client(call, httpx2.AsyncClient(transport=recorder, trust_env=False, headers=_OFFERED))
         method = step.method(client)
         arguments = _arguments(method, step)
         match step.shape:
