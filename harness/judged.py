@@ -104,17 +104,21 @@ class Arithmetic:
     spent_micro_usd: int = 0
 
     @property
+    def by_standing(self) -> dict[Standing, int]:
+        return {
+            Standing.PASSED: self.passed,
+            Standing.FAILED: self.failed,
+            Standing.EXPECTED: self.expected,
+            Standing.FLAKY: self.flaky,
+            Standing.UNEXPECTED_PASS: self.unexpected_passes,
+            Standing.NOT_APPLICABLE: self.not_applicable,
+            Standing.INCONCLUSIVE: self.inconclusive,
+            Standing.ERRORED: self.errored,
+        }
+
+    @property
     def verdicts(self) -> int:
-        return (
-            self.passed
-            + self.failed
-            + self.expected
-            + self.flaky
-            + self.not_applicable
-            + self.inconclusive
-            + self.errored
-            + self.unexpected_passes
-        )
+        return sum(self.by_standing.values())
 
     @property
     def unjudged(self) -> int:
