@@ -27,7 +27,7 @@ class Feature(StrEnum):
 
 _CALL: Final = (
     rb'"type": ?"(?:tool_use|function_call|custom_tool_call)"|"functionCall":'
-    rb'|"id": ?"[^"]+", ?\s*"type": ?"function"|"type": ?"function",\s*"id": ?"'
+    rb'|"tool_calls": ?\[\s*\{'
 )
 
 # Looked for in the answer's bytes. Spacing differs by vendor, so blanks are allowed wherever JSON allows one after a colon.
