@@ -1,12 +1,12 @@
 """One conformance run: what is judged, on which evidence, and what is written down. pytest is one front end of it."""
 
 import importlib.metadata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from harness.case import Case, Client
 from harness.exchange import Exchange
@@ -41,8 +41,10 @@ class Question:
 class Live:
     """Evidence from a gateway, driven ahead."""
 
-    def __init__(self, settings: Settings, cases: Sequence[Case]) -> None:
-        self.session = LiveSession(settings)
+    def __init__(
+        self, settings: Settings, cases: Sequence[Case], *, in_front: Callable[[str, int], Coroutine[Any, Any, str]] | None = None
+    ) -> None:
+        self.session = LiveSession(settings, in_front=in_front)
         self.session.open()
         if settings.recordings != "shipped":
             played = (case_for(recording) for recording in self.session.library if recording.surface in SERVED)

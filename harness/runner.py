@@ -4,9 +4,10 @@ Everything runs in one event loop. Nothing is judged here.
 """
 
 import asyncio
+import copy
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -27,7 +28,7 @@ from harness.replay import facts
 from harness.target import Bases, Target
 from harness.upstream.witness import UpstreamWitness
 
-WRONG_KEY: Final = "sk-byts-wireproof00never0issued00key0"
+WRONG_KEY: Final = "sk-byts-q7Zk2Vx9mT4nB8cR1wL6yH3jD5fG0sPa"  # of the right form, never issued
 _CALL_SECONDS: Final = 20.0  # no exchange of a suite takes longer unless the gateway hangs
 _VENDOR_SECONDS: Final = 2.0  # how long the upstream may go on with an exchange that the client has done with
 _SETTLE_BOUND_MS: Final = 2000  # billing-and-storage 4.3: poll until settled, with a bound
@@ -75,6 +76,7 @@ class Runner:
         self.bases = bases
         self.library = library
         self.witness = witness
+        self.announce: Callable[[str], None] = lambda _: None  # told each marker before its call goes out
         self.calls_made = 0
         self._gate = Gate(concurrency)
         self._http = httpx2.AsyncClient(trust_env=False, timeout=10)
@@ -90,6 +92,12 @@ class Runner:
                 "empty-wallet-key": [key for kind, key in target.other_keys.items() if kind is Key.EMPTY_WALLET],
             }
         )
+
+    def through(self, bases: Bases, announce: Callable[[str], None]) -> "Runner":
+        """The same runner, its keys, lanes and gate shared, over other base URLs."""
+        other = copy.copy(self)
+        other.bases, other.announce = bases, announce
+        return other
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -147,6 +155,7 @@ class Runner:
         account = self._account(lane or (self.target.good_keys[0] if self.target.good_keys else None)) if case.account else None
         before = await account.read() if account else None
 
+        self.announce(marker)
         began = time.perf_counter()
         progress = ClientProgress()
         if case.play is not None:
@@ -201,7 +210,7 @@ class Runner:
     def _account(self, key: str | None) -> Account | None:
         if self.target.dialect == "none" or key is None:
             return None
-        return WireproofAccount(self._http, self.target.bases.root if self.target.bases else self.bases.root, key)
+        return WireproofAccount(self._http, self.bases.root, key)
 
     async def _after(self, account: Account, before: Balance, case: Case) -> AccountReading:
         """The books once they have come to rest: at once where something must have moved and did, else when the target's own time is up."""

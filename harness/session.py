@@ -115,7 +115,13 @@ class EmbeddedGateway:
 class LiveSession:
     """Opened once per run; `submit` may be called from any thread."""
 
-    def __init__(self, settings: Settings, *, tell: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tell: Callable[[str], None] = lambda _: None,
+        in_front: Callable[[str, int], Coroutine[Any, Any, str]] | None = None,
+    ) -> None:
         self.settings = settings
         self.target: Target
         self.models: tuple[Model, ...] = ()
@@ -123,6 +129,7 @@ class LiveSession:
         self.runner: Runner
         self.witness: UpstreamWitness
         self._tell = tell
+        self._in_front = in_front  # puts something before the upstream witness (its URL, the port wanted), and says where
         self._loop = Loop()
         self._gateway: EmbeddedGateway | None = None
         self._clients = ClientWitness()
@@ -138,11 +145,12 @@ class LiveSession:
                     "say where the gateway expects its vendors: configure their base URLs to http://127.0.0.1:PORT, "
                     "and give the same --upstream-port PORT"
                 )
-            self.witness = UpstreamWitness(self.library.load, port=port)
+            self.witness = UpstreamWitness(self.library.load, port=0 if self._in_front else port)
             self._loop.run(self.witness.start())
+            upstream_url = self._loop.run(self._in_front(self.witness.url, port)) if self._in_front else self.witness.url
             if target.bases is None:
                 self._tell("starting the embedded reference gateway")
-                self._gateway = EmbeddedGateway(self.witness.url)
+                self._gateway = EmbeddedGateway(upstream_url)
                 target = self._gateway.ready()
             self.target = target
             self._loop.run(self._open())

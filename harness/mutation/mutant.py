@@ -54,13 +54,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """What the target says of the account, as the client reads it. `calls` counts the model calls since this mutant's run began."""
+    """One account document on its way to the client: the balance, or the usage rows; the other one is empty.
 
-    account: dict[str, Any]  # the balance document, as JSON
-    usage: list[dict[str, Any]]  # usage rows, newest last
-    calls: int
-    last_request_id: str | None
-    last_ok: bool  # whether the last model call ended as a success for the client
+    The counts are of the model calls that went through this proxy with the same key.
+    """
+
+    balance: dict[str, Any]  # the document of /api/v1/me/account; {} where this is the other
+    rows: list[dict[str, Any]]  # the rows of /api/v1/usage, as they stand there
+    succeeded: int
+    failed: int  # calls that were answered with an error, broke off, or that the client left
+    request_ids: tuple[str, ...]  # of all those calls, in order; "" where there was none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
