@@ -1,7 +1,7 @@
 """mitmproxy add-on: every exchange that passes becomes a recording, its reads with their times, its secrets cut before the disk.
 
 mitmdump loads this file by path, inside an environment where this project is not installed: so it imports mitmproxy, the standard
-library, and the two neighbours `format` and `redact`, which keep to the standard library as well.
+library, and the neighbours `format`, `redact` and `classify`, which keep to the standard library as well.
 
 A request may say how it wants to be recorded, by headers that go no further than here: `x-wireproof-recording: messages/tools.stream`
 is the recording's id (without it, the path and a number are), `x-wireproof-vendor` names the vendor in the place of the option, and
@@ -10,7 +10,6 @@ is the recording's id (without it, the path and a number are), `x-wireproof-vend
 
 import json
 import logging
-import re
 import sys
 import time
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from mitmproxy import ctx, http, version  # type: ignore[import-not-found]  # lives in mitmdump's own environment
 
@@ -36,7 +34,8 @@ def _make_neighbours_importable() -> None:
 
 _make_neighbours_importable()
 
-from harness.recording.format import (  # noqa: E402  # only now can they be found
+from harness.recording.classify import model_asked, stream_asked, surface_of  # noqa: E402  # only now can they be found
+from harness.recording.format import (  # noqa: E402
     End,
     Fidelity,
     Headers,
@@ -99,8 +98,13 @@ class Capture:
         part.replace(ready)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        wishes = (flow.request.headers.pop(name, None) for name in (ID_HEADER, VENDOR_HEADER, HOST_HEADER))
-        flow.metadata[_FLOW_KEY] = _Capture(*wishes, began=time.perf_counter())
+        headers = flow.request.headers
+        flow.metadata[_FLOW_KEY] = _Capture(
+            recording_id=headers.pop(ID_HEADER, None),
+            vendor=headers.pop(VENDOR_HEADER, None),
+            host=headers.pop(HOST_HEADER, None),
+            began=time.perf_counter(),
+        )
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         # A callable here makes mitmproxy pass each piece on at once instead of holding the body back.
@@ -127,9 +131,8 @@ class Capture:
     def _recording(self, flow: http.HTTPFlow, capture: _Capture, end: End) -> Recording:
         sent = flow.request.raw_content or b""
         path = flow.request.path
-        surface = surface_of(path)
-        asked = _json_object(sent)
-        stream = bool(asked.get("stream")) or ":stream" in path
+        surface = surface_of(flow.request.method, path)
+        stream = stream_asked(path, sent)
         request_headers, request_cuts = _clean(_pairs(flow.request.headers, host=capture.host), "request")
         response_headers, response_cuts = _clean(_pairs(flow.response.headers), "response")
         raw = [read.data for read in capture.reads]
@@ -140,7 +143,7 @@ class Capture:
             id=capture.recording_id or self._name(surface, stream=stream),
             vendor=capture.vendor or ctx.options.wireproof_vendor,
             surface=surface,
-            model=_model(path, asked),
+            model=model_asked(path, sent),
             stream=stream,
             origin=Origin(ctx.options.wireproof_origin),
             recorded_on=datetime.now(UTC).date(),
@@ -160,37 +163,6 @@ class Capture:
     def _name(self, surface: Surface, *, stream: bool) -> str:
         self._unnamed += 1
         return f"{surface}/recorded-{self._unnamed:04d}{'.stream' if stream else ''}"
-
-
-_PATHS: Final = (
-    (re.compile(r"/chat/completions$"), Surface.CHAT),
-    (re.compile(r"/responses$"), Surface.RESPONSES),
-    (re.compile(r"/messages/count_tokens$"), Surface.COUNT_TOKENS),
-    (re.compile(r"/messages$"), Surface.MESSAGES),
-    (re.compile(r"/models/[^/]+:(?:generateContent|streamGenerateContent)$"), Surface.GEMINI),
-    (re.compile(r"/models/[^/]+:countTokens$"), Surface.COUNT_TOKENS),
-    (re.compile(r"/images/(?:generations|edits)$"), Surface.IMAGES),
-    (re.compile(r"/models(?:/[^/:]+)?$"), Surface.MODELS),
-)
-
-
-def surface_of(path: str) -> Surface:
-    bare = urlsplit(path).path
-    return next((surface for pattern, surface in _PATHS if pattern.search(bare)), Surface.OTHER)
-
-
-def _model(path: str, asked: dict[str, Any]) -> str | None:
-    in_path = re.search(r"/models/([^/:?]+):", path)
-    named = in_path[1] if in_path else asked.get("model")
-    return named if isinstance(named, str) else None
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except ValueError:  # no JSON, so nothing in it says what was asked for
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _pairs(headers: http.Headers, host: str | None = None) -> list[tuple[str, str]]:

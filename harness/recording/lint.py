@@ -89,7 +89,9 @@ def _labels(recording: Recording) -> Iterator[tuple[str, str]]:
         yield "label", f"is labelled {recording.surface} and its path {recording.request.path} is {told}"
     folder = recording.id.split("/")[0]
     surfaces = {surface.value for surface in Surface}
-    if "/" in recording.id and folder in surfaces and folder != recording.surface:
+    # Anthropic counts tokens under /v1/messages.
+    home = Surface.MESSAGES if recording.surface is Surface.COUNT_TOKENS and folder == Surface.MESSAGES else recording.surface
+    if "/" in recording.id and folder in surfaces and folder != home:
         yield "path", f"lies in {folder}/ and is of {recording.surface}: move it"
     asks = classify.stream_asked(recording.request.path, recording.request.body)
     if recording.request.body and recording.surface is not Surface.OTHER and asks is not recording.stream:
