@@ -1,7 +1,7 @@
 """What a key may read about its own account: `/api/v1/me/account` (contract:178) and `/api/v1/usage` (C33).
 
-Both are read from where settlements are made, so whoever has read the last byte of an answer finds it here. USD amounts are JSON numbers with up to
-six decimals; each has an integer `..._micro_usd` beside it, since not every reader keeps decimals exact.
+Both are read from where settlements are made, so whoever has read the last byte of an answer finds it here. USD amounts are JSON
+numbers with up to six decimals; each has an integer `..._micro_usd` beside it, since not every reader keeps decimals exact.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """What an upstream's answer says about money: its usage by token class, and whether it came to its protocol's own end.
 
-Reads a copy of the bytes and never changes them. A stream is not parsed while it flows: its reads are kept (the same objects, not copies), and
-parsed when something that looks like its end has come by, and then only its head and its tail, unless those leave a question open.
+Reads a copy of the bytes and never changes them. A stream is not parsed while it flows: its reads are kept (the same objects, not
+copies), and parsed when something that looks like its end has come by, and then only its head and its tail, unless those leave a
+question open.
 
-Terminal conditions (billing-and-storage.md 4.2): chat, a chunk with a finish_reason and then `[DONE]`; responses, `response.completed` or
-`response.incomplete`; messages, `message_stop`; gemini, a candidate with a finishReason, and then the end of the body.
+Terminal conditions (billing-and-storage.md 4.2): chat, a chunk with a finish_reason and then `[DONE]`; responses, `response.completed`
+or `response.incomplete`; messages, `message_stop`; gemini, a candidate with a finishReason, and then the end of the body.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,8 +28,11 @@ _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """The protocol's own end was seen. `usage` is None where the upstream reported none, or nonsense. `blocked`: the prompt was refused
-    before any output. `content_bytes` is the text, reasoning and tool bytes of the answer as far as they were looked at."""
+    """The protocol's own end was seen.
+
+    `usage` is None where the upstream reported none, or nonsense. `blocked`: the prompt was refused before any output. `content_bytes`
+    is the text, reasoning and tool bytes of the answer as far as they were looked at.
+    """
 
     usage: Usage | None
     content_bytes: int
@@ -44,7 +49,10 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """No success, so no bill. `visible`: the upstream itself said so in its protocol's own words, which the caller should see as they stand."""
+    """No success, so no bill.
+
+    `visible`: the upstream itself said so in its protocol's own words, which the caller should see as they stand.
+    """
 
     reason: str
     visible: bool = False
@@ -341,6 +349,19 @@ class Reading:
         return Completed(usage=self.usage, content_bytes=self.content_bytes, blocked=blocked)
 
 
+def _whole_items(data: bytes) -> Iterator[object]:
+    """The items of a JSON array of which only a beginning may be there."""
+    text = data.decode("utf-8", "ignore").lstrip().removeprefix("[")
+    decoder, at = json.JSONDecoder(), 0
+    while True:
+        at += len(text[at:]) - len(text[at:].lstrip(" \t\r\n,"))
+        try:
+            item, at = decoder.raw_decode(text, at)
+        except (json.JSONDecodeError, RecursionError):
+            return
+        yield item
+
+
 _MARKS: Final = {
     Surface.CHAT: (b"[DONE]",),
     Surface.RESPONSES: (b"response.completed", b"response.incomplete", b"response.failed"),
@@ -356,16 +377,15 @@ KEPT: Final = 1024 * 1024
 class StreamWatch:
     """Stands beside one stream: `feed` each read before it is forwarded, then ask."""
 
-    def __init__(self, surface: Surface, decoder: Decoder | None = None) -> None:
+    def __init__(self, surface: Surface, decoder: Decoder | None = None, *, json_array: bool = False) -> None:
         self._surface = surface
+        self._json_array = json_array  # gemini without alt=sse
         self._marks = _MARKS[surface]
         self._decoder = decoder
         self._reads: list[bytes] = []
         self._size = 0  # of self._reads
-        self._folded = Reading(surface)  # of what was too much to keep
-        self._dropped = False
-        self._suspect = False  # something in it spells "error"
-        self._corrupt: str | None = None
+        self._dropped = 0  # bytes between the first read and the others
+        self._error: str | None = None
         self._outcome: Completed | None = None
 
     def feed(self, read: bytes) -> Completed | None:
@@ -374,45 +394,43 @@ class StreamWatch:
             try:
                 read = self._decoder.feed(read)
             except Corrupt as error:
-                self._corrupt = self._corrupt or f"its stream cannot be decoded: {error}"
+                self._error = self._error or f"its stream cannot be decoded: {error}"
                 return None
         self._reads.append(read)
         self._size += len(read)
-        if b'"error"' in read:
-            self._suspect = True
+        if b'"error"' in read and self._error is None:
+            self._error = self._read(read).error
         for mark in self._marks:
             if mark in read and self._outcome is None:
                 outcome = self._judge(ended=False)
                 if isinstance(outcome, Completed):
                     self._outcome = outcome
                     return outcome
-        if self._size > KEPT:
+        if self._size > KEPT and not self._json_array:
             self._drop()
         return None
-
-    def close(self) -> Outcome:
-        """The outcome once the upstream has ended the body as HTTP says it should."""
-        if self._outcome is not None:
-            return self._outcome
-        if self._corrupt is None and self._decoder is not None:
-            try:
-                self._decoder.close()
-            except Corrupt as error:
-                self._corrupt = f"its stream cannot be decoded: {error}"
-        if self._corrupt is not None:
-            return Failed(reason=self._corrupt)
-        return self._judge(ended=True)
 
     @property
     def outcome(self) -> Completed | None:
         """The completion that `feed` has reported."""
         return self._outcome
 
+    def close(self) -> Outcome:
+        """The outcome once the upstream has ended the body as HTTP says it should."""
+        if self._outcome is not None:
+            return self._outcome
+        if self._decoder is not None:
+            try:
+                self._decoder.close()
+            except Corrupt as error:
+                return Failed(reason=f"its stream cannot be decoded: {error}")
+        if self._json_array:
+            return judge_answer(self._surface, b"".join(self._reads))
+        return self._judge(ended=True)
+
     def partial(self) -> Reading:
         """What has come so far, for a stream that nobody will read to its end."""
-        reading = self._everything()
-        self._folded, self._reads, self._size, self._dropped = reading, [], 0, True
-        return reading
+        return self._everything()
 
     def last_sequence_number(self) -> int:
         """Of a responses stream; -1 before the first event."""
@@ -420,18 +438,25 @@ class StreamWatch:
         return int(found[-1]) if found else -1
 
     def _judge(self, *, ended: bool) -> Outcome:
-        if not self._suspect and not self._dropped and self._size > TAIL:
+        if self._error is not None:
+            return Failed(reason=self._error, visible=True)
+        if self._size > TAIL:
             ends = self._ends()
             outcome = ends.outcome(ended=ended)
             if ends.started and isinstance(outcome, Completed) and outcome.usage is not None and outcome.billable:
                 return outcome
         return self._everything().outcome(ended=ended)
 
+    def _read(self, data: bytes) -> Reading:
+        reading = Reading(self._surface)
+        reading.raw(data)
+        return reading
+
     def _ends(self) -> Reading:
         """The first event and the last TAIL bytes' worth of events; nothing between them."""
-        reading = Reading(self._surface)
-        if self._surface is Surface.MESSAGES and (head := _BLANK.search(self._reads[0])) is not None:
-            reading.raw(self._reads[0][: head.end()])
+        head = b""
+        if self._surface is Surface.MESSAGES and (boundary := _BLANK.search(self._reads[0])) is not None:
+            head = self._reads[0][: boundary.end()]
         tail, size = list[bytes](), 0
         for read in reversed(self._reads):
             tail.append(read)
@@ -439,21 +464,27 @@ class StreamWatch:
             if size >= TAIL:
                 break
         last = b"".join(reversed(tail))[-TAIL:]
-        if (boundary := _BLANK.search(last)) is not None:
-            reading.raw(last[boundary.end() :])
-        return reading
+        boundary = _BLANK.search(last)
+        return self._read(head + (last[boundary.end() :] if boundary is not None else b""))
 
     def _everything(self) -> Reading:
-        reading = Reading(self._surface)
-        reading.__dict__.update(self._folded.__dict__)
-        reading.raw(b"".join(self._reads))
+        """All that is kept; where something was dropped, the content of that is taken to be as dense as the rest's."""
+        if self._json_array:
+            reading = Reading(self._surface)
+            for item in _whole_items(b"".join(self._reads)):
+                reading.event(b"", item)
+            return reading
+        reading = self._read(b"".join(self._reads) if not self._dropped else b"\n\n".join((self._reads[0], b"".join(self._reads[1:]))))
+        reading.content_bytes += reading.content_bytes * self._dropped // max(1, self._size)
         return reading
 
     def _drop(self) -> None:
-        """Folds all whole events of what is kept and lets the bytes go, so that a long stream does not stay in memory."""
-        data = b"".join(self._reads)
-        cut = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3, data.rfind(b"\r\r") + 2)
-        if cut < 3:
-            return
-        self._folded.raw(data[:cut])
-        self._reads, self._size, self._dropped = [data[cut:]], len(data) - cut, True
+        """Lets go of the middle, so that a long stream does not stay in memory: its end says what it cost, its first read what it started with."""
+        first = 1 if len(self._reads[0]) <= KEPT // 4 else 0
+        cut, size = first, self._size
+        while size > KEPT // 2 and cut < len(self._reads) - 1:
+            size -= len(self._reads[cut])
+            cut += 1
+        del self._reads[first:cut]
+        self._dropped += self._size - size
+        self._size = size

@@ -18,7 +18,10 @@ from reference_gateway.routes import Surface
 
 
 class _Members(msgspec.Struct):
-    """The members of the three JSON protocols that decide on route and hold; of any type, since judging the rest is the vendor's business."""
+    """The members of the three JSON protocols that decide on route and hold.
+
+    Of any type, since judging the rest is the vendor's business.
+    """
 
     model: Any = None
     stream: Any = None
@@ -133,7 +136,9 @@ def is_json(data: bytes) -> bool:
 
 
 def hold_amount(body: bytes, facts: Facts, model: Model) -> int:
-    """The most this request is expected to cost, in micro-USD: input by size at the dearest input price, output by its cap (4.2, "Hold size").
+    """The most this request is expected to cost, in micro-USD.
+
+    Input by size at the dearest input price, output by its cap (4.2, "Hold size").
 
     A third of a token a byte is above what any of these tokenizers makes of ordinary text.
     """
@@ -146,7 +151,10 @@ def hold_amount(body: bytes, facts: Facts, model: Model) -> int:
 
 
 def estimate_input_tokens(body: bytes) -> int:
-    """Tokens of the texts in a request, four characters each, rounded down: only for a row flagged as estimated, so never in the gateway's favour."""
+    """Tokens of the texts in a request, four characters each, rounded down.
+
+    Only for a row flagged as estimated, so never in the gateway's favour.
+    """
 
     def characters(value: object) -> int:
         if isinstance(value, str):

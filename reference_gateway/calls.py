@@ -1,17 +1,37 @@
-"""Who is being answered: what the steps of one model call share."""
+"""One model call under way: what was asked, by whom, and where the answer goes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reference_gateway.body import Facts
+from reference_gateway.catalog import Model
 from reference_gateway.errors import Family
 from reference_gateway.keys import Key
-from reference_gateway.proxy.server import Answer
+from reference_gateway.proxy.server import Answer, RequestHead
+from reference_gateway.routes import Call, Surface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class ModelCall:
+    route: Call
+    head: RequestHead
+    request: bytes  # the body as the caller sent it
+    facts: Facts
+    model: Model
     key: Key
-    family: Family
     request_id: str
     answer: Answer
+
+    @property
+    def surface(self) -> Surface:
+        return self.route.surface
+
+    @property
+    def family(self) -> Family:
+        return self.route.surface.family
+
+    @property
+    def streams(self) -> bool:
+        """Whether a stream was asked for."""
+        return self.facts.stream or self.route.gemini_method == b"streamGenerateContent"

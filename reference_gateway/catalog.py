@@ -30,8 +30,11 @@ SURFACES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Milliseconds. `first_byte_ms` bounds the wait for a stream's first byte, `answer_ms` that for the head of an answer that is no stream
-    (it comes only when the model is done: C40), `idle_ms` the silence between two reads."""
+    """Milliseconds.
+
+    `first_byte_ms` bounds the wait for a stream's first byte, `answer_ms` that for the head of an answer that is no stream (it comes
+    only when the model is done: C40), `idle_ms` the silence between two reads.
+    """
 
     connect_ms: int = 5_000
     first_byte_ms: int = 30_000

@@ -1,4 +1,7 @@
-"""`wireproof gateway`, and `python -m reference_gateway`: start the gateway from its configuration, or as a demo before one upstream URL."""
+"""`wireproof gateway`, and `python -m reference_gateway`.
+
+Start the gateway from its configuration, or as a demo before one upstream URL.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _fail(message: str) -> int:
-    print(f"gateway: {message}", file=sys.stderr)
+    sys.stderr.write(f"gateway: {message}\n")
     return 2
 
 
@@ -56,16 +59,18 @@ def _run(config: Config, args: argparse.Namespace, demo: Demo | None) -> int:
     if args.port is not None:
         config = dataclasses.replace(config, port=args.port)
     if args.check:
-        print(f"{len(config.catalog.models)} models, {len(config.keys)} keys, {len(config.catalog.upstreams)} upstreams: in order")
+        catalog = config.catalog
+        sys.stdout.write(f"{len(catalog.models)} models, {len(config.keys)} keys, {len(catalog.upstreams)} upstreams: in order\n")
         return 0
 
     def ready(url: str) -> None:
         announcement = {"listening": url}
         if demo is not None:
             announcement["key"] = demo.keys[0]
-        print(json.dumps(announcement), flush=True)
+        sys.stdout.write(json.dumps(announcement) + "\n")
         if sys.stdout.isatty():
-            print(f"OpenAI base URL {url}/v1, Anthropic and Gemini base URL {url}; Ctrl-C stops.", flush=True)
+            sys.stdout.write(f"OpenAI base URL {url}/v1, Anthropic and Gemini base URL {url}; Ctrl-C stops.\n")
+        sys.stdout.flush()
 
     _run_on_best_loop(config, ready)
     return 0

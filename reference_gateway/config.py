@@ -1,7 +1,7 @@
 """The configuration file: what may stand in it, checked at start; every error is one sentence that names the line.
 
-Secrets never stand in it in clear: a key of a caller is given by its hash, or, like every upstream key, by the name of an environment variable
-(`..._env`) or of a file (`..._file`, relative to the configuration).
+Secrets never stand in it in clear: a key of a caller is given by its hash, or, like every upstream key, by the name of an environment
+variable (`..._env`) or of a file (`..._file`, relative to the configuration).
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class _Reader:
         return model
 
     def _prices(self, table: Table, kind: UpstreamKind) -> Prices:
-        """C22: cache writes cost 1.25 and 2 times the input where the vendor is Anthropic, and the input price elsewhere, unless said otherwise."""
+        """Cache writes cost 1.25 and 2 times the input price at Anthropic, and the input price elsewhere, unless said otherwise (C22)."""
         input_, output = self._usd(table, "input"), self._usd(table, "output")
         anthropic = kind is UpstreamKind.ANTHROPIC
         prices = Prices(

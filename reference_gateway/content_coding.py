@@ -82,7 +82,10 @@ def decoder(content_encoding: bytes) -> Decoder | None:
 
 
 def readable_only(accept_encoding: bytes) -> bytes:
-    """The caller's accept-encoding without codings that the accounting could not read; unchanged, byte for byte, where it can read them all."""
+    """The caller's accept-encoding without codings that the accounting could not read.
+
+    Unchanged, byte for byte, where it can read them all.
+    """
     offers = accept_encoding.split(b",")
     kept = [offer for offer in offers if offer.partition(b";")[0].strip().lower() in READABLE]
     if len(kept) == len(offers):

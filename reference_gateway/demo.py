@@ -5,7 +5,6 @@ Its secrets are drawn anew each time and written beside the configuration, reada
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -109,20 +108,28 @@ def demo_config(
     first_byte_ms: int = 30_000,
     answer_ms: int | None = None,
     idle_ms: int = 300_000,
+    client_stall_ms: int = 300_000,
     max_body_bytes: int = 32 * 1024 * 1024,
     database: str = "gateway.sqlite3",
     keys: Sequence[str] = (),
 ) -> Demo:
-    """Writes gateway.toml and its secrets into the folder. `upstream_url` is a root: `/v1` is added for the OpenAI protocols. `keys` gives secrets
-    for the first accounts instead of drawing them; `answer_ms` is as `first_byte_ms` unless given."""
+    """Writes gateway.toml and its secrets into the folder.
+
+    `upstream_url` is a root: `/v1` is added for the OpenAI protocols. `keys` gives secrets for the first accounts instead of drawing
+    them; `answer_ms` is as `first_byte_ms` unless given.
+    """
+    answer_ms = first_byte_ms if answer_ms is None else answer_ms
     folder.mkdir(parents=True, exist_ok=True)
     root = upstream_url.rstrip("/")
     _secret(folder / "pepper", secrets.token_hex(32))
     _secret(folder / "upstream-key", "upstream-" + secrets.token_hex(16))
+    timeouts = (
+        f"[timeouts]\nconnect_ms = {connect_ms}\nfirst_byte_ms = {first_byte_ms}\nanswer_ms = {answer_ms}\n"
+        f"idle_ms = {idle_ms}\nclient_stall_ms = {client_stall_ms}\n"
+    )
     sections = [
         f'[server]\nhost = "127.0.0.1"\nport = {port}\ndatabase = "{database}"\nmax_body_bytes = {max_body_bytes}\n',
-        f"[timeouts]\nconnect_ms = {connect_ms}\nfirst_byte_ms = {first_byte_ms}\n"
-        f"answer_ms = {first_byte_ms if answer_ms is None else answer_ms}\nidle_ms = {idle_ms}\n",
+        timeouts,
         '[security]\npepper_file = "pepper"\n',
     ]
     for name, kind, base in (
@@ -159,5 +166,5 @@ def _key(folder: Path, id_: str, account: str, group: str, secret: str) -> str:
 
 
 def _secret(file: Path, text: str) -> None:
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(text + "\n")
+    file.touch(mode=0o600)
+    file.write_text(text + "\n", encoding="utf-8")

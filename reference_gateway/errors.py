@@ -119,7 +119,7 @@ def chat_event(fault: Fault, message: str) -> bytes:
 
 
 def responses_event(fault: Fault, message: str, sequence_number: int) -> bytes:
-    """An `error` event with the documented flat fields and the nested `error` object that the vendor really sends (the SDK raises on that one)."""
+    """An `error` event with the documented flat fields, and the nested `error` object that the vendor sends and its SDK raises on."""
     error = {"type": fault.openai_type, "code": fault.openai_code, "message": message, "param": None}
     event = {
         "type": "error",

@@ -1,7 +1,8 @@
 """A model call on a native route: the request's bytes to the vendor, the vendor's bytes to the caller, and the money by what they say.
 
-A native route is a byte pipe. What the gateway writes itself is its own headers, and, where an upstream fails, an error in the caller's envelope:
-a failure that comes as a 200 becomes a 5xx (contract:158), a stream that breaks ends in its protocol's own error event (contract:146, contract:147).
+A native route is a byte pipe. What the gateway writes itself is its own headers, and, where an upstream fails, an error in the caller's
+envelope: a failure that comes as a 200 becomes a 5xx (contract:158), a stream that breaks ends in its protocol's own error event
+(contract:146, contract:147).
 """
 
 from __future__ import annotations
@@ -11,17 +12,16 @@ from urllib.parse import quote
 
 from reference_gateway import body, content_coding, errors, headers, keys
 from reference_gateway.accounting import Completed, Failed, StreamWatch, judge_answer
-from reference_gateway.body import Facts
-from reference_gateway.calls import Caller
-from reference_gateway.catalog import Model, Upstream, Usage
+from reference_gateway.calls import ModelCall
+from reference_gateway.catalog import Upstream, Usage
 from reference_gateway.config import Config
 from reference_gateway.content_coding import Corrupt
 from reference_gateway.errors import Fault, Refusal
 from reference_gateway.money import Hold, Treasury
 from reference_gateway.proxy.relay import CallerGone, Milestone, Patience, Relay
-from reference_gateway.proxy.server import RequestHead
+from reference_gateway.proxy.server import Headers
 from reference_gateway.proxy.upstream import Connection, Gather, Pool, ResponseHead, UpstreamBroken, UpstreamTimeout
-from reference_gateway.routes import Call, Surface
+from reference_gateway.routes import Surface
 
 JSON: Final = (b"content-type", b"application/json")
 KEPT_ON_REWRITE: Final = (b"retry-after", b"retry-after-ms", b"x-should-retry", b"x-upstream-request-id")
@@ -30,52 +30,36 @@ BYTES_PER_TOKEN: Final = 4
 
 class Forwarder:
     def __init__(self, config: Config, treasury: Treasury) -> None:
-        self._treasury = treasury
-        self._timeouts = config.timeouts
-        self._max_answer_bytes = config.max_answer_bytes
+        self.treasury = treasury
+        self.timeouts = config.timeouts
+        self.max_answer_bytes = config.max_answer_bytes
         connect_s = config.timeouts.connect_ms / 1000
-        self._pools = {upstream.name: Pool(upstream, connect_s) for upstream in config.catalog.upstreams.values()}
+        self.pools = {upstream.name: Pool(upstream, connect_s) for upstream in config.catalog.upstreams.values()}
 
     def close(self) -> None:
-        for pool in self._pools.values():
+        for pool in self.pools.values():
             pool.close()
 
-    async def free(self, call: Call, head: RequestHead, request: bytes, facts: Facts, model: Model, caller: Caller) -> None:
+    async def free(self, call: ModelCall) -> None:
         """A call that costs nothing (count_tokens): the same pipe without money."""
-        await _Exchange(self, call, head, request, facts, model, caller, None).run()
+        await _Exchange(self, call, None).run()
 
-    async def billed(self, call: Call, head: RequestHead, request: bytes, facts: Facts, model: Model, caller: Caller, hold: Hold) -> None:
+    async def billed(self, call: ModelCall, hold: Hold) -> None:
         """Settles the hold, or leaves it open where nothing is owed. Raises Refusal where the caller has had nothing yet."""
-        await _Exchange(self, call, head, request, facts, model, caller, hold).run()
+        await _Exchange(self, call, hold).run()
 
 
 class _Exchange:
-    """One call under way."""
+    """One call between its caller and its upstream."""
 
-    def __init__(
-        self,
-        forwarder: Forwarder,
-        call: Call,
-        head: RequestHead,
-        request: bytes,
-        facts: Facts,
-        model: Model,
-        caller: Caller,
-        hold: Hold | None,
-    ) -> None:
-        self._treasury = forwarder._treasury
-        self._timeouts = forwarder._timeouts
-        self._max_answer_bytes = forwarder._max_answer_bytes
-        self._pool = forwarder._pools[model.upstream.name]
+    def __init__(self, forwarder: Forwarder, call: ModelCall, hold: Hold | None) -> None:
+        self._treasury = forwarder.treasury
+        self._timeouts = forwarder.timeouts
+        self._max_answer_bytes = forwarder.max_answer_bytes
+        self._pool = forwarder.pools[call.model.upstream.name]
         self._call = call
-        self._head = head
-        self._request = request
-        self._facts = facts
-        self._model = model
-        self._caller = caller
-        self._answer = caller.answer
+        self._answer = call.answer
         self._hold = hold
-        self._streams = facts.stream or call.gemini_method == b"streamGenerateContent"
 
     async def run(self) -> None:
         try:
@@ -103,20 +87,23 @@ class _Exchange:
         if self._answer.gone:
             raise UpstreamBroken("The caller has gone.")
         self._answer.on_gone = lambda: connection.abort(UpstreamBroken("The caller has gone."))
-        upstream = self._model.upstream
-        data = body.with_model(self._request, self._facts, self._model.upstream_id)
+        upstream = self._call.model.upstream
+        data = body.with_model(self._call.request, self._call.facts, self._call.model.upstream_id)
         lines = [b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (self._target(upstream), upstream.host_header)]
-        lines += headers.to_upstream(self._head)
+        lines += headers.to_upstream(self._call.head)
         lines.append(b"%b: %b\r\ncontent-length: %d\r\n\r\n" % (*upstream.auth_header, len(data)))
-        wait_ms = self._timeouts.first_byte_ms if self._streams else self._timeouts.answer_ms
+        wait_ms = self._timeouts.first_byte_ms if self._call.streams else self._timeouts.answer_ms
         return await connection.request(b"".join(lines), data, wait_ms / 1000)
 
     def _target(self, upstream: Upstream) -> bytes:
-        path = upstream.base_path + self._call.upstream_path
-        if self._call.gemini_model is not None:
-            path += b"%b:%b" % (quote(self._model.upstream_id, safe="").encode(), self._call.gemini_method)
-        query = keys.without_key(self._head.query)
+        path = upstream.base_path + self._call.route.upstream_path
+        if self._call.route.gemini_model is not None:
+            path += b"%b:%b" % (quote(self._call.model.upstream_id, safe="").encode(), self._call.route.gemini_method)
+        query = keys.without_key(self._call.head.query)
         return b"%b?%b" % (path, query) if query else path
+
+    def _own_headers(self) -> Headers:
+        return headers.own(self._call.request_id, self._call.family, self._treasury.standing(self._call.key))
 
     async def _gather(self, connection: Connection) -> bytes:
         return await Gather(connection, self._max_answer_bytes, self._timeouts.idle_ms / 1000).body()
@@ -125,16 +112,17 @@ class _Exchange:
         kind = response.header.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind == b"text/event-stream":
             return self._hold is not None
-        return self._call.gemini_method == b"streamGenerateContent" and kind == b"application/json"
+        route = self._call.route  # contract:137: without alt=sse the stream is a JSON array
+        return route.gemini_method == b"streamGenerateContent" and kind == b"application/json" and b"alt=sse" not in self._call.head.query
 
     # an answer that is no stream
 
     async def _upstream_error(self, connection: Connection, response: ResponseHead) -> None:
-        """The vendor's own error goes through as it stands (contract:207), but for one that shows our key there, and one that is no JSON."""
+        """The vendor's own error goes through as it stands (contract:207), unless it is no JSON or shows our key there."""
         data = await self._gather(connection)
         plain = _plain(response, data)
-        own_headers = headers.own(self._caller.request_id, self._caller.family, self._treasury.standing(self._caller.key))
-        if plain is not None and _shows(plain, self._model.upstream.secret):
+        own_headers = self._own_headers()
+        if plain is not None and _shows(plain, self._call.model.upstream.secret):
             raise Refusal(errors.BAD_UPSTREAM, "The upstream refused the gateway's own credentials.")
         await self._release()
         if plain is not None and body.is_json(plain):
@@ -142,7 +130,7 @@ class _Exchange:
             return
         fault = errors.upstream_status(response.status)
         kept = [header for header in headers.to_caller(response) if header[0] in KEPT_ON_REWRITE]
-        text = errors.body(self._caller.family, fault, f"The upstream answered with status {response.status}.", self._caller.request_id)
+        text = errors.body(self._call.family, fault, f"The upstream answered with status {response.status}.", self._call.request_id)
         self._answer.send(response.status, [JSON, *kept, *own_headers], text)
 
     async def _whole(self, response: ResponseHead, data: bytes) -> None:
@@ -159,7 +147,7 @@ class _Exchange:
                 raise Refusal(errors.BAD_UPSTREAM, f"The upstream failed: {reason}.")
             case _:
                 assert_never(outcome)
-        own_headers = headers.own(self._caller.request_id, self._caller.family, self._treasury.standing(self._caller.key))
+        own_headers = self._own_headers()
         self._answer.send(response.status, headers.to_caller(response) + own_headers, data)
 
     def _judge(self, response: ResponseHead, data: bytes) -> Completed | Failed:
@@ -179,9 +167,9 @@ class _Exchange:
             decoder = content_coding.decoder(response.header.get(b"content-encoding", b""))
         except Corrupt:
             raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.") from None
-        watch = StreamWatch(self._call.surface, decoder)
+        watch = StreamWatch(self._call.surface, decoder, json_array=not sse)
         # As of admission: what the answer will cost is not known yet (billing-and-storage.md 4.3, invariant 18).
-        own_headers = headers.own(self._caller.request_id, self._caller.family, self._treasury.standing(self._caller.key))
+        own_headers = self._own_headers()
         stream_headers = headers.to_caller(response) + own_headers
         relay = Relay(
             connection,
@@ -239,7 +227,10 @@ class _Exchange:
             pass
 
     async def _break_off(self, relay: Relay, watch: StreamWatch, refusal: Refusal) -> None:
-        """Nothing is billed. The caller is told in its protocol's words, or, where the body leaves no room for words, by a broken connection."""
+        """Nothing is billed.
+
+        The caller is told in its protocol's words, or, where the body leaves no room for words, by a broken connection.
+        """
         await self._release()
         if not relay.sse:
             self._answer.abort()
@@ -253,7 +244,7 @@ class _Exchange:
             case Surface.RESPONSES:
                 return errors.responses_event(fault, message, watch.last_sequence_number() + 1)
             case Surface.MESSAGES | Surface.COUNT_TOKENS:
-                return errors.messages_event(fault, message, self._caller.request_id)
+                return errors.messages_event(fault, message, self._call.request_id)
             case Surface.GEMINI:
                 return errors.gemini_event(fault, message)
             case surface:
@@ -274,10 +265,10 @@ class _Exchange:
         usage = outcome.usage
         if usage is None:
             output_tokens = -(-outcome.content_bytes // BYTES_PER_TOKEN)
-            usage = Usage(input_tokens=body.estimate_input_tokens(self._request), output_tokens=output_tokens)
+            usage = Usage(input_tokens=body.estimate_input_tokens(self._call.request), output_tokens=output_tokens)
             await self._settle(usage, estimated=True, cap=True)
             return
-        absurd = usage.output_tokens > 2 * self._model.max_output_tokens * self._facts.choices
+        absurd = usage.output_tokens > 2 * self._call.model.max_output_tokens * self._call.facts.choices
         await self._settle(usage, estimated=False, cap=absurd)
 
     async def _charge_partial(self, watch: StreamWatch) -> None:
@@ -292,7 +283,7 @@ class _Exchange:
         known = reading.usage
         estimate = -(-reading.content_bytes // BYTES_PER_TOKEN)
         if known is None:
-            usage = Usage(input_tokens=body.estimate_input_tokens(self._request), output_tokens=estimate)
+            usage = Usage(input_tokens=body.estimate_input_tokens(self._call.request), output_tokens=estimate)
         else:
             # Gemini counts as it goes; message_start's count is of nothing yet, and only message_delta's is final.
             counts = reading.finished or self._call.surface is Surface.GEMINI
@@ -307,7 +298,7 @@ class _Exchange:
 
     async def _settle(self, usage: Usage, *, estimated: bool, cap: bool) -> None:
         if self._hold is not None:
-            await self._treasury.settle(self._hold, self._model, self._call.surface, usage, estimated=estimated, cap=cap)
+            await self._treasury.settle(self._hold, self._call.model, self._call.surface, usage, estimated=estimated, cap=cap)
 
 
 def _refusal(broken: UpstreamBroken) -> Refusal:

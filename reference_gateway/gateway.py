@@ -1,7 +1,7 @@
 """The gateway as an application: who calls, what for, may they, and where to. It sees requests and answers, never a socket.
 
-The order of things (billing-and-storage.md 4.2): key, route, body, model and group, hold, upstream, relay, settlement or release. Whatever is
-refused before the hold costs nothing and reaches no upstream; whatever is held is settled or released exactly once.
+The order of things (billing-and-storage.md 4.2): key, route, body, model and group, hold, upstream, relay, settlement or release.
+Whatever is refused before the hold costs nothing and reaches no upstream; whatever is held is settled or released exactly once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from typing import Final
 
 from reference_gateway import account, body, errors, headers, keys, models, routes
-from reference_gateway.calls import Caller
+from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Catalog, Model
 from reference_gateway.config import Config
 from reference_gateway.errors import Family, Refusal
@@ -73,7 +73,7 @@ class Gateway:
                 case _:
                     key = self._authenticate(head)
             if isinstance(route, Call):
-                await self._call(route, head, request_body, Caller(key=key, family=family, request_id=request_id, answer=answer))
+                await self._forward(self._read(route, head, request_body, key=key, request_id=request_id, answer=answer))
                 return
             data = await self._own_answer(route, head, key, family)
             answer.send(200, [JSON, *headers.own(request_id, family, self._treasury.standing(key))], data)
@@ -115,23 +115,27 @@ class Gateway:
             raise Refusal(errors.MODEL_NOT_IN_GROUP, f"The model {name} is not in this key's group.", param="model")
         return model
 
-    async def _call(self, call: Call, head: RequestHead, request_body: bytes, caller: Caller) -> None:
-        surface = call.surface
+    def _read(self, route: Call, head: RequestHead, request: bytes, *, key: Key, request_id: str, answer: Answer) -> ModelCall:
+        """Raises Refusal for what cannot be asked, or not by this key."""
+        surface = route.surface
         if surface.family is Family.ANTHROPIC and b"anthropic-version" not in head.header:
             raise Refusal(errors.INVALID_REQUEST, "anthropic-version: header is required.")  # contract:110
-        facts = body.read(request_body, surface)
-        model = self._model(call.gemini_model or facts.model or "", caller.key)
+        facts = body.read(request, surface)
+        model = self._model(route.gemini_model or facts.model or "", key)
         if surface not in model.surfaces:
             served = ", ".join(sorted(model.surfaces - {Surface.COUNT_TOKENS}))
             raise Refusal(errors.UNSUPPORTED, f"The model {model.id} is served on {served}, not on {surface}.", param="model")
-        if surface is Surface.COUNT_TOKENS:
-            await self._forwarder.free(call, head, request_body, facts, model, caller)
+        return ModelCall(route=route, head=head, request=request, facts=facts, model=model, key=key, request_id=request_id, answer=answer)
+
+    async def _forward(self, call: ModelCall) -> None:
+        if call.surface is Surface.COUNT_TOKENS:
+            await self._forwarder.free(call)
             return
-        hold = await self._treasury.hold(caller.key, caller.request_id, body.hold_amount(request_body, facts, model))
+        hold = await self._treasury.hold(call.key, call.request_id, body.hold_amount(call.request, call.facts, call.model))
         try:
-            await self._forwarder.billed(call, head, request_body, facts, model, caller, hold)
+            await self._forwarder.billed(call, hold)
         finally:
-            if self._treasury.is_open(hold):  # whatever went wrong, and however it left: nothing was settled, so nothing is owed
+            if self._treasury.is_open(hold):  # however it ended: nothing was settled, so nothing is owed
                 await self._treasury.release(hold)
 
 

@@ -1,8 +1,8 @@
 """Header hygiene: what of a request may reach an upstream, and what of an upstream's answer may reach the caller.
 
-To the upstream only what is listed here goes; the caller's key, cookies and OpenAI organization or project never do (contract:026, contract:028).
-To the caller everything goes but what belongs to the hop, names the gateway's own account at the vendor, or speaks of the vendor's limits for
-that account, which are not the caller's (C38).
+To the upstream only what is listed here goes; the caller's key, cookies and OpenAI organization or project never do (contract:026,
+contract:028). To the caller everything goes but what belongs to the hop, names the gateway's own account at the vendor, or speaks of
+the vendor's limits for that account, which are not the caller's (C38).
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ def to_caller(head: ResponseHead) -> Headers:
 
 
 def own(request_id: str, family: Family, standing: Standing | None) -> Headers:
-    """What every answer of the gateway carries (contract:191, contract:192). Without a known key there is no standing to show, and a key
-    without a window limit has no rate limit to show."""
+    """What every answer of the gateway carries (contract:191, contract:192).
+
+    Without a known key there is no standing to show, and a key without a window limit has no rate limit to show.
+    """
     identity = request_id.encode()
     headers: Headers = [(b"x-request-id", identity)]
     if family is Family.ANTHROPIC:  # its SDK reads this one

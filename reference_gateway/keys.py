@@ -1,7 +1,7 @@
 """Client keys: kept only as HMAC-SHA256 with a pepper, each bound to one account and one group (contract:020 to contract:029, C6).
 
-The table is looked up by the keyed digest, so how long a look-up takes says nothing about any secret: without the pepper nobody can choose a
-digest. The digest found is compared once more in constant time.
+The table is looked up by the keyed digest, so how long a look-up takes says nothing about any secret: without the pepper nobody can
+choose a digest. The digest found is compared once more in constant time.
 """
 
 from __future__ import annotations

@@ -70,7 +70,10 @@ class Wallet:
 
 
 class Ledger:
-    """Folds entries. Closed request ids are not kept here (the store's UNIQUE(request_id, kind) keeps them out for good), open holds are."""
+    """Folds entries.
+
+    Closed request ids are not kept here (the store's UNIQUE(request_id, kind) keeps them out for good), open holds are.
+    """
 
     def __init__(self) -> None:
         self._wallets: dict[str, Wallet] = {}

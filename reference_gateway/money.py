@@ -39,8 +39,11 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What the headers show of a key. `credits` is the settled wallet, or the key's own quota where less of that is left; what is held for
-    open requests, the present one included, is still in it (billing-and-storage.md 4.3, invariant 18: declared so)."""
+    """What the headers show of a key.
+
+    `credits` is the settled wallet, or the key's own quota where less of that is left; what is held for open requests, the present one
+    included, is still in it (billing-and-storage.md 4.3, invariant 18: declared so).
+    """
 
     credits: int
     window: Tightest | None

@@ -126,7 +126,10 @@ def _model_path(method: bytes, prefix: bytes, rest: bytes, path: bytes, headers:
 
 
 def family_of(path: bytes, headers: Mapping[bytes, bytes]) -> Family:
-    """The envelope for a path that several families share or nobody serves: by path, else by the header that only that family's SDK sends."""
+    """The envelope for a path that several families share or nobody serves.
+
+    By path, else by the header that only that family's SDK sends.
+    """
     if path.startswith(b"/v1beta") or (path.startswith(b"/v1/models/") and b":" in path):
         return Family.GOOGLE
     if path.startswith((b"/v1/messages", b"/v1/v1/messages", b"/v1/complete")) or b"anthropic-version" in headers:

@@ -1,9 +1,10 @@
 """The ledger and the usage rows on disk: SQLite in WAL mode, one writer, group commit once an event-loop turn.
 
 Plain sqlite3 and not SQLAlchemy: there are four statements, and they are the largest single cost after the hop itself. With
-`synchronous = "normal"` a commit is a write into the page cache (some 20 microseconds in a group; it outlives kill -9), so it is made on the
-loop's own thread: handing it to another thread costs more than the commit does. With "full" (outlives power loss) every group is an fsync, so
-groups are committed on a writer thread. In both modes checkpoints, which do sync, run on a thread and connection of their own.
+`synchronous = "normal"` a commit is a write into the page cache (some 20 microseconds in a group; it outlives kill -9), so it is made
+on the loop's own thread: handing it to another thread costs more than the commit does. With "full" (outlives power loss) every group is
+an fsync, so groups are committed on a writer thread. In both modes checkpoints, which do sync, run on a thread and connection of their
+own.
 
 A settlement and its usage row are one transaction, so the sum of the rows is what the wallets lost, whenever the process is killed.
 """

@@ -34,8 +34,11 @@ class Window:
         return max(0, self.limit - self.spent)
 
     def resets_at(self, now: float) -> int:
-        """Unix seconds, rounded up: when remaining grows next, for an exhausted window when it grows above zero; for an unspent one, when a
-        spend made now would have left it."""
+        """Unix seconds, rounded up.
+
+        When remaining grows next, for an exhausted window when it grows above zero; for an unspent one, when a spend made now would
+        have left it.
+        """
         spent = self.spent
         for at, amount in self._spends:
             spent -= amount

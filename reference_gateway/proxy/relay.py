@@ -1,8 +1,9 @@
 """One stream on its way from an upstream to a caller: each read is forwarded when it comes, unparsed; `feed` sees it first.
 
-Two things are held back, both for the caller's sake. The read at which `feed` says that the answer is complete waits until the settlement is
-written, so that whoever has read the last event finds it in the account. And where a read ends inside an SSE event, that event's first part waits
-up to PARTIAL_S for the rest (no SSE client can use it earlier): if the upstream breaks there, the error event that follows can be read.
+Two things are held back, both for the caller's sake. The read at which `feed` says that the answer is complete waits until the
+settlement is written, so that whoever has read the last event finds it in the account. And where a read ends inside an SSE event, that
+event's first part waits up to PARTIAL_S for the rest (no SSE client can use it earlier): if the upstream breaks there, the error event
+that follows can be read.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ class Patience:
 
 
 class Relay:
-    """A body that starts with one of the bytes `not_stream` is gathered instead of forwarded. `sse`: the body is plain SSE,
-    so that events have ends that we can see. `start` is called before the first byte is forwarded."""
+    """A body that starts with one of the bytes `not_stream` is gathered instead of forwarded.
+
+    `sse`: the body is plain SSE, so that events have ends that we can see. `start` is called before the first byte is forwarded.
+    """
 
     def __init__(
         self,
@@ -76,7 +79,8 @@ class Relay:
         self._broken: UpstreamBroken | None = None
         self._paused = False
         self._last_move = self._loop.time()
-        self._timer = self._loop.call_later(patience.first_s, self._on_timer)
+        self._look_again_s = min(patience.first_s, patience.idle_s, patience.stall_s)
+        self._timer = self._loop.call_later(self._look_again_s, self._on_timer)
         self._read_any = False
         self._at_event_end = True
         self.started = False
@@ -128,11 +132,10 @@ class Relay:
         self._answer.end()
 
     def close(self) -> None:
-        """Lets go of everything; the connection goes back to its pool if it is fit for it."""
+        """Lets go of the caller; the connection stays whoever's it is."""
         self._timer.cancel()
         self._drop_partial()
         self._answer.on_gone = self._answer.on_pause = self._answer.on_resume = None
-        self._connection.release()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -181,7 +184,7 @@ class Relay:
         """Keeps what stands after the last whole event; returns what may go on."""
         cut = max(read.rfind(b"\n\n") + 2, read.rfind(b"\n\r\n") + 3, read.rfind(b"\r\r") + 2)
         whole = read[:cut] if cut > 2 else b""
-        if len(read) - len(whole) > MAX_PARTIAL_BYTES or not self._at_event_end and not whole:
+        if len(read) - len(whole) > MAX_PARTIAL_BYTES or (not self._at_event_end and not whole):
             return read  # too much to hold, or its first part has gone already
         self._partial = read[len(whole) :]
         self._partial_timer = self._loop.call_later(PARTIAL_S, self._flush_partial)
@@ -244,7 +247,7 @@ class Relay:
         bound = patience.stall_s if self._paused else patience.idle_s if self._read_any else patience.first_s
         quiet = self._loop.time() - self._last_move
         if quiet < bound:
-            self._timer = self._loop.call_later(bound - quiet, self._on_timer)
+            self._timer = self._loop.call_later(min(bound - quiet, self._look_again_s), self._on_timer)
         elif self._paused:
             self._answer.abort()
         elif self._is_parked:

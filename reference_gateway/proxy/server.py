@@ -1,7 +1,7 @@
 """The HTTP/1.1 server: whole requests in, answers out. It knows no path, key or price; the application it serves does.
 
-One request of a connection is answered at a time, in order; pipelined ones wait in a bounded queue. A request body is gathered whole, since the
-gateway must read its model before anything else, and the limit on it is the application's word per path. RFC 9112.
+One request of a connection is answered at a time, in order; pipelined ones wait in a bounded queue. A request body is gathered whole,
+since the gateway must read its model before anything else, and the limit on it is the application's word per path. RFC 9112.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ log = logging.getLogger("reference_gateway")
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """`path` and `query` as they stood (still percent-encoded); `headers` in order, duplicates kept, names in lower case; `header` has the
-    first of each name."""
+    """`path` and `query` as they stood (still percent-encoded).
+
+    `headers` in order, duplicates kept, names in lower case; `header` has the first of each name.
+    """
 
     method: bytes
     path: bytes
@@ -108,10 +110,10 @@ class ServerConnection(asyncio.Protocol):
     __slots__ = (
         "_answer",
         "_application",
+        "_bodiless",
         "_body",
         "_body_limit",
         "_body_size",
-        "_bodiless",
         "_closing",
         "_continue_owed",
         "_deadline",
@@ -347,7 +349,7 @@ class ServerConnection(asyncio.Protocol):
         self._keep_alive = False
         headers, body = self._application.refuse(self._head, status, message)
         self.send(status, headers, body)
-        # The caller may still be sending: what comes is dropped for a while, since closing on it would reset the connection before it has read why.
+        # The caller may still be sending. What comes is dropped for a while: closing now would reset the connection before it has read why.
         self._loop.call_later(LINGER_S, self.transport.close)
 
     def _on_timer(self) -> None:

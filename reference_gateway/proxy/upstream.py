@@ -1,7 +1,9 @@
-"""The HTTP/1.1 client towards upstreams: keep-alive connections in a last-in-first-out pool per upstream, and each read handed on as it came.
+"""The HTTP/1.1 client towards upstreams.
 
-A request is never sent twice: a connection that the upstream has closed leaves the pool when its FIN arrives, and an idle one is not reused
-after IDLE_S, so what breaks is the upstream's failure and is reported as that.
+Keep-alive connections in a last-in-first-out pool per upstream, and each read handed on as it came.
+
+A request is never sent twice: a connection that the upstream has closed leaves the pool when its FIN arrives, and an idle one is not
+reused after IDLE_S, so what breaks is the upstream's failure and is reported as that.
 """
 
 from __future__ import annotations

@@ -195,8 +195,8 @@ async def stage(folder: Path, script: Script | None = None, **options: Any) -> A
                 finally:
                     watcher.cancel()
                     await asyncio.gather(watcher, return_exceptions=True)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the gateway has hung up, or the test is over
         finally:
             writer.close()
 
