@@ -45,7 +45,7 @@ def _file(path: Path, root: Path, seen: dict[str, str]) -> Iterator[tuple[str, s
     # Beside the fields one by one: a secret may stand where no field is, or in a file that cannot be read.
     for secret in redact.find_secrets(raw):
         line = raw.count(b"\n", 0, secret.offset) + 1
-        yield "secret", f"line {line} holds what looks like a {secret.kind}: cut it, and revoke it if it was real"
+        yield "secret", f"line {line} holds what looks like a secret ({secret.kind}): cut it, and revoke it if it was real"
     try:
         recording = recordings.load(path, root)
         recordings.check_id(recording.id)
@@ -74,7 +74,7 @@ def _secrets(recording: Recording) -> Iterator[tuple[str, str]]:
     # JSON escapes hide a key from a search of the file, base64 does too.
     for where, body in (("request", recording.request.body), ("response", recording.body)):
         for secret in redact.find_secrets(body):
-            yield "secret", f"byte {secret.offset} of the {where} body begins what looks like a {secret.kind}: cut it"
+            yield "secret", f"byte {secret.offset} of the {where} body begins what looks like a secret ({secret.kind}): cut it"
 
 
 def _labels(recording: Recording) -> Iterator[tuple[str, str]]:

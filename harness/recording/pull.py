@@ -11,8 +11,9 @@ import shutil
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,48 +108,51 @@ def pull(pins: Sequence[Pin], cache: Path, index: Index, progress: Progress, *, 
         if manifest and manifest["sha256"] == pin.sha256 and not again:
             yield Pulled(pin=pin, was_there=True, **{name: manifest[name] for name in ("taken", "streams", "exact", "errors", "skipped")})
             continue
-        data = index.fetch(pin.name, pin.version, pin.sha256, lambda got, size, pin=pin: progress.fetching(pin, got, size))  # type: ignore[misc]  # mypy cannot infer a lambda with a bound default
+        data = index.fetch(pin.name, pin.version, pin.sha256, partial(progress.fetching, pin))
         yield _convert(pin, data, cache, progress)
 
 
 def _convert(pin: Pin, data: bytes, cache: Path, progress: Progress) -> Pulled:
-    known = _bodies_of_others(cache, pin)
-    taken: list[Recording] = []
-    skipped: Counter[str] = Counter()
     part = cache / f"{_PART}{pin.name}-{os.getpid()}"
-    shutil.rmtree(part, ignore_errors=True)
-    hashes: list[str] = []
-    for imported in _imported(pin, data, progress):
-        if isinstance(imported, Recording):
-            digest = hashlib.sha256(imported.body).hexdigest()
-            if digest not in known:
-                known.add(digest)
-                hashes.append(digest)
-                taken.append(imported)
-                # An id begins with the package's name, and this folder is to become that package's.
-                recordings.save(imported, part)
-                continue
-            source = imported.source
-            assert source is not None, "an imported recording has a source"
-            imported = Skipped(path=source.path, index=source.index, reason="duplicate body")  # noqa: PLW2901
-        skipped[imported.reason] += 1
-        progress.skipped(pin, imported)
-    if not taken:
+    try:
+        taken, skipped = _write(pin, data, part, _bodies_of_others(cache, pin), progress)
+        if not taken:
+            raise PullError(f"{pin.name} {pin.version} holds no recording where its pin says: mend its globs in recordings/corpus.toml")
+        pulled = Pulled(
+            pin=pin,
+            taken=len(taken),
+            streams=sum(made.stream for made in taken.values()),
+            exact=sum(made.fidelity is Fidelity.EXACT for made in taken.values()),
+            errors=sum(made.status >= 400 for made in taken.values()),
+            skipped=dict(skipped.most_common()),
+        )
+        _write_manifest(part / pin.name, pulled, list(taken))
+        _swap_in(part / pin.name, cache / pin.name)
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        raise PullError(f"{pin.name} {pin.version} holds no recording where its pin says: mend its globs in recordings/corpus.toml")
-    pulled = Pulled(
-        pin=pin,
-        taken=len(taken),
-        streams=sum(made.stream for made in taken),
-        exact=sum(made.fidelity is Fidelity.EXACT for made in taken),
-        errors=sum(made.status >= 400 for made in taken),
-        skipped=dict(skipped.most_common()),
-    )
-    (made_folder,) = part.iterdir()
-    _write_manifest(made_folder, pulled, hashes)
-    _swap_in(made_folder, cache / pin.name)
-    shutil.rmtree(part)
     return pulled
+
+
+def _write(pin: Pin, data: bytes, part: Path, known: Set[str], progress: Progress) -> tuple[dict[str, Recording], Counter[str]]:
+    """Saves what the sdist holds below `part`. What was taken, by hash of its body, and how many were skipped for what reason."""
+    taken: dict[str, Recording] = {}
+    skipped: Counter[str] = Counter()
+    for imported in _imported(pin, data, progress):
+        match imported:
+            case Recording():
+                digest = hashlib.sha256(imported.body).hexdigest()
+                if digest not in known and digest not in taken:
+                    taken[digest] = imported
+                    # Its id begins with the package's name, so this makes part/NAME.
+                    recordings.save(imported, part)
+                else:
+                    assert imported.source is not None, "an imported recording has a source"
+                    skipped["duplicate body"] += 1
+                    progress.skipped(pin, Skipped(path=imported.source.path, index=imported.source.index, reason="duplicate body"))
+            case Skipped():
+                skipped[imported.reason] += 1
+                progress.skipped(pin, imported)
+    return taken, skipped
 
 
 def _imported(pin: Pin, data: bytes, progress: Progress) -> Iterator[Imported]:

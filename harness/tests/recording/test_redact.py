@@ -1,7 +1,10 @@
+import ast
 import json
 import random
 import string
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -144,3 +147,11 @@ def test_nothing_is_found_in_real_traffic() -> None:
         if secrets := redact.find_secrets(body):
             found[exchange.id] = secrets
     assert found == {}
+
+
+@pytest.mark.parametrize(("module", "ours"), [("redact", set()), ("format", {"harness.recording.migrations"}), ("migrations", set())])
+def test_what_the_capture_add_on_loads_needs_only_the_standard_library(module: str, ours: set[str]) -> None:
+    tree = ast.parse(Path(redact.__file__).with_name(f"{module}.py").read_bytes())
+    imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names} == ours
