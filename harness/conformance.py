@@ -3,10 +3,13 @@
 import importlib.metadata
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any, Final
+
+import pytest
+from rich.console import Console
 
 from harness.case import Case, Client
 from harness.exchange import Exchange
@@ -15,7 +18,12 @@ from harness.judged import Arithmetic, Judged, tally
 from harness.plan import Planned, cases_of, judge, plan, suite_modules, unserved
 from harness.recording.format import RecordingError
 from harness.replay import SERVED, case_for
+from harness.report import allure
+from harness.report.cli import write_all
+from harness.report.terminal import print_summary
+from harness.report.words import as_typed
 from harness.requirement import Rule
+from harness.run_secrets import RunSecrets
 from harness.runfile import Run, RunFileError, RunHeader, RunWriter, TargetFacts, read_run
 from harness.session import LiveSession
 from harness.settings import Settings
@@ -109,6 +117,7 @@ class Conformance:
         self.arithmetic = Arithmetic()
         self._selected = 0
         self._closed = False
+        self._complete = False
         self._writer: RunWriter | None = None
         self._written: set[str] = set()
         self._by_surface: dict[str, list[Planned]] = {}
@@ -174,11 +183,28 @@ class Conformance:
         self.judged.append(judged)
         return judged
 
+    def attach(self, config: pytest.Config, asked: Question, judged: Judged) -> None:
+        """Hand the evidence of this verdict to Allure, whose item is running."""
+        exchange = self.evidence.exchange(asked.planned) if judged.exchange else None
+        secrets = self.evidence.session.target.secrets() if isinstance(self.evidence, Live) else ()
+        allure.attach(config, asked.rule.requirement, judged, exchange, RunSecrets(secrets))
+
+    def print_summary(self, console: Console) -> None:
+        """What broke, the arithmetic, and where the report is."""
+        if isinstance(self.evidence, Stored):
+            run = replace(self.evidence.run, verdicts=tuple(self.judged), arithmetic=self.arithmetic, complete=self._complete)
+            print_summary(run, console, run_file=as_typed(run.path))
+        elif self._writer is not None:
+            run = read_run(self._writer.path)
+            page = write_all(run, self.settings.out)
+            print_summary(run, console, run_file=as_typed(run.path), reports=[as_typed(page)])
+
     def close(self, *, complete: bool) -> Arithmetic:
         """Write the footer. A run that was broken off is readable too, and says so. A second call changes nothing."""
         if self._closed:
             return self.arithmetic
         self._closed = True
+        self._complete = complete
         if self._writer is not None:
             if isinstance(self.evidence, Live):
                 self._writer.calls_made = self.evidence.session.runner.calls_made

@@ -117,7 +117,10 @@ class Verdict(pytest.Item):
     def runtest(self) -> None:
         from harness.judged import Standing, standing
 
-        judged = _conformance(self.config).judge(self.asked)
+        conformance = _conformance(self.config)
+        judged = conformance.judge(self.asked)
+        if getattr(self.config.option, "allure_report_dir", None):
+            conformance.attach(self.config, self.asked, judged)
         self.user_properties.append(("verdict", standing(judged).value))
         match standing(judged):
             case Standing.PASSED:
@@ -196,8 +199,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     conformance = config.stash.get(_CONFORMANCE, None)
     if conformance is None or config.option.collectonly:
         return
+    from rich.console import Console
+
     terminalreporter.section("wireproof")
-    terminalreporter.write_line(str(conformance.arithmetic))
+    conformance.print_summary(Console(file=terminalreporter._tw._file, highlight=False))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -12,6 +12,7 @@ from harness.report.matrix import broken
 from harness.runfile import Run
 from harness.verdict import Errored, Failed, Finding, Inconclusive, NotApplicable, Passed, Side
 
+LINE_END: Final = "\u21b5"  # how an excerpt shows a line feed
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 _NO_KEYWORD: Final = re.compile(r"[^\w:+\-.\[\]\\/]+")  # what pytest's -k does not take inside a word
 _BEFORE: Final = 90  # bytes of an excerpt before the finding
@@ -25,13 +26,11 @@ def shown(text: str) -> str:
 
 def _made_visible(found: re.Match[str]) -> str:
     code = ord(found[0])
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "\u2421" if code == 0x7F else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def single_line(text: str) -> str:
-    return shown(text).replace("\n", "\u240a").replace("\t", " ")
+    return shown(text).replace("\n", LINE_END).replace("\t", " ")
 
 
 def plural(count: int, thing: str) -> str:
@@ -77,7 +76,7 @@ def item_name(judged: Judged) -> str:
 def replay_command(judged: Judged, run_file: str) -> str:
     """Judges this one verdict again from the stored run, with no network."""
     keyword = " and ".join(filter(None, _NO_KEYWORD.split(item_name(judged))))
-    return f"pytest suites --run {shlex.quote(run_file)} -k {shlex.quote(keyword)}"
+    return f"wireproof run --run {shlex.quote(run_file)} -k {shlex.quote(keyword)}"
 
 
 def as_typed(path: Path) -> str:
@@ -126,4 +125,4 @@ def _body(exchange: Exchange, finding: Finding) -> tuple[bytes | None, int | Non
 
 
 def _text(data: bytes) -> str:
-    return shown(data.decode("utf-8", "backslashreplace")).replace("\n", "\u240a\n")
+    return shown(data.decode("utf-8", "backslashreplace")).replace("\n", f"{LINE_END}\n")
