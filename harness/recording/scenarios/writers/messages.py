@@ -93,10 +93,7 @@ class Writer:
         searches = sum(isinstance(part, WebSearch) for part in answer.parts)
         if not searches:
             return counts
-        used = {"server_tool_use": {"web_search_requests": searches, "web_fetch_requests": 0}}
-        keys = list(counts)
-        at = keys.index("service_tier") if "service_tier" in counts else len(keys)
-        return {**{key: counts[key] for key in keys[:at]}, **used, **{key: counts[key] for key in keys[at:]}}
+        return {**counts, "server_tool_use": {"web_search_requests": searches, "web_fetch_requests": 0}}
 
     def _blocks(self, part: Part) -> Iterator[tuple[dict[str, Any], tuple[dict[str, Any], list[dict[str, Any]]]]]:
         """Each block of a part: whole, and as its start with its deltas."""
