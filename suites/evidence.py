@@ -1,0 +1,55 @@
+"""Small parts of which checks are put together: findings with their place, and verdicts with their counts."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from harness.case import Route
+from harness.exchange import End, Exchange, Seen
+from harness.verdict import Failed, Finding, Passed, Side, Verdict
+
+MOST: Final = 5  # findings that one verdict shows: the rest say the same again
+_SHOWN: Final = 120  # characters of a value that a finding shows
+
+
+def shown(value: Any) -> str:
+    """A JSON value as a finding shows it: short, and in one line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}… ({len(text)} characters)"
+
+
+def at(seen: Seen, *, expected: str, got: str, pointer: str | None = None) -> Finding:
+    """A finding in one event that reached the client."""
+    return Finding(expected=expected, got=got, frame=seen.frame, offset=seen.offset, pointer=pointer)
+
+
+def conclude(findings: Sequence[Finding], saw: str) -> Verdict:
+    return Failed(*findings[:MOST]) if findings else Passed(saw)
+
+
+def first_difference(expected: str, got: str) -> tuple[str, str]:
+    """Both texts, cut to what stands around the first character in which they differ."""
+    same = next(
+        (place for place, (one, other) in enumerate(zip(expected, got, strict=False)) if one != other), min(len(expected), len(got))
+    )
+    start = max(0, same - 20)
+    return tuple(f"{shown(text[start : same + 40])} at character {start} of {len(text)}" for text in (expected, got))  # type: ignore[return-value]  # two in, two out
+
+
+def text_findings(expected: str, got: str, *, pointer: str | None = None, side: Side = Side.CLIENT) -> list[Finding]:
+    """One finding where two texts differ, none where they are equal."""
+    if expected == got:
+        return []
+    wanted, came = first_difference(expected, got)
+    return [Finding(expected=wanted, got=came, pointer=pointer, side=side)]
+
+
+def whole_stream(exchange: Exchange) -> bool:
+    """Whether the client's stream came to its end by itself, so that what is missing in it is missing for good."""
+    response = exchange.client.response
+    return response is not None and response.is_sse and response.end is End.EOF
+
+
+def native_upstream(exchange: Exchange) -> bool:
+    """Whether the client's answer can be compared with the upstream's own, in the same protocol."""
+    return exchange.route is Route.NATIVE and bool(exchange.upstream) and exchange.upstream[-1].response is not None
