@@ -11,6 +11,7 @@ from harness.case import Case, Client, Outcome, Play, RecordingFacts, Route, Sur
 from harness.exchange import End, Exchange, Hop, Request, Response
 from harness.recording.format import End as RecordedEnd
 from harness.recording.format import Recording
+from harness.upstream.plan import with_content_type
 
 SERVED = frozenset({Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI, Surface.MODELS, Surface.COUNT_TOKENS})
 
@@ -65,7 +66,7 @@ def without_gateway(recording: Recording, case: Case | None = None) -> Exchange:
     )
     response = Response(
         status=recording.status,
-        headers=recording.headers,
+        headers=with_content_type(recording, recording.headers),
         reads=recording.reads,
         end=End.EOF if recording.end is RecordedEnd.EOF else End.RESET,
     )

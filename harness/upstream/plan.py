@@ -15,6 +15,7 @@ from harness.upstream.framing import respell
 
 _WINDOW: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits for each content-coding
 _GZIP: Final = 31
+_REDACTED: Final = "REDACTED"  # what some recorders wrote in the place of every header value
 _REFUSED: Final = re.compile(r"q=0(\.0*)?")
 
 
@@ -59,8 +60,7 @@ def _as_recorded(recording: Recording, *, decoded: bool) -> Answer:
     if decoded and coding in _WINDOW:
         reads = tuple(_decoded(recording, zlib.decompressobj(_WINDOW[coding])))
         headers = tuple((name, text) for name, text in headers if name.lower() != "content-encoding")
-    if value(headers, "content-type") is None and recording.body:
-        headers = (*headers, ("content-type", _content_type(recording)))
+    headers = with_content_type(recording, headers)
     sse = (value(headers, "content-type") or "").startswith("text/event-stream")
     return Answer(
         status=recording.status,
@@ -90,8 +90,16 @@ def _gzipped(answer: Answer) -> Answer:
     return answer.with_header("content-encoding", "gzip").with_pieces(pieces)
 
 
+def with_content_type(recording: Recording, headers: Headers) -> Headers:
+    """The headers, with what the vendor sends where the recorder kept no content-type or blacked it out."""
+    if not recording.body or (value(headers, "content-type") or _REDACTED) != _REDACTED:
+        return headers
+    kept = tuple(pair for pair in headers if pair[0].lower() != "content-type")
+    return (*kept, ("content-type", _content_type(recording)))
+
+
 def _content_type(recording: Recording) -> str:
-    """What the vendor sends with such a body, for recordings whose recorder kept no headers (spec: wire layout by vendor)."""
+    """What the vendor sends with such a body (spec: wire layout by vendor)."""
     google = recording.surface is Surface.GEMINI
     body = recording.body
     if recording.stream and body.lstrip()[:1] not in (b"{", b"["):
