@@ -53,6 +53,11 @@ def pip_config() -> PipConfig:
     values = _parsed(_config_list())
     if not values:
         values = {name[4:].lower().replace("_", "-"): value for name, value in os.environ.items() if name.startswith("PIP_")}
+    timeout = values.get("timeout") or values.get("default-timeout") or "30"
+    try:
+        timeout_seconds = float(timeout)
+    except ValueError:
+        raise FetchError(f"pip is configured with the timeout {timeout!r}: make it a number of seconds") from None
     indexes = (
         [] if _is_on(values.get("no-index")) else [values.get("index-url", _DEFAULT_INDEX), *values.get("extra-index-url", "").split()]
     )
@@ -63,7 +68,7 @@ def pip_config() -> PipConfig:
         cert=values.get("cert") or None,
         client_cert=values.get("client-cert") or None,
         trusted_hosts=frozenset(values.get("trusted-host", "").split()),
-        timeout_seconds=float(values.get("timeout") or values.get("default-timeout") or 30),
+        timeout_seconds=timeout_seconds,
     )
 
 
@@ -155,8 +160,11 @@ class Index:
                 raise _UnreachableError(f"{_shown(url)} answers {response.status_code}")
             response.read()
             if response.headers.get("content-type", "").startswith("application/vnd.pypi.simple.v1+json"):
-                files = json.loads(response.content)["files"]
-                return [(each["filename"], urljoin(str(response.url), each["url"])) for each in files]
+                try:
+                    files = json.loads(response.content)["files"]
+                    return [(each["filename"], urljoin(str(response.url), each["url"])) for each in files]
+                except (ValueError, KeyError, TypeError) as error:
+                    raise _UnreachableError(f"{_shown(url)} does not speak the simple API ({error!r})") from error
             return _html_links(str(response.url), response.text)
 
     def _get(self, url: str, progress: Callable[[int, int | None], None]) -> bytes:
@@ -195,14 +203,19 @@ class Index:
         parts = urlsplit(url)
         trusted = bool({parts.hostname, parts.netloc.rpartition("@")[2]} & self.config.trusted_hosts)
         if trusted not in self._clients:
-            self._clients[trusted] = httpx2.Client(
-                verify=_tls(self.config, check=not trusted),
-                proxy=self.config.proxy,
-                timeout=self.config.timeout_seconds,
-                follow_redirects=True,
-                # gzip would be undone by the client, and then the hash would not be the file's.
-                headers={"accept": _ACCEPT, "accept-encoding": "identity", "user-agent": "wireproof"},
-            )
+            try:
+                self._clients[trusted] = httpx2.Client(
+                    verify=_tls(self.config, check=not trusted),
+                    proxy=self.config.proxy,
+                    timeout=self.config.timeout_seconds,
+                    follow_redirects=True,
+                    # gzip would be undone by the client, and then the hash would not be the file's.
+                    headers={"accept": _ACCEPT, "accept-encoding": "identity", "user-agent": "wireproof"},
+                )
+            except (OSError, ValueError) as error:
+                raise FetchError(
+                    f"pip is configured with a certificate or proxy that cannot be used ({error}): mend its configuration"
+                ) from error
         return self._clients[trusted]
 
 

@@ -101,8 +101,11 @@ def pull(pins: Sequence[Pin], cache: Path, index: Index, progress: Progress, *, 
 
     A body that another package in the cache holds too is skipped.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    _sweep(cache)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        _sweep(cache)
+    except OSError as error:
+        raise PullError(f"{cache} cannot be used ({error.strerror}): name another folder with WIREPROOF_CACHE") from error
     for pin in pins:
         manifest = _manifest(cache / pin.name)
         if manifest and manifest["sha256"] == pin.sha256 and not again:
@@ -128,6 +131,8 @@ def _convert(pin: Pin, data: bytes, cache: Path, progress: Progress) -> Pulled:
         )
         _write_manifest(part / pin.name, pulled, list(taken))
         _swap_in(part / pin.name, cache / pin.name)
+    except OSError as error:
+        raise PullError(f"{cache} cannot be written ({error.strerror}): make room, or name another folder with WIREPROOF_CACHE") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return pulled

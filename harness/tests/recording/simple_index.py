@@ -16,6 +16,7 @@ class SimpleIndex:
     files: dict[str, bytes]  # by file name
     html: bool = False
     password: str | None = None  # of the user "u"
+    not_json: bool = False  # the page says it is JSON and is not
     cut_after: int | None = None  # bytes of a file after which the connection is closed
     asked: list[str] = field(default_factory=list)  # paths, in order
 
@@ -29,6 +30,8 @@ class SimpleIndex:
             if self.html:
                 page = "".join(f'<a href="{url}#sha256={digest}">{name}</a><br>' for name, (url, digest) in links.items())
                 return 200, "text/html; charset=utf-8", f"<!DOCTYPE html><html><body>{page}</body></html>".encode()
+            if self.not_json:
+                return 200, "application/vnd.pypi.simple.v1+json", b"<html>"
             listed = [{"filename": name, "url": url, "hashes": {"sha256": digest}} for name, (url, digest) in links.items()]
             return 200, "application/vnd.pypi.simple.v1+json", json.dumps({"meta": {"api-version": "1.1"}, "files": listed}).encode()
         if path.startswith("/files/"):

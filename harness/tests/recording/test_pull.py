@@ -268,12 +268,30 @@ def test_what_goes_wrong_is_one_sentence_and_exit_2(
     refused("with another hash")
     index.files.clear()
     refused("no index has that version")
+    index.not_json = True
+    refused("does not speak the simple API")
+    monkeypatch.setenv("PIP_CERT", "/no/such/file")
+    refused("certificate or proxy that cannot be used")
+    monkeypatch.delenv("PIP_CERT")
+    monkeypatch.setenv("PIP_TIMEOUT", "soon")
+    refused("make it a number of seconds")
+    monkeypatch.delenv("PIP_TIMEOUT")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{unused.getsockname()[1]}/simple")
         refused("cannot be reached")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     refused("no index (no-index)")
+
+
+def test_a_cache_folder_that_cannot_be_one_is_one_sentence(
+    pins: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("WIREPROOF_CACHE", str(tmp_path / "file"))
+    status, _, err = command(capsys, "--pins", pins)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "name another folder with WIREPROOF_CACHE" in err
 
 
 def test_a_list_of_pins_with_a_mistake_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
