@@ -25,7 +25,7 @@ REPORTS: Final[dict[str, tuple[str, str, Callable[[Run], str | bytes]]]] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Make reports from a run file. Without a choice of files, all of them, beside the run file."
-    parser.add_argument("run", type=Path, metavar="RUN", help="the run file, as `pytest suites` wrote it")
+    parser.add_argument("run", type=Path, metavar="RUN", help="the run file, as `wireproof run` wrote it")
     for option, (_, meaning, _) in REPORTS.items():
         parser.add_argument(f"--{option}", type=Path, metavar="FILE", help=meaning)
 

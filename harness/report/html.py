@@ -16,7 +16,19 @@ from harness.exchange import Exchange
 from harness.judged import ExitCode, Judged, exit_code, never_judged, standing
 from harness.report.markdown import money
 from harness.report.matrix import MEANING, RED, WORST_FIRST, broken, feature_of, matrix, origins
-from harness.report.words import as_typed, detail, excerpt, headline, item_name, place, plural, replay_command, shown, single_line
+from harness.report.words import (
+    again_command,
+    as_typed,
+    detail,
+    excerpt,
+    headline,
+    item_name,
+    place,
+    plural,
+    replay_command,
+    shown,
+    single_line,
+)
 from harness.runfile import Run
 from harness.verdict import Failed, Finding
 
@@ -61,7 +73,7 @@ def html(run: Run, *, run_file: str | None = None) -> str:
         replay=lambda judged: replay_command(judged, run_file),
         anchor=item_name,
         detail=detail,
-        again=f"pytest suites --run {run_file}",
+        again=again_command(run_file),
         style=Markup(_source(environment, "report.css")),  # our own file
         script=Markup(script),  # our own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -110,8 +110,15 @@ class Broken:
     verdicts: tuple[Judged, ...]
 
     @property
+    def first_by_model(self) -> dict[str, Judged]:
+        first: dict[str, Judged] = {}
+        for judged in self.verdicts:
+            first.setdefault(judged.model, judged)
+        return first
+
+    @property
     def models(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(judged.model for judged in self.verdicts))
+        return tuple(self.first_by_model)
 
     @property
     def standing(self) -> Standing:

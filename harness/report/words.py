@@ -76,7 +76,12 @@ def item_name(judged: Judged) -> str:
 def replay_command(judged: Judged, run_file: str) -> str:
     """Judges this one verdict again from the stored run, with no network."""
     keyword = " and ".join(filter(None, _NO_KEYWORD.split(item_name(judged))))
-    return f"wireproof run --run {shlex.quote(run_file)} -k {shlex.quote(keyword)}"
+    return f"{again_command(run_file)} -k {shlex.quote(keyword)}"
+
+
+def again_command(run_file: str) -> str:
+    """Judges the whole stored run again, with no network."""
+    return f"wireproof run --run {shlex.quote(run_file)}"
 
 
 def as_typed(path: Path) -> str:

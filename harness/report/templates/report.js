@@ -47,7 +47,7 @@
       pair("Where", place), pair("Expected", code(texts[expected])), pair("Got", code(texts[got])));
     if (around) {
       const [start, before, after] = around;
-      const end = after.search(/\u240a\n/);
+      const end = after.search(/\u21b5\n/);
       const marked = end < 0 ? after : after.slice(0, end + 1);
       const bytes = make("pre", { tabIndex: 0 },
         before, make("mark", { textContent: marked || " " }), after.slice(marked.length));
@@ -197,9 +197,10 @@
     setTimeout(() => target.classList.remove("found"), 2500);
   }
   addEventListener("hashchange", follow);
+  addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("details")) each.open = true; });
   document.querySelector(".broken")?.addEventListener("click", (event) => {
     const link = event.target.closest("a");
-    if (link && link.hash === location.hash) follow(); // the same link twice changes no hash
+    if (link?.hash === location.hash) follow(); // the same link twice changes no hash
   });
 
   const find = document.getElementById("find");
