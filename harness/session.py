@@ -69,8 +69,8 @@ class EmbeddedGateway:
 
     def __init__(self, upstream_url: str, command: Iterable[str] | None = None) -> None:
         self._folder = TemporaryDirectory(prefix="wireproof-gateway-")
-        words = ["demo", "--upstream", upstream_url, "--accounts", str(_LANES + 1), "--state", self._folder.name]
-        words += ["--first-byte-ms", str(_SHORT_MS), "--idle-ms", str(_SHORT_MS)]
+        words = ["--demo-upstream", upstream_url, "--demo-accounts", str(_LANES + 1), "--port", "0"]
+        words += ["--demo-first-byte-ms", str(_SHORT_MS), "--demo-idle-ms", str(_SHORT_MS)]
         self._process = subprocess.Popen(
             [*(command or (sys.executable, "-m", "reference_gateway")), *words],
             stdout=subprocess.PIPE,
@@ -94,7 +94,7 @@ class EmbeddedGateway:
             name=EMBEDDED,
             bases=Bases.of(told["listening"]),
             good_keys=tuple(told["keys"]),
-            other_keys={Key.OTHER_GROUP: told["other_group_key"], Key.EMPTY_WALLET: told["empty_wallet_key"]},
+            other_keys={Key.OTHER_GROUP: told["narrow_key"], Key.EMPTY_WALLET: told["poor_key"]},
             dialect="wireproof",
             first_byte_ms=_SHORT_MS,
             idle_ms=_SHORT_MS,

@@ -24,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--config", type=Path, metavar="FILE", help="the configuration (reference_gateway/example.toml shows all of it)")
     source.add_argument("--demo-upstream", metavar="URL", help="run with a made-up configuration whose upstreams all stand at URL")
-    parser.add_argument("--demo-key", metavar="KEY", help="with --demo-upstream: this secret for the first key instead of a drawn one")
+    demo = parser.add_argument_group("with --demo-upstream")
+    demo.add_argument("--demo-key", metavar="KEY", help="this secret for the first key instead of a drawn one")
+    demo.add_argument("--demo-accounts", type=int, default=1, metavar="N", help="so many accounts, each with a key of its own")
+    demo.add_argument("--demo-first-byte-ms", type=int, default=30_000, metavar="MS", help="how long an upstream may keep silent at first")
+    demo.add_argument("--demo-idle-ms", type=int, default=300_000, metavar="MS", help="how long an upstream may pause")
     parser.add_argument("--host", help="listen there instead of where the configuration says")
     parser.add_argument("--port", type=int, help="listen there instead of where the configuration says; 0 takes a free port")
     parser.add_argument("--check", action="store_true", help="check the configuration and stop")
@@ -36,8 +40,14 @@ def main(args: argparse.Namespace) -> int:
     try:
         if args.demo_upstream is not None:
             with tempfile.TemporaryDirectory(prefix="wireproof-gateway-") as folder:
-                keys = [args.demo_key] if args.demo_key else []
-                demo = demo_config(args.demo_upstream, Path(folder), keys=keys, accounts=max(1, len(keys)))
+                demo = demo_config(
+                    args.demo_upstream,
+                    Path(folder),
+                    keys=[args.demo_key] if args.demo_key else [],
+                    accounts=max(1, args.demo_accounts),
+                    first_byte_ms=args.demo_first_byte_ms,
+                    idle_ms=args.demo_idle_ms,
+                )
                 return _run(load(demo.config), args, demo)
         return _run(load(args.config), args, None)
     except ConfigError as error:
@@ -64,9 +74,9 @@ def _run(config: Config, args: argparse.Namespace, demo: Demo | None) -> int:
         return 0
 
     def ready(url: str) -> None:
-        announcement = {"listening": url}
+        announcement: dict[str, object] = {"listening": url}
         if demo is not None:
-            announcement["key"] = demo.keys[0]
+            announcement |= {"keys": list(demo.keys), "narrow_key": demo.narrow_key, "poor_key": demo.poor_key}
         sys.stdout.write(json.dumps(announcement) + "\n")
         if sys.stdout.isatty():
             sys.stdout.write(f"OpenAI base URL {url}/v1, Anthropic and Gemini base URL {url}; Ctrl-C stops.\n")
