@@ -57,7 +57,7 @@ class Live:
         if settings.recordings != "shipped":
             played = (case_for(recording) for recording in self.session.library if recording.surface in SERVED)
             cases = tuple(case for case in played if case.method == "POST")
-        self.planned = plan(cases, self.session.models)
+        self.planned = tuple(planned for planned in plan(cases, self.session.models) if self.session.offers(planned))
         self._futures: dict[str, Future[Exchange]] = {}
 
     def begin(self, wanted: Iterable[Planned]) -> None:

@@ -77,6 +77,7 @@ class Runner:
         self.library = library
         self.witness = witness
         self.announce: Callable[[str], None] = lambda _: None  # told each marker before its call goes out
+        self.outside: dict[str, str] = {}  # model -> a good key whose group lacks it
         self.calls_made = 0
         self._gate = Gate(concurrency)
         self._http = httpx2.AsyncClient(trust_env=False, timeout=10)
@@ -88,8 +89,8 @@ class Runner:
         self._masker = Masker(
             {
                 "client-key": (*target.good_keys, WRONG_KEY),
-                "other-group-key": [key for kind, key in target.other_keys.items() if kind is Key.OTHER_GROUP],
-                "empty-wallet-key": [key for kind, key in target.other_keys.items() if kind is Key.EMPTY_WALLET],
+                "other-group-key": target.other_keys.get(Key.OTHER_GROUP, ()),
+                "empty-wallet-key": target.other_keys.get(Key.EMPTY_WALLET, ()),
             }
         )
 
@@ -108,15 +109,15 @@ class Runner:
         if not case.account or self._one_key:
             alone = case.serial or (case.account and self._one_key)
             async with self._gate.enter(alone=alone):
-                return await self._safely(planned, self._key(case, None))
+                return await self._safely(planned, self._key(case, planned.model, None))
         lane = await self._lanes.get()  # before the gate: who waits for a lane must not keep others out
         try:
             async with self._gate.enter(alone=case.serial):
-                return await self._safely(planned, self._key(case, lane), lane)
+                return await self._safely(planned, self._key(case, planned.model, lane), lane)
         finally:
             self._lanes.put_nowait(lane)
 
-    def _key(self, case: Case, lane: str | None) -> str | None:
+    def _key(self, case: Case, model: str, lane: str | None) -> str | None:
         match case.key:
             case Key.GOOD:
                 return lane or (self.target.good_keys[0] if self.target.good_keys else None)
@@ -124,8 +125,10 @@ class Runner:
                 return None
             case Key.WRONG:
                 return WRONG_KEY
-            case Key.OTHER_GROUP | Key.EMPTY_WALLET:
-                return self.target.other_keys.get(case.key)
+            case Key.OTHER_GROUP:
+                return self.outside.get(model)
+            case Key.EMPTY_WALLET:
+                return next(iter(self.target.other_keys.get(case.key, ())), None)
 
     async def _safely(self, planned: Planned, key: str | None, lane: str | None = None) -> Exchange:
         try:

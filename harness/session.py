@@ -94,7 +94,7 @@ class EmbeddedGateway:
             name=EMBEDDED,
             bases=Bases.of(told["listening"]),
             good_keys=tuple(told["keys"]),
-            other_keys={Key.OTHER_GROUP: told["narrow_key"], Key.EMPTY_WALLET: told["poor_key"]},
+            other_keys={Key.OTHER_GROUP: tuple(told["narrow_keys"]), Key.EMPTY_WALLET: (told["poor_key"],)},
             dialect="wireproof",
             first_byte_ms=_SHORT_MS,
             idle_ms=_SHORT_MS,
@@ -173,7 +173,7 @@ class LiveSession:
     async def _open(self) -> None:
         bases = self.target.bases
         assert bases is not None  # the embedded gateway has told where it listens
-        self.models = self._chosen(self.target.models or await self._listed(bases))
+        self.models = self._chosen(self.target.models or await self._listed(bases, self.target.good_keys[0] if self.target.good_keys else None))
         await self._clients.__aenter__()
         self._entered = True
         self.runner = Runner(
@@ -184,6 +184,7 @@ class LiveSession:
             witness=self.witness,
             concurrency=self.settings.concurrency,
         )
+        self.runner.outside = await self._outside(bases)
         await self._probe()
 
     def _chosen(self, models: tuple[Model, ...]) -> tuple[Model, ...]:
@@ -195,9 +196,26 @@ class LiveSession:
             raise TargetError(f"the gateway lists no model {missing[0]!r}: it lists {', '.join(known) or 'none'}")
         return tuple(known[name] for name in self.settings.models)
 
-    async def _listed(self, bases: Bases) -> tuple[Model, ...]:
+    async def _outside(self, bases: Bases) -> dict[str, str]:
+        """For each model a good key whose group lacks it, where the target offers one."""
+        found: dict[str, str] = {}
+        for key in self.target.other_keys.get(Key.OTHER_GROUP, ()):
+            reached = {model.id for model in await self._listed(bases, key)}
+            found |= {model.id: key for model in self.models if model.id not in reached}
+        return found
+
+    def offers(self, planned: Planned) -> bool:
+        """Whether the target has the credential that the case wants."""
+        match planned.case.key:
+            case Key.OTHER_GROUP:
+                return planned.model in self.runner.outside
+            case Key.EMPTY_WALLET:
+                return Key.EMPTY_WALLET in self.target.other_keys
+            case _:
+                return True
+
+    async def _listed(self, bases: Bases, key: str | None) -> tuple[Model, ...]:
         """The models of GET /v1/models. Raises TargetError for what is no gateway, or one that does not take the key."""
-        key = self.target.good_keys[0] if self.target.good_keys else None
         headers = {"authorization": f"Bearer {key}"} if key else {}
         url = f"{bases.openai}/models"
         try:

@@ -8,8 +8,8 @@ upstream_port = 9100                     # where the gateway expects its vendors
 
 [keys]                                   # names of environment variables, never the keys themselves
 good = ["WIREPROOF_API_KEY"]             # each on an account of its own; with one, cases that watch the balance run alone
-other_group = "WIREPROOF_OTHER_GROUP_KEY"
-empty_wallet = "WIREPROOF_EMPTY_WALLET_KEY"
+other_group = ["WIREPROOF_OTHER_GROUP_KEY"]  # good, of groups that lack some of the models
+empty_wallet = ["WIREPROOF_EMPTY_WALLET_KEY"]
 
 [[models]]
 id = "gpt-5-4"
@@ -83,7 +83,7 @@ class Target:
     name: str
     bases: Bases | None  # None: the embedded reference gateway, started by the run
     good_keys: tuple[str, ...] = field(repr=False, default=())
-    other_keys: dict[Key, str] = field(repr=False, default_factory=dict)
+    other_keys: dict[Key, tuple[str, ...]] = field(repr=False, default_factory=dict)
     models: tuple[Model, ...] = ()  # empty: asked of the target
     upstream_port: int = 0  # 0: any free one, for the embedded gateway
     dialect: str = "none"
@@ -97,7 +97,7 @@ class Target:
         return next((entry.reason for entry in self.not_served if entry.covers(requirement)), None)
 
     def secrets(self) -> tuple[str, ...]:
-        return (*self.good_keys, *self.other_keys.values())
+        return (*self.good_keys, *(key for keys in self.other_keys.values() for key in keys))
 
     def promises(self) -> dict[str, Any]:
         """What checks and reports may know of it; no secret among it."""
@@ -150,25 +150,22 @@ def read_target(path: Path) -> Target:
     )
 
 
-def _keys(file: TomlFile) -> tuple[tuple[str, ...], dict[Key, str]]:
+def _keys(file: TomlFile) -> tuple[tuple[str, ...], dict[Key, tuple[str, ...]]]:
     keys = file.take(file.values, "keys", dict, "a target file", {})
     file.only(keys, ("good", "other_group", "empty_wallet"), "[keys]")
 
-    def secret(name: str, key: str) -> str:
-        if not isinstance(name, str):
-            raise file.error(key, f"`{key}` names environment variables, not {name!r}")
-        found = os.environ.get(name)
-        if not found:
-            raise file.error(key, f"the environment variable {name} is not set: export it with the gateway's key")
-        return found
+    def secrets(word: str) -> tuple[str, ...]:
+        found = []
+        for name in file.take(keys, word, list, "[keys]", []):
+            if not isinstance(name, str):
+                raise file.error(word, f"`{word}` names environment variables, not {name!r}")
+            if not os.environ.get(name):
+                raise file.error(word, f"the environment variable {name} is not set: export it with the gateway's key")
+            found.append(os.environ[name])
+        return tuple(found)
 
-    good = tuple(secret(name, "good") for name in file.take(keys, "good", list, "[keys]", []))
-    others = {
-        key: secret(file.take(keys, word, str, "[keys]"), word)
-        for word, key in (("other_group", Key.OTHER_GROUP), ("empty_wallet", Key.EMPTY_WALLET))
-        if word in keys
-    }
-    return good, others
+    named = {Key.OTHER_GROUP: secrets("other_group"), Key.EMPTY_WALLET: secrets("empty_wallet")}
+    return secrets("good"), {key: values for key, values in named.items() if values}
 
 
 def _models(file: TomlFile) -> tuple[Model, ...]:

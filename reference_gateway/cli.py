@@ -76,7 +76,7 @@ def _run(config: Config, args: argparse.Namespace, demo: Demo | None) -> int:
     def ready(url: str) -> None:
         announcement: dict[str, object] = {"listening": url}
         if demo is not None:
-            announcement |= {"keys": list(demo.keys), "narrow_key": demo.narrow_key, "poor_key": demo.poor_key}
+            announcement |= {"keys": list(demo.keys), "narrow_keys": [demo.narrow_key, demo.gpt_key], "poor_key": demo.poor_key}
         sys.stdout.write(json.dumps(announcement) + "\n")
         if sys.stdout.isatty():
             sys.stdout.write(f"OpenAI base URL {url}/v1, Anthropic and Gemini base URL {url}; Ctrl-C stops.\n")

@@ -81,6 +81,9 @@ models = ["*"]
 
 [groups.claude-default]
 models = ["claude-sonnet-4-6", "claude-opus-4-8"]
+
+[groups.gpt-default]
+models = ["gpt-5-5", "gpt-5-4"]
 """
 WINDOWS: Final = 'limit_5h_usd = "1000.00"\nlimit_1d_usd = "2000.00"\nlimit_7d_usd = "5000.00"\n'
 
@@ -92,6 +95,7 @@ class Demo:
     config: Path
     keys: Sequence[str] = field(repr=False)
     narrow_key: str = field(repr=False)  # of group claude-default
+    gpt_key: str = field(repr=False)  # of group gpt-default
     poor_key: str = field(repr=False)  # its wallet cannot pay for any call
     revoked_key: str = field(repr=False)
     expired_key: str = field(repr=False)
@@ -146,14 +150,15 @@ def demo_config(
         sections.append(_key(folder, f"key-{number}", f"account-{number}", "default", secret))
     sections.append(f'[accounts.special]\nbalance_usd = "{balance_usd}"\n')
     sections.append('[accounts.poor]\nbalance_usd = "0.000001"\n')
-    narrow, poor, revoked, expired = (_draw() for _ in range(4))
+    narrow, gpt, poor, revoked, expired = (_draw() for _ in range(5))
     sections.append(_key(folder, "key-narrow", "special", "claude-default", narrow))
+    sections.append(_key(folder, "key-gpt", "special", "gpt-default", gpt))
     sections.append(_key(folder, "key-poor", "poor", "default", poor))
     sections.append(_key(folder, "key-revoked", "special", "default", revoked) + "revoked = true\n")
     sections.append(_key(folder, "key-expired", "special", "default", expired) + "expires_at = 1\n")
     config = folder / "gateway.toml"
     config.write_text("\n".join(sections), encoding="utf-8")
-    return Demo(config=config, keys=tuple(drawn), narrow_key=narrow, poor_key=poor, revoked_key=revoked, expired_key=expired)
+    return Demo(config=config, keys=tuple(drawn), narrow_key=narrow, gpt_key=gpt, poor_key=poor, revoked_key=revoked, expired_key=expired)
 
 
 def _draw() -> str:

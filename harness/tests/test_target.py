@@ -14,7 +14,7 @@ upstream_port = 9100
 
 [keys]
 good = ["WP_KEY_A", "WP_KEY_B"]
-other_group = "WP_KEY_C"
+other_group = ["WP_KEY_C"]
 
 [[models]]
 id = "gpt-5-4"
@@ -51,7 +51,7 @@ def test_a_target_file_says_it_all(tmp_path: Path) -> None:
     assert target.bases == Bases.of("http://127.0.0.1:8080")
     assert target.bases.openai == "http://127.0.0.1:8080/v1"
     assert target.good_keys == ("secret-A-000000", "secret-B-000000")
-    assert target.other_keys == {Key.OTHER_GROUP: "secret-C-000000"}
+    assert target.other_keys == {Key.OTHER_GROUP: ("secret-C-000000",)}
     assert target.models[0].surfaces == {Surface.CHAT: Route.NATIVE, Surface.MESSAGES: Route.TRANSLATED}
     assert target.models[1].surfaces == {Surface.MESSAGES: Route.NATIVE}
     assert target.declared("billing/zero-on-failure") == "prepaid"
