@@ -31,6 +31,7 @@ from harness.verdict import WORDS, Errored, Failed, Finding, Inconclusive, NotAp
 from harness.wire import json_text
 
 VERSION: Final = 1
+_KEPT_BYTES: Final = 128 << 20  # of lines whose exchanges stay in memory
 
 _T = TypeVar("_T")
 
@@ -157,14 +158,28 @@ class RunWriter:
 
 
 class Exchanges(Mapping[str, Exchange]):
-    """The exchanges of a run by id, each read from its line when it is asked for."""
+    """The exchanges of a run by id, each read from its line when it is first asked for.
+
+    They are kept, with what checks worked out of them, up to a limit: judging asks for each one once per requirement.
+    """
 
     def __init__(self, lines: dict[str, bytes], path: Path) -> None:
         self._lines = lines
         self._path = path
+        self._kept: dict[str, Exchange] = {}
+        self._kept_bytes = 0
 
     def __getitem__(self, key: str) -> Exchange:
+        if (kept := self._kept.get(key)) is not None:
+            return kept
         line = self._lines[key]
+        exchange = self._read(key, line)
+        if self._kept_bytes + len(line) <= _KEPT_BYTES:  # the first stay: judging goes round and round, which no newest-stay cache survives
+            self._kept[key] = exchange
+            self._kept_bytes += len(line)
+        return exchange
+
+    def _read(self, key: str, line: bytes) -> Exchange:
         tree = json.loads(line)["exchange"]
         try:
             _bodies_to_bytes(tree)

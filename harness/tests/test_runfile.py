@@ -268,6 +268,12 @@ def test_a_run_in_progress_is_on_disk_line_by_line_and_refused(tmp_path: Path) -
             read_run(path)
 
 
+def test_an_exchange_is_read_once_and_keeps_what_was_worked_out_of_it(tmp_path: Path) -> None:
+    run = made(tmp_path / "run.jsonl", exchange(), exchange(id="other"))
+    assert run.exchanges["other"] is run.exchanges["other"]
+    assert [each.id for each in run.exchanges.values()] == ["chat/text @ small", "other"]
+
+
 def test_an_exchange_id_stands_once_in_a_run(tmp_path: Path) -> None:
     with RunWriter(tmp_path / "run.jsonl", HEADER) as writer:
         writer.exchange(exchange())
