@@ -71,10 +71,11 @@ class EmbeddedGateway:
         self._folder = TemporaryDirectory(prefix="wireproof-gateway-")
         words = ["--demo-upstream", upstream_url, "--demo-accounts", str(_LANES + 1), "--port", "0"]
         words += ["--demo-first-byte-ms", str(_SHORT_MS), "--demo-idle-ms", str(_SHORT_MS)]
+        self._said = (Path(self._folder.name) / "stderr.log").open("w+b")
         self._process = subprocess.Popen(
             [*(command or (sys.executable, "-m", "reference_gateway")), *words],
             stdout=subprocess.PIPE,
-            stderr=(Path(self._folder.name) / "stderr.log").open("wb"),
+            stderr=self._said,
             text=True,
         )
 
@@ -87,7 +88,9 @@ class EmbeddedGateway:
         try:
             told = json.loads(line)
         except ValueError:
-            said = (Path(self._folder.name) / "stderr.log").read_text(errors="replace").strip().splitlines()
+            self._process.wait(timeout=5)
+            self._said.seek(0)
+            said = self._said.read().decode(errors="replace").strip().splitlines()
             self.stop()
             raise TargetError(f"the embedded reference gateway did not start: {said[-1] if said else 'it said nothing'}") from None
         return Target(
@@ -109,6 +112,7 @@ class EmbeddedGateway:
             self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
+        self._said.close()
         self._folder.cleanup()
 
 
