@@ -479,7 +479,7 @@ class StreamWatch:
         return reading
 
     def _drop(self) -> None:
-        """Lets go of the middle, so that a long stream does not stay in memory: its end says what it cost, its first read what it started with."""
+        """Lets go of the middle, so that a long stream does not stay in memory: its two ends say what it cost."""
         first = 1 if len(self._reads[0]) <= KEPT // 4 else 0
         cut, size = first, self._size
         while size > KEPT // 2 and cut < len(self._reads) - 1:

@@ -30,11 +30,15 @@ class Running:
     async def __aenter__(self) -> Self:
         config = self._config
         self._store = Store(config.database, config.synchronous)
-        self.treasury = Treasury(self._store, config.accounts, config.keys)
-        await self.treasury.open()
-        self._forwarder = Forwarder(config, self.treasury)
-        self._server = Server(Gateway(config, self.treasury, self._forwarder))
-        host, port = await self._server.listen(config.host, config.port)
+        try:
+            self.treasury = Treasury(self._store, config.accounts, config.keys)
+            await self.treasury.open()
+            self._forwarder = Forwarder(config, self.treasury)
+            self._server = Server(Gateway(config, self.treasury, self._forwarder))
+            host, port = await self._server.listen(config.host, config.port)
+        except BaseException:
+            await self._store.close()
+            raise
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         return self
 

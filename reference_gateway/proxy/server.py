@@ -112,6 +112,7 @@ class ServerConnection(asyncio.Protocol):
         "_application",
         "_bodiless",
         "_body",
+        "_body_after_upgrade",
         "_body_limit",
         "_body_size",
         "_closing",
@@ -124,6 +125,7 @@ class ServerConnection(asyncio.Protocol):
         "_keep_alive",
         "_loop",
         "_parser",
+        "_priming",
         "_queue",
         "_refused",
         "_server",
@@ -146,7 +148,7 @@ class ServerConnection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._closing = self._refused = self._in_request = self._continue_owed = self.write_paused = False
         self._keep_alive = self.chunked = True
-        self._bodiless = False
+        self._bodiless = self._body_after_upgrade = self._priming = False
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
         self._new_request()
@@ -198,9 +200,8 @@ class ServerConnection(asyncio.Protocol):
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                # We speak nothing else: the request stands as HTTP/1.1, and so does what follows it (RFC 9110 7.8).
                 data = data[upgrade.args[0] :]
-                self._parser = httptools.HttpRequestParser(self)
+                self._decline_upgrade()
                 continue
             except httptools.HttpParserError:
                 self._refuse(400, "The request is not HTTP/1.1.")
@@ -210,21 +211,41 @@ class ServerConnection(asyncio.Protocol):
             if self._unread_bytes > MAX_HEADER_BYTES:
                 self._refuse_head()
 
+    def _decline_upgrade(self) -> None:
+        """We speak nothing but HTTP/1.1, so the request stands as it is, and so does what follows it (RFC 9110 7.8).
+
+        The parser takes the offer for accepted and stops at the end of the head. A new one goes on; where a body is to come, it is told its
+        framing by a head of our own.
+        """
+        self._parser = httptools.HttpRequestParser(self)
+        if self._body_after_upgrade:
+            self._body_after_upgrade = False
+            framing = [b"%b: %b\r\n" % header for header in self._headers if header[0] in (b"content-length", b"transfer-encoding")]
+            self._priming = True
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
+            self._priming = False
+
     def eof_received(self) -> bool:
         return False  # a caller that has closed its half is gone, as for most servers; the transport closes, and connection_lost tells
 
     # httptools callbacks
 
     def on_message_begin(self) -> None:
+        if self._priming:
+            return
         self._new_request()
         self._in_request = True
         self._deadline = self._loop.time() + REQUEST_S
 
     def on_url(self, url: bytes) -> None:
+        if self._priming:
+            return
         self._target += url
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._priming:
+            return
         self._headers.append((name.lower(), value))
         self._count(len(name) + len(value) + 4)
 
@@ -237,7 +258,7 @@ class ServerConnection(asyncio.Protocol):
         self._refuse(431, f"The request head is over {MAX_HEADER_BYTES} bytes.")
 
     def on_headers_complete(self) -> None:
-        if self._refused:
+        if self._refused or self._priming:
             return
         path, _, query = self._target.partition(b"?")
         if not path.startswith(b"/"):
@@ -248,6 +269,7 @@ class ServerConnection(asyncio.Protocol):
         if b"host" not in header and self._parser.get_http_version() == "1.1":
             self._refuse(400, "The request has no host header.")
             return
+        self._body_after_upgrade = self._parser.should_upgrade() and (b"content-length" in header or b"transfer-encoding" in header)
         self._body_limit = self._application.max_body_bytes(head)
         length = header.get(b"content-length")
         if length is not None and length.isdigit() and int(length) > self._body_limit:
@@ -269,6 +291,8 @@ class ServerConnection(asyncio.Protocol):
         self._deadline = self._loop.time() + REQUEST_S
 
     def on_message_complete(self) -> None:
+        if self._body_after_upgrade:
+            return
         self._in_request = self._continue_owed = False
         if self._refused or self._head is None:
             return
@@ -350,6 +374,7 @@ class ServerConnection(asyncio.Protocol):
         headers, body = self._application.refuse(self._head, status, message)
         self.send(status, headers, body)
         # The caller may still be sending. What comes is dropped for a while: closing now would reset the connection before it has read why.
+        self.transport.write_eof()
         self._loop.call_later(LINGER_S, self.transport.close)
 
     def _on_timer(self) -> None:

@@ -75,6 +75,7 @@ class Stage:
     running: Running = None  # type: ignore[assignment]
     script: Script | None = None
     calls: list[Upstream] = field(default_factory=list)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def account(self, key: str | None = None) -> dict[str, Any]:
         answer = await self.get("/api/v1/me/account", key)
@@ -188,6 +189,7 @@ async def stage(folder: Path, script: Script | None = None, **options: Any) -> A
                 body = await reader.readexactly(int(dict(headers).get("content-length", "0")))
                 call = Upstream(method, target, headers, body, reader, writer)
                 here.calls.append(call)
+                here.called.set()
                 watcher = asyncio.create_task(_watch(call))
                 try:
                     assert here.script is not None, "the upstream was called without a script"

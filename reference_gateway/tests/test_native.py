@@ -132,7 +132,10 @@ async def test_the_first_part_of_an_event_is_not_held_for_ever(tmp_path: Path) -
 
 
 async def test_the_request_body_is_forwarded_byte_for_byte(tmp_path: Path) -> None:
-    odd = b'{ "messages":[{"role":"user","content":"\\u00e9 \xc3\xa9 \\ud83d\\ude00"}],\n"temperature":1.0,"big":12345678901234567890, "model"  : "gpt-5-5" ,"x":1e-05}\n'
+    odd = (
+        b'{ "messages":[{"role":"user","content":"\\u00e9 \xc3\xa9 \\ud83d\\ude00"}],\n"temperature":1.0,'
+        b'"big":12345678901234567890, "model"  : "gpt-5-5" ,"x":1e-05}\n'
+    )
 
     async def script(call: Upstream) -> None:
         await call.answer(BODIES[Surface.CHAT])
@@ -157,7 +160,8 @@ async def test_headers_that_reach_the_upstream(tmp_path: Path) -> None:
             f"POST {path} HTTP/1.1\r\nhost: gateway\r\ncontent-length: {len(data)}\r\ncontent-type: application/json\r\n"
             f"x-api-key: {key}\r\nauthorization: Bearer {key}\r\ncookie: a=b\r\nanthropic-version: 2023-06-01\r\n"
             "Anthropic-Beta: b-2,  a-1\r\nanthropic-beta: a-1\r\nopenai-organization: org\r\nopenai-project: proj\r\n"
-            "x-stainless-lang: python\r\naccept-encoding: gzip, zstd;q=0.5\r\nx-forwarded-for: 10.0.0.1\r\nuser-agent: test\r\n\r\n".encode()
+            "x-stainless-lang: python\r\naccept-encoding: gzip, zstd;q=0.5\r\n"
+            "x-forwarded-for: 10.0.0.1\r\nuser-agent: test\r\n\r\n".encode()
             + data
         )
         assert (await client.answer()).status == 200

@@ -136,7 +136,7 @@ COSTS = {
 
 def request(surface: Surface, *, stream: bool = False, **more: Any) -> tuple[str, dict[str, Any], dict[str, str]]:
     """Path, body and headers of a plain request."""
-    model = MODELS[surface]
+    model = MODELS.get(surface, MODELS[Surface.MESSAGES])
     prompt = [{"role": "user", "content": "Say good day."}]
     match surface:
         case Surface.CHAT:

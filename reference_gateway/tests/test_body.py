@@ -1,0 +1,83 @@
+import json
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from reference_gateway import body
+from reference_gateway.errors import Refusal
+from reference_gateway.routes import Surface
+
+NAMES = st.sampled_from(["model", "modem", "x", "mo\\del", "messages"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["gpt-5-5", '"model"', "a\\", "{", "é\u2028"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(NAMES.filter(lambda name: name != "model"), VALUES, max_size=4), st.booleans(), st.integers(0, 3), st.data())
+def test_the_model_is_replaced_in_place_and_nothing_else(
+    rest: dict[str, object], ascii_only: bool, indent: int, data: st.DataObject
+) -> None:
+    names = [*rest, "model"]
+    order = data.draw(st.permutations(names))
+    value = {name: "gpt-5-5" if name == "model" else rest[name] for name in order}
+    raw = json.dumps(value, ensure_ascii=ascii_only, indent=indent or None).encode()
+    facts = body.read(raw, Surface.CHAT)
+    assert facts.model == "gpt-5-5"
+    assert body.with_model(raw, facts, "gpt-5-5") is raw
+    changed = body.with_model(raw, facts, 'o"x')
+    assert json.loads(changed) == {**value, "model": 'o"x'}
+    start, end = facts.model_span
+    assert changed == raw[:start] + b'"o\\"x"' + raw[end:]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"model":"a","model":"b"}',
+        b'{"model":"a","\\u006dodel":"b"}',
+        b'{"\\u006dodel":"a","model":"b"}',
+        b'{"model":"a","x":{"model":"c"},"model":"a"}',
+        b'{"model":null}',
+        b'{"model":""}',
+        b'{"model":["a"]}',
+        b"{}",
+        b"[" * 100_000,
+    ],
+)
+def test_a_request_that_names_no_model_or_two_is_refused(raw: bytes) -> None:
+    """Two names could be two models: one that the gateway checks and prices, one that the vendor runs."""
+    with pytest.raises(Refusal) as refused:
+        body.read(raw, Surface.CHAT)
+    assert refused.value.fault.status == 400
+
+
+def test_a_key_spelled_with_escapes_is_found() -> None:
+    raw = b'{"a":{"model":"no"},"\\u006d\\u006Fdel" : "gpt"}'
+    facts = body.read(raw, Surface.CHAT)
+    assert body.with_model(raw, facts, "x") == b'{"a":{"model":"no"},"\\u006d\\u006Fdel" : "x"}'
+
+
+@pytest.mark.parametrize(
+    ("surface", "raw", "cap", "choices"),
+    [
+        (Surface.CHAT, b'{"model":"m","max_tokens":7}', 7, 1),
+        (Surface.CHAT, b'{"model":"m","max_tokens":7,"max_completion_tokens":9,"n":3}', 9, 3),
+        (Surface.CHAT, b'{"model":"m","max_tokens":"many","n":true}', None, 1),
+        (Surface.RESPONSES, b'{"model":"m","max_output_tokens":5,"n":3}', 5, 1),
+        (Surface.MESSAGES, b'{"model":"m","max_tokens":11}', 11, 1),
+        (Surface.GEMINI, b'{"generationConfig":{"maxOutputTokens":13,"candidateCount":2}}', 13, 2),
+        (Surface.GEMINI, b"{}", None, 1),
+    ],
+)
+def test_the_output_cap(surface: Surface, raw: bytes, cap: int | None, choices: int) -> None:
+    facts = body.read(raw, surface)
+    assert (facts.output_cap, facts.choices) == (cap, choices)
+
+
+def test_the_estimate_counts_texts_only() -> None:
+    raw = json.dumps({"model": "a-very-long-model-name", "messages": [{"role": "user", "content": [{"type": "text", "text": "x" * 41}]}]})
+    assert body.estimate_input_tokens(raw.encode()) == 10
+    assert body.estimate_input_tokens(b"nonsense") == 0

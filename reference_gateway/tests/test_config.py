@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from reference_gateway.config import ConfigError, load
+from reference_gateway.demo import demo_config
+from reference_gateway.keys import digest
+
+EXAMPLE = Path(__file__).parents[1] / "example.toml"
+ENVIRONMENT = {
+    "GATEWAY_PEPPER": "pepper",
+    "OPENAI_API_KEY": "openai-key",
+    "ANTHROPIC_API_KEY": "anthropic-key",
+    "GEMINI_API_KEY": "gemini-key",
+    "DEEPSEEK_API_KEY": "deepseek-key",
+    "GATEWAY_FIRST_KEY": "sk-byts-first",
+}
+
+
+def test_the_example_is_in_order(tmp_path: Path) -> None:
+    config = load(EXAMPLE, ENVIRONMENT)
+    openai = config.catalog.upstreams["openai"]
+    assert (openai.host, openai.port, openai.base_path, openai.auth_header) == (
+        "api.openai.com",
+        443,
+        b"/v1",
+        (b"authorization", b"Bearer openai-key"),
+    )
+    assert openai.tls is not None
+    sonnet = config.catalog.models["claude-sonnet-4-6"].prices
+    assert (sonnet.input, sonnet.cache_write_5m, sonnet.cache_write_1h) == (3_000_000, 3_750_000, 6_000_000)  # C22
+    gpt = config.catalog.models["gpt-5-5"].prices
+    assert gpt.cache_write_5m == gpt.input
+    assert config.keys[0].hash == digest(b"pepper", b"sk-byts-first")
+    assert "openai-key" not in repr(config)
+    assert "pepper" not in repr(config)
+
+
+def test_the_demo_is_in_order_and_keeps_its_secrets_out_of_the_file(tmp_path: Path) -> None:
+    demo = demo_config("http://127.0.0.1:9", tmp_path, accounts=3, keys=["sk-mine"])
+    config = load(demo.config)
+    assert demo.keys[0] == "sk-mine"
+    assert len(config.keys) == 3 + 5
+    text = demo.config.read_text()
+    for secret in (*demo.keys, demo.narrow_key, demo.gpt_key, demo.poor_key, demo.revoked_key, demo.expired_key):
+        assert secret not in text
+    assert (tmp_path / "key-1").stat().st_mode & 0o077 == 0
+
+
+BROKEN = [
+    ("[server]\nport = 80x\n", 2, "not TOML"),
+    ("[server]\nprot = 80\n", 2, "unknown key prot"),
+    ("# a\n[server]\n\nport = -1\n", 4, "cannot be negative"),
+    ('[server]\nport = "80"\n', 2, "must be a whole number"),
+    ('[server]\nsynchronous = "off"\n', 2, '"normal" or "full"'),
+    ("[server]\n[serverr]\n", 2, "unknown key serverr"),
+    ('[upstreams.o]\nkind = "opnai"\nbase_url = "http://h"\nkey_env = "K"\n', 2, "must be one of openai, anthropic, gemini"),
+    ('[upstreams.o]\nkind = "openai"\nbase_url = "h:80/v1"\nkey_env = "K"\n', 3, "must be http(s)://host"),
+    ('[upstreams.o]\nkind = "openai"\nbase_url = "http://h"\n', 1, "needs one of key_env"),
+    ('[upstreams.o]\nkind = "openai"\nbase_url = "http://h"\nkey_env = "NONE"\n', 4, "export NONE"),
+    ('[upstreams.o]\nkind = "openai"\nbase_url = "http://h"\nkey_file = "none"\n', 4, "cannot be read"),
+    ('[[models]]\nid = "m"\nupstream = "x"\n', 3, 'upstream "x" is not defined'),
+    ('{o}[[models]]\nid = "m"\nupstream = "o"\nsurfaces = ["messages"]\n', 8, "surface messages is not one that upstream o speaks"),
+    ('{o}[[models]]\nid = "m"\nupstream = "o"\nprices = { input = "1" }\n', 8, "lacks output"),
+    ('{o}[[models]]\nid = "m"\nupstream = "o"\nprices = { input = 1.5, output = "1" }\n', 8, "must be a string"),
+    ('{o}[[models]]\nid = "m"\nupstream = "o"\n[models.prices]\ninput = "one"\noutput = "1"\n', 9, "must be a USD amount"),
+    ('{o}[[models]]\nid = "m"\nupstream = "o"\n[models.prices]\ninput = "0.0000001"\noutput = "1"\n', 9, "at most six decimals"),
+    ("{m}{m}", 10, "stands here a second time"),
+    ('[groups.g]\nmodels = ["m"]\n', 2, "model m is not defined"),
+    ('[accounts.a]\nbalance_usd = "-1"\n', 2, "from 0 up"),
+    ('[[keys]]\nid = "k"\nhash = "hmac-sha256:zz"\naccount = "a"\ngroup = "g"\n', 3, "64 hexadecimal digits"),
+    ('[[keys]]\nid = "k"\nsecret_env = "K"\naccount = "a"\ngroup = "g"\n', 4, "account a is not defined; add [accounts.a]"),
+    ('[accounts.a]\n[[keys]]\nid = "k"\nsecret_env = "K"\naccount = "a"\ngroup = "g"\n', 6, "group g is not defined"),
+]
+UPSTREAM = '[upstreams.o]\nkind = "openai"\nbase_url = "http://h"\nkey_env = "K"\n'
+MODEL = '[[models]]\nid = "m"\nupstream = "o"\nprices = { input = "1", output = "1" }\n'
+
+
+@pytest.mark.parametrize(("text", "line", "says"), BROKEN)
+def test_an_error_names_the_line_and_how_to_mend_it(text: str, line: int, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    text = text.replace("{o}", UPSTREAM).replace("{m}{m}", UPSTREAM + MODEL + MODEL)
+    file.write_text(text + '\n[security]\npepper_env = "K"\n')
+    with pytest.raises(ConfigError) as raised:
+        load(file, {"K": "hush-hush"})
+    message = str(raised.value)
+    assert message.startswith(f"{file}:{line}: ")
+    assert says in message
+    assert "\n" not in message
+    assert "hush-hush" not in message
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name a configuration file that can be read"):
+        load(tmp_path / "none.toml")
