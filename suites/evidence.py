@@ -1,10 +1,10 @@
 """Small parts of which checks are put together: findings with their place, and verdicts with their counts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from harness.case import Route
+from harness.case import Case, Route
 from harness.exchange import End, Exchange, Seen
 from harness.verdict import Failed, Finding, Passed, Side, Verdict
 
@@ -53,3 +53,8 @@ def whole_stream(exchange: Exchange) -> bool:
 def native_upstream(exchange: Exchange) -> bool:
     """Whether the client's answer can be compared with the upstream's own, in the same protocol."""
     return exchange.route is Route.NATIVE and bool(exchange.upstream) and exchange.upstream[-1].response is not None
+
+
+def shows(*traits: str) -> Callable[[Case], bool]:
+    """For Given.also: the case's recording has one of the traits, or is a vendor's own traffic, which may show anything."""
+    return lambda case: "played" in case.traits or not case.traits.isdisjoint(traits)

@@ -13,8 +13,8 @@ from harness.exchange import Exchange, Response, Seen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
-from suites.chat.reading import IMITATIONS, Choice, asked, chunks, client_choices, parts, upstream_choices
-from suites.evidence import at, conclude, first_difference, native_upstream, shown, text_findings
+from suites.chat.reading import Choice, asked, chunks, client_choices, parts, upstream_choices
+from suites.evidence import at, conclude, first_difference, native_upstream, shown, shows, text_findings
 
 _IDENTICAL: Final = Clause(
     source="wireproof-contract",
@@ -151,7 +151,7 @@ OBFUSCATION_KEPT = Requirement(
     clause=Clause(
         source="openai-chat-streaming",
         section="stream_options.include_obfuscation",
-        says="obfuscation adds random characters on streaming delta events to normalize payload sizes as a mitigation to certain side-channel attacks",
+        says="obfuscation adds random characters to normalize payload sizes as a mitigation to certain side-channel attacks",
     ),
     text="Each chunk's obfuscation arrives as it was sent: it hides the length of what the chunk says.",
 )
@@ -334,20 +334,23 @@ def check_obfuscation_kept(exchange: Exchange) -> Verdict:
 
 _CHAT: Final = frozenset({Surface.CHAT})
 _ANY: Final = Given(surfaces=_CHAT)
-_OF_CHAT_VENDORS: Final = Given(surfaces=_CHAT, without=IMITATIONS)
-_STREAMED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS)
+
+
+def _showing(*traits: str) -> Given:
+    return Given(surfaces=_CHAT, also=shows(*traits))
+
 
 RULES: tuple[Rule, ...] = (
-    Rule(TEXT_KEPT, check_text_kept, _ANY),
-    Rule(REFUSAL_KEPT, check_refusal_kept, _ANY),
-    Rule(REFUSAL_APART, gateway_only(check_refusal_apart), _ANY),
-    Rule(REASONING_KEPT, check_reasoning_kept, _ANY),
-    Rule(REASONING_FIRST, gateway_only(check_reasoning_first), _STREAMED),
-    Rule(LOGPROBS_KEPT, check_logprobs_kept, _ANY),
+    Rule(TEXT_KEPT, check_text_kept, _showing("text")),
+    Rule(REFUSAL_KEPT, check_refusal_kept, _showing("refusal")),
+    Rule(REFUSAL_APART, gateway_only(check_refusal_apart), _showing("refusal")),
+    Rule(REASONING_KEPT, check_reasoning_kept, _showing("thinking")),
+    Rule(REASONING_FIRST, gateway_only(check_reasoning_first), Given(surfaces=_CHAT, stream=True, also=shows("thinking"))),
+    Rule(LOGPROBS_KEPT, check_logprobs_kept, _showing("logprobs")),
     Rule(FINISH_KEPT, check_finish_kept, _ANY),
     Rule(FINISH_WORD, gateway_only(check_finish_word), _ANY),
     Rule(CHOICES_KEPT, gateway_only(check_choices_kept), Given(surfaces=_CHAT, stream=False)),
-    Rule(STRUCTURED, gateway_only(check_structured), _OF_CHAT_VENDORS),
+    Rule(STRUCTURED, gateway_only(check_structured), _showing("structured")),
     Rule(FIELDS_KEPT, check_fields_kept, _ANY),
-    Rule(OBFUSCATION_KEPT, check_obfuscation_kept, _STREAMED),
+    Rule(OBFUSCATION_KEPT, check_obfuscation_kept, Given(surfaces=_CHAT, stream=True, without=frozenset({"vendor-deepseek"}))),
 )

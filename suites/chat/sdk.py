@@ -1,6 +1,6 @@
 """What the official SDK makes of a chat stream: the second reading, apart from ours."""
 
-from typing import Any, Final
+from typing import Any
 
 from harness.case import Surface
 from harness.exchange import Exchange
@@ -77,9 +77,11 @@ def _sdk(expected: str, got: str, pointer: str | None = None) -> Finding:
     return Finding(side=Side.SDK, expected=expected, got=got, pointer=pointer)
 
 
-_DRIVEN: Final = Given(surfaces=frozenset({Surface.CHAT}), stream=True, sdk=True)
+def _driven(*, helper: bool) -> Given:
+    return Given(surfaces=frozenset({Surface.CHAT}), stream=True, sdk=True, also=lambda case: case.helper is helper)
+
 
 RULES: tuple[Rule, ...] = (
-    Rule(YIELDS_EVERY_CHUNK, check_yields_every_chunk, _DRIVEN),
-    Rule(HELPER_ASSEMBLES, check_helper_assembles, _DRIVEN),
+    Rule(YIELDS_EVERY_CHUNK, check_yields_every_chunk, _driven(helper=False)),
+    Rule(HELPER_ASSEMBLES, check_helper_assembles, _driven(helper=True)),
 )

@@ -11,7 +11,7 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
 from suites.chat.reading import IMITATIONS, Call, Choice, asked, client_choices, fragments, objects, text, tool, upstream_choices
-from suites.evidence import at, conclude, native_upstream, shown, text_findings
+from suites.evidence import at, conclude, native_upstream, shown, shows, text_findings
 
 _NO_CALL: Final = Inconclusive("no tool call reached the client")
 
@@ -291,9 +291,9 @@ def check_finish_tells_of_calls(exchange: Exchange) -> Verdict:
 
 
 _CHAT: Final = frozenset({Surface.CHAT})
-_ANY: Final = Given(surfaces=_CHAT)
-_OF_CHAT_VENDORS: Final = Given(surfaces=_CHAT, without=IMITATIONS)
-_STREAMED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS)
+_ANY: Final = Given(surfaces=_CHAT, also=shows("tools"))
+_OF_CHAT_VENDORS: Final = Given(surfaces=_CHAT, without=IMITATIONS, also=shows("tools"))
+_STREAMED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS, also=shows("tools"))
 
 RULES: tuple[Rule, ...] = (
     Rule(INDEX_PRESENT, gateway_only(check_index_present), _STREAMED),

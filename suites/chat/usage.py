@@ -274,6 +274,8 @@ def check_cache_split(exchange: Exchange) -> Verdict:
 _CHAT: Final = frozenset({Surface.CHAT})
 _ANY: Final = Given(surfaces=_CHAT)
 _OF_CHAT_VENDORS: Final = Given(surfaces=_CHAT, without=IMITATIONS)
+_ASKED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS, traits=frozenset({"usage-asked"}))
+_NOT_ASKED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS | {"usage-asked"})
 _STREAMED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS)
 
 RULES: tuple[Rule, ...] = (
@@ -281,8 +283,8 @@ RULES: tuple[Rule, ...] = (
     Rule(PARTS_WITHIN, gateway_only(check_parts_within), _ANY),
     Rule(COUNTS, gateway_only(check_counts), _OF_CHAT_VENDORS),
     Rule(KEPT, check_kept, _ANY),
-    Rule(WHEN_ASKED, check_when_asked, _STREAMED),
+    Rule(WHEN_ASKED, check_when_asked, _ASKED),
     Rule(ONCE_ALL_IS_SAID, gateway_only(check_once_all_is_said), _STREAMED),
-    Rule(NOT_UNASKED, check_not_unasked, _STREAMED),
+    Rule(NOT_UNASKED, check_not_unasked, _NOT_ASKED),
     Rule(CACHE_SPLIT, gateway_only(check_cache_split), Given(surfaces=_CHAT, traits=frozenset({"vendor-deepseek"}))),
 )
