@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
@@ -11,6 +10,7 @@ from harness.case import Play, Surface
 from harness.exchange import Hop, Request
 from harness.progress import ClientProgress
 from harness.recording.format import Recording, RecordingError
+from harness.recording.marking import find_marker
 from harness.upstream import vendor_errors
 from harness.upstream.answer import Answer, whole
 from harness.upstream.connection import Connection
@@ -19,7 +19,6 @@ from harness.upstream.player import Call, Player
 from harness.upstream.requests import Arrived
 from harness.wire.errors import Family
 
-_MARKER: Final = re.compile(rb"wpm-[0-9a-f]{10}")  # the form that the runner makes; see harness/recording/marking.py
 _PLANS: Final = 256  # kept, so that one play for many models is planned once
 _MODEL_LISTS: Final = {
     Family.OPENAI: "models/openai-list",
@@ -116,13 +115,13 @@ class UpstreamWitness:
         return f"http://{self._host}:{self._port}"
 
     def expect(self, marker: str, play: Play | None, *, surface: Surface, client_progress: ClientProgress | None, began: float) -> None:
-        """Answers each call that carries `marker` (wpm- and ten hex digits) with `play`; None: with an error, since none may come.
+        """Answers each call that carries `marker` with `play`; None: with an error, since none may come.
 
         Faults speak as the recording's surface does; `surface` is for the error. `began`: time.perf_counter() when the exchange did.
-        Raises what the library raises, ValueError for a marker of another form or already expected, PlayError.
+        Raises what the library raises, ValueError for what is no marker or is expected already, PlayError.
         """
-        if not _MARKER.fullmatch(marker.encode()):
-            raise ValueError(f"{marker!r} is no marker: it must be wpm- and ten hex digits")
+        if find_marker(marker.encode()) != marker:
+            raise ValueError(f"{marker!r} is no marker: make one with new_marker()")
         if marker in self._expected:
             raise ValueError(f"marker {marker} is expected already: forget it first, or make another")
         if play is not None:
@@ -241,12 +240,12 @@ class UpstreamWitness:
         await Player(connection, call).play(answer, close=arrived.close)
 
     def _expected_by(self, arrived: Arrived) -> _Expected | None:
-        """By the last marker that we know: in the body, else in a header or the URL."""
+        """By the marker in the body, else by one in a header or the URL."""
         head = " ".join((arrived.target, *(text for _, text in arrived.headers))).encode("latin-1")
         for place in (arrived.body, head):
-            for found in reversed(_MARKER.findall(place)):
-                if expected := self._expected.get(found.decode()):
-                    return expected
+            marker = find_marker(place)
+            if marker in self._expected:
+                return self._expected[marker]
         return None
 
     def _plan(self, play: Play, offered: bool) -> Answer:

@@ -1,10 +1,12 @@
 import asyncio
 import json
 import socket
+from collections.abc import Callable, Coroutine
 from functools import partial
 
 import httpx2
 import pytest
+import uvloop
 
 from harness.case import Fault, FaultKind, Framing, Pace, Play, Surface
 from harness.exchange import End
@@ -85,7 +87,7 @@ async def test_the_marker_is_found_wherever_it_stands(where: str) -> None:
 
 
 async def test_the_last_marker_of_a_conversation_counts() -> None:
-    body = f"first {marker(1)}, then {marker(2)}, and {marker(3)} that nobody knows".encode()
+    body = f"first {marker(1)}, then {marker(2)}".encode()
     async with witness_of(recording("a", reads=[b"data: a\n\n"]), recording("b", reads=[b"data: b\n\n"])) as witness:
         expect(witness, Play(recording="a"), marker=marker(1))
         expect(witness, Play(recording="b"), marker=marker(2))
@@ -425,3 +427,22 @@ async def test_a_host_that_is_not_ours_is_said_in_one_sentence() -> None:
 def test_recording_errors_are_no_lookups() -> None:
     """Both mean, of a model list, that there is none (see UpstreamWitness._model_list)."""
     assert not issubclass(RecordingError, LookupError)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_it_runs_in_either_event_loop(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+    async def scenario() -> None:
+        async with witness_of(recording()) as witness:
+            expect(witness, Play(recording="r", split_every=7))
+            assert (await hear(witness, request())).body == STREAM
+            expect(witness, Play(recording="r", fault=Fault(kind=FaultKind.CUT_RST, after_bytes=90)), marker=marker(1))
+            cut = await hear(witness, request(marker(1)))
+            assert (cut.end, cut.body) == ("reset", STREAM[:90])
+            expect(witness, Play(recording="r", fault=Fault(kind=FaultKind.STALL_BEFORE)), marker=marker(2))
+            _, writer = await asyncio.open_connection("127.0.0.1", witness.port)
+            writer.write(request(marker(2)))
+            assert await witness.called(marker(2), 5)
+            writer.close()
+            assert (await only_hop(witness, marker(2))).closed_ms is not None
+
+    run(scenario())

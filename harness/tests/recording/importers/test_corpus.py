@@ -15,6 +15,7 @@ def test_the_whole_corpus_becomes_recordings_and_no_byte_is_lost() -> None:
     for made in read_folder(corpus.need()):
         assert isinstance(made, Recording), made
         assert made.body == bodies.pop(made.id)
+        assert "content-encoding" not in {name.lower() for name, _ in made.headers}  # the body is decoded
         assert made.origin is Origin.IMPORTED
         assert recordings.loads(recordings.dump(made), made.id) == made
         surfaces[made.surface] += 1
