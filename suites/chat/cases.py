@@ -13,8 +13,8 @@ _RAW: Final = Client.RAW
 _TRAITS: Final[dict[str, tuple[str, ...]]] = {
     "text": ("text",),
     "blocks": ("text", "choices", "logprobs"),
-    "tools": ("tools",),
-    "parallel-tools": ("tools", "parallel-tools"),
+    "tools": ("tools", "functions"),
+    "parallel-tools": ("tools", "functions", "parallel-tools"),
     "cache-read": ("text", "cache-read"),
     "cache-write": ("text", "cache-write"),
     "structured": ("text", "structured"),
@@ -28,7 +28,7 @@ _TRAITS: Final[dict[str, tuple[str, ...]]] = {
     "empty": ("empty",),
     "custom-tool": ("tools", "custom-tool"),
     "thinking": ("text", "thinking"),
-    "thinking-tools": ("tools", "thinking"),
+    "thinking-tools": ("tools", "functions", "thinking"),
 }
 _WHOLE: Final = {
     "text": _SYNC,

@@ -292,6 +292,7 @@ def check_finish_tells_of_calls(exchange: Exchange) -> Verdict:
 
 _CHAT: Final = frozenset({Surface.CHAT})
 _ANY: Final = Given(surfaces=_CHAT, also=shows("tools"))
+_FUNCTIONS: Final = shows("functions")
 _OF_CHAT_VENDORS: Final = Given(surfaces=_CHAT, without=IMITATIONS, also=shows("tools"))
 _STREAMED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS, also=shows("tools"))
 
@@ -300,10 +301,10 @@ RULES: tuple[Rule, ...] = (
     Rule(INDEXES_IN_ORDER, gateway_only(check_indexes_in_order), _STREAMED),
     Rule(NAMED_ONCE, gateway_only(check_named_once), _STREAMED),
     Rule(OWN_IDS, gateway_only(check_own_ids), _OF_CHAT_VENDORS),
-    Rule(ARGUMENTS_ARE_JSON, gateway_only(check_arguments_are_json), _OF_CHAT_VENDORS),
-    Rule(ARGUMENTS_KEPT, check_arguments_kept, _ANY),
+    Rule(ARGUMENTS_ARE_JSON, gateway_only(check_arguments_are_json), Given(surfaces=_CHAT, without=IMITATIONS, also=_FUNCTIONS)),
+    Rule(ARGUMENTS_KEPT, check_arguments_kept, Given(surfaces=_CHAT, also=_FUNCTIONS)),
     Rule(CALLS_KEPT, check_calls_kept, _ANY),
-    Rule(CUSTOM_INPUT_KEPT, check_custom_input_kept, _ANY),
+    Rule(CUSTOM_INPUT_KEPT, check_custom_input_kept, Given(surfaces=_CHAT, also=shows("custom-tool"))),
     Rule(OFFERED, gateway_only(check_offered), _OF_CHAT_VENDORS),
     Rule(FINISH_TELLS_OF_CALLS, gateway_only(check_finish_tells_of_calls), _OF_CHAT_VENDORS),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from harness.case import Surface
+from harness.case import Case, Surface
 from harness.exchange import Exchange, Seen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Verdict
@@ -271,17 +271,23 @@ def check_cache_split(exchange: Exchange) -> Verdict:
     return _check(read, exchange, "hits and misses are the prompt")
 
 
+def _counted(case: Case) -> bool:
+    """Whether an answer has usage: all that are whole, and streams that asked for it or whose vendor sends it always."""
+    return not case.stream or not case.traits.isdisjoint({"usage-asked", "vendor-deepseek", "played"})
+
+
 _CHAT: Final = frozenset({Surface.CHAT})
-_ANY: Final = Given(surfaces=_CHAT)
-_OF_CHAT_VENDORS: Final = Given(surfaces=_CHAT, without=IMITATIONS)
+_ANY: Final = Given(surfaces=_CHAT, also=_counted)
+_OF_CHAT_VENDORS: Final = Given(surfaces=_CHAT, without=IMITATIONS, also=_counted)
+_SAYING: Final = Given(surfaces=_CHAT, without=IMITATIONS | {"empty"}, also=_counted)
+_STREAMED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS, also=_counted)
 _ASKED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS, traits=frozenset({"usage-asked"}))
 _NOT_ASKED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS | {"usage-asked"})
-_STREAMED: Final = Given(surfaces=_CHAT, stream=True, without=IMITATIONS)
 
 RULES: tuple[Rule, ...] = (
     Rule(TOTAL, gateway_only(check_total), _OF_CHAT_VENDORS),
     Rule(PARTS_WITHIN, gateway_only(check_parts_within), _ANY),
-    Rule(COUNTS, gateway_only(check_counts), _OF_CHAT_VENDORS),
+    Rule(COUNTS, gateway_only(check_counts), _SAYING),
     Rule(KEPT, check_kept, _ANY),
     Rule(WHEN_ASKED, check_when_asked, _ASKED),
     Rule(ONCE_ALL_IS_SAID, gateway_only(check_once_all_is_said), _STREAMED),

@@ -362,7 +362,6 @@ def check_obfuscation_kept(exchange: Exchange) -> Verdict:
 
 _RESPONSES: Final = frozenset({Surface.RESPONSES})
 _ANY: Final = Given(surfaces=_RESPONSES)
-_STREAMED: Final = Given(surfaces=_RESPONSES, stream=True)
 
 
 def _showing(*traits: str) -> Given:
@@ -372,7 +371,7 @@ def _showing(*traits: str) -> Given:
 RULES: tuple[Rule, ...] = (
     Rule(STATUS_KEPT, check_status_kept, _ANY),
     Rule(STATUS_EXPLAINED, gateway_only(check_status_explained), Given(surfaces=_RESPONSES, stream=False)),
-    Rule(ITEMS_KEPT, check_items_kept, _ANY),
+    Rule(ITEMS_KEPT, check_items_kept, Given(surfaces=_RESPONSES, without=frozenset({"failed"}))),
     Rule(TEXT_KEPT, check_text_kept, _showing("text")),
     Rule(REFUSAL_KEPT, check_refusal_kept, _showing("refusal")),
     Rule(ANNOTATIONS_KEPT, check_annotations_kept, _showing("citations")),
@@ -381,5 +380,5 @@ RULES: tuple[Rule, ...] = (
     Rule(STRUCTURED, gateway_only(check_structured), _showing("structured")),
     Rule(NO_HELPER_FIELD, gateway_only(check_no_output_text), _ANY),
     Rule(FIELDS_KEPT, check_fields_kept, _ANY),
-    Rule(OBFUSCATION_KEPT, check_obfuscation_kept, _STREAMED),
+    Rule(OBFUSCATION_KEPT, check_obfuscation_kept, Given(surfaces=_RESPONSES, stream=True, also=shows("text", "functions"))),
 )

@@ -9,7 +9,7 @@ from harness.exchange import Exchange, Seen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
-from suites.evidence import at, conclude, first_difference, shown, whole_stream
+from suites.evidence import at, conclude, first_difference, shown, shows, whole_stream
 from suites.responses.reading import JOINED, TERMINAL, WHOLE, Place, client_answer, events, kind, objects, of_kind, place, text
 
 _ADDED: Final = "response.output_item.added"
@@ -367,18 +367,23 @@ def check_annotations_told(exchange: Exchange) -> Verdict:
     )
 
 
-_WHOLE_STREAM: Final = Given(surfaces=frozenset({Surface.RESPONSES}), stream=True, without=WHOLE)
+def _showing(*traits: str) -> Given:
+    return Given(surfaces=frozenset({Surface.RESPONSES}), stream=True, without=WHOLE, also=shows(*traits))
+
+
+_WITH_ITEMS: Final = Given(surfaces=frozenset({Surface.RESPONSES}), stream=True, without=WHOLE | {"failed"})
+_WITH_PARTS: Final = _showing("text", "refusal", "empty")
 
 RULES: tuple[Rule, ...] = (
-    Rule(INDEX_IN_ORDER, gateway_only(check_index_in_order), _WHOLE_STREAM),
-    Rule(PAIRED, gateway_only(check_paired), _WHOLE_STREAM),
-    Rule(NAMED_BY_ID, gateway_only(check_named_by_id), _WHOLE_STREAM),
-    Rule(WHILE_OPEN, gateway_only(check_while_open), _WHOLE_STREAM),
-    Rule(PARTS_PAIRED, gateway_only(check_parts_paired), _WHOLE_STREAM),
-    Rule(TEXT_JOINS, gateway_only(check_text_joins), _WHOLE_STREAM),
-    Rule(ARGUMENTS_JOIN, gateway_only(check_arguments_join), _WHOLE_STREAM),
-    Rule(REASONING_JOINS, gateway_only(check_reasoning_joins), _WHOLE_STREAM),
-    Rule(DONE_IS_THE_ITEM, gateway_only(check_done_is_the_item), _WHOLE_STREAM),
-    Rule(LISTED_IN_THE_END, gateway_only(check_listed_in_the_end), _WHOLE_STREAM),
-    Rule(ANNOTATIONS_TOLD, gateway_only(check_annotations_told), _WHOLE_STREAM),
+    Rule(INDEX_IN_ORDER, gateway_only(check_index_in_order), _WITH_ITEMS),
+    Rule(PAIRED, gateway_only(check_paired), _WITH_ITEMS),
+    Rule(NAMED_BY_ID, gateway_only(check_named_by_id), _WITH_ITEMS),
+    Rule(WHILE_OPEN, gateway_only(check_while_open), _WITH_ITEMS),
+    Rule(PARTS_PAIRED, gateway_only(check_parts_paired), _WITH_PARTS),
+    Rule(TEXT_JOINS, gateway_only(check_text_joins), _WITH_PARTS),
+    Rule(ARGUMENTS_JOIN, gateway_only(check_arguments_join), _showing("tools")),
+    Rule(REASONING_JOINS, gateway_only(check_reasoning_joins), _showing("summary")),
+    Rule(DONE_IS_THE_ITEM, gateway_only(check_done_is_the_item), _WITH_ITEMS),
+    Rule(LISTED_IN_THE_END, gateway_only(check_listed_in_the_end), _WITH_ITEMS),
+    Rule(ANNOTATIONS_TOLD, gateway_only(check_annotations_told), _showing("citations")),
 )

@@ -210,12 +210,15 @@ def _offers(tool: dict[str, Any]) -> list[tuple[str, str]]:
 
 _TOOLS: Final = Given(surfaces=frozenset({Surface.RESPONSES}), also=shows("tools"))
 
+_FUNCTIONS: Final = Given(surfaces=frozenset({Surface.RESPONSES}), also=shows("functions"))
+_CUSTOM: Final = Given(surfaces=frozenset({Surface.RESPONSES}), also=shows("custom-tool"))
+
 RULES: tuple[Rule, ...] = (
     Rule(OWN_IDS, gateway_only(check_own_ids), _TOOLS),
-    Rule(ARGUMENTS_ARE_JSON, gateway_only(check_arguments_are_json), _TOOLS),
-    Rule(ARGUMENTS_BY_SCHEMA, gateway_only(check_arguments_by_schema), _TOOLS),
-    Rule(ARGUMENTS_KEPT, check_arguments_kept, _TOOLS),
-    Rule(CUSTOM_INPUT_KEPT, check_custom_input_kept, _TOOLS),
+    Rule(ARGUMENTS_ARE_JSON, gateway_only(check_arguments_are_json), _FUNCTIONS),
+    Rule(ARGUMENTS_BY_SCHEMA, gateway_only(check_arguments_by_schema), _FUNCTIONS),
+    Rule(ARGUMENTS_KEPT, check_arguments_kept, _FUNCTIONS),
+    Rule(CUSTOM_INPUT_KEPT, check_custom_input_kept, _CUSTOM),
     Rule(CALLS_KEPT, check_calls_kept, _TOOLS),
     Rule(OFFERED, gateway_only(check_offered), _TOOLS),
 )

@@ -8,7 +8,7 @@ from harness.exchange import Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, native_upstream, shown
+from suites.evidence import conclude, native_upstream, shown, shows
 from suites.responses.reading import client_answer, items, number, upstream_answer
 
 _NO_USAGE: Final = Inconclusive("no usage reached the client")
@@ -131,11 +131,13 @@ def _leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
         yield pointer, value
 
 
-_ANY: Final = Given(surfaces=frozenset({Surface.RESPONSES}))
+_RESPONSES: Final = frozenset({Surface.RESPONSES})
+_ANY: Final = Given(surfaces=_RESPONSES, without=frozenset({"failed"}))
+_SAYING: Final = Given(surfaces=_RESPONSES, without=frozenset({"failed", "incomplete"}), also=shows("text", "refusal"))
 
 RULES: tuple[Rule, ...] = (
     Rule(TOTAL, gateway_only(check_total), _ANY),
     Rule(PARTS_WITHIN, gateway_only(check_parts_within), _ANY),
-    Rule(COUNTS, gateway_only(check_counts), _ANY),
+    Rule(COUNTS, gateway_only(check_counts), _SAYING),
     Rule(KEPT, check_kept, _ANY),
 )
