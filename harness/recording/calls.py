@@ -4,10 +4,10 @@ What the SDK makes of the answer is thrown away: the capture keeps the bytes.
 """
 
 import contextlib
+import importlib
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import httpx2
@@ -15,18 +15,48 @@ import httpx2
 from harness.recording.format import Surface
 from harness.recording.scenarios.scenario import Scenario
 
+if TYPE_CHECKING:  # the SDKs take seconds to import
+    import anthropic
+    import openai
+    from google import genai
+
 TIMEOUT_S: Final = 300
+_SDK_OF: Final = {"anthropic": "anthropic", "google": "google.genai"}
 _WRONG_KEY: Final = "wrong-key-for-a-recording"  # too plain to be taken for a real one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Where requests go and with which key. The SDKs share one pool of connections."""
+    """Where requests go and with which key: `address` is the proxy's, `prefix` the path that the vendor has before `/v1`, mostly "".
 
-    address: str  # scheme, host and port of the proxy
-    prefix: str  # path that the vendor's base URL has before `/v1`, mostly ""
-    key: str
-    http: httpx2.AsyncClient
+    The SDKs share one pool of connections.
+    """
+
+    def __init__(self, *, address: str, prefix: str, key: str, http: httpx2.AsyncClient) -> None:
+        self.address = address
+        self.prefix = prefix
+        self.key = key
+        self.http = http
+        self._google: dict[str, genai.Client] = {}  # by key: one takes a tenth of a second to make, others a millisecond
+
+    def openai(self, key: str, version: str) -> "openai.AsyncOpenAI":
+        import openai
+
+        base_url = f"{self.address}{self.prefix}{version}"
+        return openai.AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, http_client=self.http)
+
+    def anthropic(self, key: str) -> "anthropic.AsyncAnthropic":
+        import anthropic
+
+        return anthropic.AsyncAnthropic(api_key=key, base_url=f"{self.address}{self.prefix}", max_retries=0, http_client=self.http)
+
+    def google(self, key: str) -> "genai.Client":
+        from google import genai
+        from google.genai import types
+
+        if key not in self._google:
+            options = types.HttpOptions(base_url=f"{self.address}{self.prefix}", httpx_async_client=self.http)
+            self._google[key] = genai.Client(api_key=key, http_options=options, vertexai=False)
+        return self._google[key]
 
 
 @contextlib.asynccontextmanager
@@ -42,6 +72,12 @@ def prefix_of(base_url: str) -> str:
     for version in ("/v1beta", "/v1"):
         path = path.removesuffix(version)
     return path
+
+
+def import_sdks(vendors: Iterable[str]) -> None:
+    """Imports what the calls will need. It takes seconds, which the first recordings would show in their times."""
+    for module in {_SDK_OF.get(vendor, "openai") for vendor in vendors}:
+        importlib.import_module(module)
 
 
 async def call(scenario: Scenario, caller: Caller, headers: Mapping[str, str]) -> Exception | None:
@@ -64,11 +100,7 @@ async def call(scenario: Scenario, caller: Caller, headers: Mapping[str, str]) -
 
 
 async def _openai(scenario: Scenario, caller: Caller, key: str, headers: Mapping[str, str]) -> None:
-    import openai
-
-    version = "" if scenario.vendor == "deepseek" else "/v1"
-    base_url = f"{caller.address}{caller.prefix}{version}"
-    client = openai.AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, http_client=caller.http)
+    client = caller.openai(key, "" if scenario.vendor == "deepseek" else "/v1")
     match scenario.surface:
         case Surface.MODELS:
             await client.models.list(extra_headers=headers)
@@ -80,10 +112,7 @@ async def _openai(scenario: Scenario, caller: Caller, key: str, headers: Mapping
 
 
 async def _anthropic(scenario: Scenario, caller: Caller, key: str, headers: Mapping[str, str]) -> None:
-    import anthropic
-
-    base_url = f"{caller.address}{caller.prefix}"
-    client = anthropic.AsyncAnthropic(api_key=key, base_url=base_url, max_retries=0, http_client=caller.http)
+    client = caller.anthropic(key)
     match scenario.surface:
         case Surface.MODELS:
             await client.models.list(extra_headers=headers)
@@ -96,21 +125,20 @@ async def _anthropic(scenario: Scenario, caller: Caller, key: str, headers: Mapp
 
 
 async def _google(scenario: Scenario, caller: Caller, key: str, headers: Mapping[str, str]) -> None:
-    from google import genai
     from google.genai import types
 
-    options = types.HttpOptions(base_url=f"{caller.address}{caller.prefix}", headers=dict(headers), httpx_async_client=caller.http)
-    client = genai.Client(api_key=key, http_options=options, vertexai=False)
+    models = caller.google(key).aio.models
+    options = types.HttpOptions(headers=dict(headers))
     if scenario.surface is Surface.MODELS:
-        await client.aio.models.list()
+        await models.list(config=types.ListModelsConfig(http_options=options))
         return
     body = dict(scenario.request or {})
     contents = body.pop("contents")
-    config = types.GenerateContentConfig.model_validate({**body.pop("generationConfig", {}), **body})
+    config = types.GenerateContentConfig.model_validate({**body.pop("generationConfig", {}), **body, "http_options": options})
     if scenario.stream:
-        await _consume(await client.aio.models.generate_content_stream(model=scenario.model, contents=contents, config=config))
+        await _consume(await models.generate_content_stream(model=scenario.model, contents=contents, config=config))
     else:
-        await client.aio.models.generate_content(model=scenario.model, contents=contents, config=config)
+        await models.generate_content(model=scenario.model, contents=contents, config=config)
 
 
 async def _raw(scenario: Scenario, caller: Caller, key: str, headers: Mapping[str, str]) -> None:

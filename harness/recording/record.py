@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base-url", help="another address of the vendor, for example of a proxy that serves it")
     parser.add_argument("--out", type=Path, default=Path("recordings"), help="root of the recordings (default: recordings)")
     parser.add_argument("--scenarios", default="*", metavar="GLOB", help="only those whose id matches, for example 'messages/tools*'")
-    parser.add_argument("--concurrency", type=int, default=0, help="calls at a time (default: 2, scripted 8)")
+    parser.add_argument("--concurrency", type=int, default=0, help="calls at a time (default: 2, scripted 4)")
     parser.add_argument("--prune", action="store_true", help="with --vendor scripted: delete recordings that no scenario makes any more")
 
 
@@ -109,7 +109,9 @@ def main(args: argparse.Namespace) -> int:
 async def _run(args: argparse.Namespace, console: Console) -> tuple[list[Problem], int]:
     async with _source(args) as source:
         wanted = chosen(source, args.scenarios)
+        _make(args.out)
         python = await asyncio.to_thread(mitmdump.ensure_environment, console.print)
+        calls.import_sdks({scenario.vendor for scenario in wanted})
         with _progress(console, len(wanted)) as advance:
             problems = await record(source, wanted, args.out, python, concurrency=args.concurrency, advance=advance)
     if args.prune and source.scripted:
@@ -171,7 +173,7 @@ async def record(
         recorder=f"wireproof {_version()}",
         ca=source.ca,
     )
-    limit = asyncio.Semaphore(concurrency or (8 if source.scripted else 2))
+    limit = asyncio.Semaphore(concurrency or (4 if source.scripted else 2))
     raised: dict[str, Exception] = {}
     try:
         async with mitmdump.running(front, python) as address, calls.caller(address, source.base_url, source.key) as caller:
@@ -190,9 +192,16 @@ async def record(
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _staging(out: Path) -> Path:
+def _make(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{out} cannot be made ({error.strerror}): give another folder by --out.") from error
+
+
+def _staging(out: Path) -> Path:
+    _make(out)
+    try:
         return Path(tempfile.mkdtemp(prefix=".recording-", dir=out))
     except OSError as error:
         raise RecordError(f"{out} cannot be written ({error.strerror}): give another folder by --out.") from error
