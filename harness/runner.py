@@ -161,8 +161,7 @@ class Runner:
         self.announce(marker)
         began = time.perf_counter()
         progress = ClientProgress()
-        if case.play is not None:
-            self.witness.expect(marker, case.play, surface=case.surface, client_progress=progress, began=began)
+        self.witness.expect(marker, case.play, surface=case.surface, client_progress=progress, began=began)
         try:
             self.calls_made += 1
             call = Call(
