@@ -14,7 +14,7 @@ from harness.recording.format import SUFFIX, End, Fidelity, Origin, Recording, S
 from harness.recording.lint import lint
 from harness.recording.scenarios.scenario import Scenario
 from harness.tests import corpus
-from harness.wire import sse
+from harness.wire import chat, gemini, messages, responses, sse
 
 ROOT = data_dir("recordings")
 IDS = [scenario.id for scenario in scenarios.SCENARIOS]
@@ -152,3 +152,24 @@ def test_keys_stand_in_the_order_that_real_answers_have(vendor: str, surface: Su
                 turned = (second, first) in known and (first, second) not in known
                 assert not turned, f"{scenario.id} {path}: real answers have {second} before {first}"
     assert checked > 100
+
+
+CODECS = {Surface.CHAT: chat, Surface.RESPONSES: responses, Surface.MESSAGES: messages, Surface.GEMINI: gemini}
+
+
+@pytest.mark.parametrize("surface", CODECS)
+def test_the_codecs_know_every_event_and_write_it_back_byte_for_byte(surface: Surface) -> None:
+    codec = CODECS[surface]
+    events = 0
+    for scenario in scenarios.SCENARIOS:
+        if scenario.surface is not surface or scenario.status != 200 or not scenario.stream:
+            continue
+        for frame in sse.frames(scenario.body):
+            if frame.data is None:
+                assert frame.raw == b": keep-alive\n\n"
+                continue
+            event = codec.decode_event(frame)
+            assert type(event).__name__ != "Unknown"
+            assert codec.encode_event(event) == frame.raw
+            events += 1
+    assert events > 200
