@@ -1,0 +1,1 @@
+"""Messages: `POST /v1/messages`, whole and streamed, and `/v1/messages/count_tokens`."""
