@@ -370,7 +370,7 @@ _MARKS: Final = {
     Surface.GEMINI: (),  # ends with the body
 }
 _BLANK: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-TAIL: Final = 8 * 1024
+TAILS: Final = (2 * 1024, 16 * 1024)  # how much of the end is looked at, first and then
 KEPT: Final = 1024 * 1024
 
 
@@ -440,11 +440,17 @@ class StreamWatch:
     def _judge(self, *, ended: bool) -> Outcome:
         if self._error is not None:
             return Failed(reason=self._error, visible=True)
-        if self._size > TAIL:
-            ends = self._ends()
+        for tail_bytes in TAILS:
+            if self._size <= 2 * tail_bytes:
+                break
+            ends = self._ends(tail_bytes)
             outcome = ends.outcome(ended=ended)
-            if ends.started and isinstance(outcome, Completed) and outcome.usage is not None and outcome.billable:
+            if not ends.started or not isinstance(outcome, Completed) or not outcome.billable:
+                continue
+            if outcome.usage is not None:
                 return outcome
+            if tail_bytes == TAILS[-1]:  # none was asked for: it will be estimated, and the end is a fair sample of the whole
+                return Completed(usage=None, content_bytes=outcome.content_bytes * self._size // tail_bytes)
         return self._everything().outcome(ended=ended)
 
     def _read(self, data: bytes) -> Reading:
@@ -452,8 +458,8 @@ class StreamWatch:
         reading.raw(data)
         return reading
 
-    def _ends(self) -> Reading:
-        """The first event and the last TAIL bytes' worth of events; nothing between them."""
+    def _ends(self, tail_bytes: int) -> Reading:
+        """The first event and those of the last bytes; nothing between them."""
         head = b""
         if self._surface is Surface.MESSAGES and (boundary := _BLANK.search(self._reads[0])) is not None:
             head = self._reads[0][: boundary.end()]
@@ -461,9 +467,9 @@ class StreamWatch:
         for read in reversed(self._reads):
             tail.append(read)
             size += len(read)
-            if size >= TAIL:
+            if size >= tail_bytes:
                 break
-        last = b"".join(reversed(tail))[-TAIL:]
+        last = b"".join(reversed(tail))[-tail_bytes:]
         boundary = _BLANK.search(last)
         return self._read(head + (last[boundary.end() :] if boundary is not None else b""))
 

@@ -6,6 +6,8 @@ import importlib
 import zlib
 from typing import Any, Final, Protocol
 
+MAX_PLAIN_BYTES: Final = 256 * 1024 * 1024  # what one read may grow to
+
 
 class Corrupt(Exception):
     """The bytes are not what content-encoding says."""
@@ -30,9 +32,12 @@ class _Zlib:
                 return b""
             self._inflate = zlib.decompressobj(15 if piece[0] & 0x0F == 8 else -15)
         try:
-            return self._inflate.decompress(piece)
+            plain = self._inflate.decompress(piece, MAX_PLAIN_BYTES)
         except zlib.error as error:
             raise Corrupt(str(error)) from None
+        if self._inflate.unconsumed_tail:
+            raise Corrupt(f"one read of it is over {MAX_PLAIN_BYTES} bytes")
+        return plain
 
     def close(self) -> None:
         if self._inflate is None or not self._inflate.eof:

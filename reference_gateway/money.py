@@ -6,9 +6,10 @@ depends on it. Nothing here knows of sockets or protocols. Sources: billing-and-
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from reference_gateway.catalog import MILLION, Model, Usage
@@ -18,6 +19,8 @@ from reference_gateway.keys import Key
 from reference_gateway.ledger import Entry, InsufficientFunds, Kind, Ledger, State, Wallet
 from reference_gateway.storage import StorageFailed, Store, UsageRow
 from reference_gateway.windows import Tightest, Windows
+
+log = logging.getLogger("reference_gateway")
 
 
 def usd(micro_usd: int) -> str:
@@ -182,13 +185,21 @@ class Treasury:
             estimated=estimated,
             created_ms=at_ms,
         )
-        await self._store.append(entry, usage=row)
+        await self._written(self._store.append(entry, usage=row))
         return entry.amount_micro_usd
 
     async def release(self, hold: Hold) -> None:
         """Gives the whole hold back; the request has cost nothing."""
         self._books[hold.key.id].held -= hold.amount_micro_usd
-        await self._store.append(self._ledger.release(hold.request_id, self._now_ms()))
+        await self._written(self._store.append(self._ledger.release(hold.request_id, self._now_ms())))
+
+    @staticmethod
+    async def _written(commit: Awaitable[None]) -> None:
+        """Where it cannot be written the caller still has its answer: after a restart the hold is found open and given back."""
+        try:
+            await commit
+        except StorageFailed as error:
+            log.error("%s", error)
 
     def standing(self, key: Key) -> Standing:
         book = self._books[key.id]

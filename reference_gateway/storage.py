@@ -34,7 +34,6 @@ CREATE TABLE IF NOT EXISTS usage (
     cost_micro_usd INTEGER NOT NULL, estimated INTEGER NOT NULL, created_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS usage_by_account ON usage (account, created_ms);
-CREATE INDEX IF NOT EXISTS usage_by_key ON usage (key_id, created_ms);
 """
 _LEDGER: Final = "INSERT INTO ledger (kind, account, key_id, request_id, amount_micro_usd, at_ms) VALUES (?, ?, ?, ?, ?, ?)"
 _USAGE: Final = "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -147,7 +147,8 @@ class Relay:
         self._last_move = self._loop.time()
         if not self._read_any:
             self._read_any = True
-            if read.lstrip()[:1] in self._not_stream:
+            first = read.lstrip()[:1]
+            if first and first in self._not_stream:
                 self._gathered = []
         if self._gathered is not None:
             self._gather(self._gathered, read)

@@ -143,3 +143,13 @@ def test_accept_encoding_offers_only_what_the_accounting_can_read() -> None:
     assert readable_only(b"zstd, gzip") == b"gzip"
     assert readable_only(b"zstd") == b"identity"
     assert decoder(b"identity") is None
+
+
+def test_a_long_stream_without_usage_is_estimated_from_its_end() -> None:
+    watch = StreamWatch(Surface.CHAT)
+    for event in (CHAT_STREAM[0], *[chat_chunk({"content": "word"})] * 1000, CHAT_STREAM[3], CHAT_STREAM[5]):
+        watch.feed(event)
+    outcome = watch.close()
+    assert isinstance(outcome, Completed)
+    assert outcome.usage is None
+    assert 3600 < outcome.content_bytes <= 4000

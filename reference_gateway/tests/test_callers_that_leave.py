@@ -137,7 +137,7 @@ async def test_a_caller_that_reads_slowly_holds_the_upstream_back(tmp_path: Path
         await client.head()
         last = -1
         async with asyncio.timeout(20):
-            while written != last or not written:  # noqa: ASYNC110 (until the upstream can write no more, which no event tells)
+            while written != last or not written:
                 last = written
                 await asyncio.sleep(0.2)
         assert written < 20_000_000
