@@ -23,7 +23,7 @@ class Tape:
         self._head: httpx2.Response | None = None
         self._head_ms = 0
         self._end_ms = 0
-        self._refused_second = False
+        self._refused: str | None = None  # why no such exchange can be: our fault, raised by `hop`, since an SDK may swallow it
         self.timeout_s = timeout_s
         self.request: Request | None = None
         self.end: End | None = None  # None: the body is still open
@@ -32,8 +32,7 @@ class Tape:
     def asked(self, request: httpx2.Request, body: bytes) -> None:
         """The request is about to leave; the witness's timeouts take the place of the client's, which stay in its headers."""
         if self.request is not None:
-            self._refused_second = True
-            raise DriveError(f"the client sent a second request in one exchange ({request.method} {request.url}): turn off its retries")
+            raise self.refuse(f"the client sent a second request in one exchange ({request.method} {request.url}): turn off its retries")
         if self._without_key:
             kept = [pair for pair in request.headers.raw if pair[0].lower() not in _CREDENTIALS]
             request.headers = httpx2.Headers(kept)
@@ -69,14 +68,18 @@ class Tape:
         if error is not None:
             self.error = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
+    def refuse(self, reason: str) -> DriveError:
+        self._refused = reason
+        return DriveError(reason)
+
     def check_deadline(self) -> None:
         """Each read has its own timeout; this one ends a body that comes in drops."""
         if self._deadline is not None and time.perf_counter() > self._deadline:
             raise httpx2.ReadTimeout(f"the body had not ended after {self.timeout_s} s")
 
     def hop(self) -> Hop:
-        if self._refused_second:
-            raise DriveError("the client sent more than one request in one exchange: turn off its retries")
+        if self._refused is not None:
+            raise DriveError(self._refused)
         if self.request is None:
             raise DriveError("the client sent nothing")
         self._progress.close()

@@ -22,6 +22,8 @@ from harness.exchange import End
 # Servers commonly drop an idle connection after 5 s or more; one that we drop first is never found dead by a request.
 _LIMITS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=200, keepalive_expiry=2.0)
 
+_UNSENDABLE: Final = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
+
 
 class Pools:
     """The connections of one run: HTTP/1.1, no proxy, nothing from the environment."""
@@ -47,25 +49,44 @@ class Pools:
 
 
 class AsyncBody(httpx2.AsyncByteStream):
+    """Each read is a task of its own: openai's async client gives up on its last one after 0.1 s, the witness does not."""
+
     def __init__(self, inner: httpx2.AsyncByteStream, tape: Tape) -> None:
         self._inner = inner
         self._reads = aiter(inner)
         self._tape = tape
+        self._reading: asyncio.Task[bytes | None] | None = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        tape = self._tape
-        if tape.end is not None:
-            raise StopAsyncIteration
+        if self._reading is None:
+            if self._tape.end is not None:
+                raise StopAsyncIteration
+            self._reading = asyncio.create_task(self._read())
+        reading = self._reading
         try:
-            tape.check_deadline()
+            data = await asyncio.shield(reading)
+        finally:
+            if reading.done():
+                self._reading = None
+        if data is None:
+            raise StopAsyncIteration
+        return data
+
+    async def _read(self) -> bytes | None:
+        """The next read; None at the end."""
+        try:
+            self._tape.check_deadline()
             data = await anext(self._reads)
+        except StopAsyncIteration:
+            self._tape.ended(End.EOF)
+            return None
         except BaseException as error:
-            tape.ended(_end(error), _told(error))
+            self._tape.ended(_end(error), _told(error))
             raise
-        tape.read(data)
+        self._tape.read(data)
         return data
 
     async def aclose(self) -> None:
@@ -79,6 +100,9 @@ class AsyncBody(httpx2.AsyncByteStream):
                     async for _ in self:
                         pass
         finally:
+            if self._reading is not None:
+                self._reading.cancel()
+                await asyncio.gather(self._reading, return_exceptions=True)
             self._tape.ended(End.ABORTED)
             await self._inner.aclose()
 
@@ -99,6 +123,9 @@ class SyncBody(httpx2.SyncByteStream):
         try:
             tape.check_deadline()
             data = next(self._reads)
+        except StopIteration:
+            tape.ended(End.EOF)
+            raise
         except BaseException as error:
             tape.ended(_end(error), _told(error))
             raise
@@ -131,6 +158,8 @@ class AsyncRecorder(httpx2.AsyncBaseTransport):
         self._tape.asked(request, await request.aread())
         try:
             answer = await self._pools.async_inner.handle_async_request(request)
+        except _UNSENDABLE as error:
+            raise self._tape.refuse(f"the request cannot be written: {error}") from error
         except httpx2.TransportError as error:
             self._tape.failed(error)
             raise
@@ -166,6 +195,8 @@ class SyncRecorder(httpx2.BaseTransport):
         request.extensions = {**request.extensions, "trace": self._pools.note_socket}
         try:
             answer = self._pools.sync_inner.handle_request(request)
+        except _UNSENDABLE as error:
+            raise self._tape.refuse(f"the request cannot be written: {error}") from error
         except httpx2.TransportError as error:
             self._tape.failed(error)
             raise
@@ -190,8 +221,6 @@ class SyncRecorder(httpx2.BaseTransport):
 
 def _end(error: BaseException) -> End:
     match error:
-        case StopIteration() | StopAsyncIteration():
-            return End.EOF
         case httpx2.TimeoutException():
             return End.TIMEOUT
         case httpx2.TransportError():

@@ -30,8 +30,6 @@ async def drive(call: Call, pools: Pools, tape: Tape) -> None:
         assert isinstance(answer.stream, httpx2.AsyncByteStream)
         while counter.frames < abort_after and (data := await anext(aiter(answer.stream), None)) is not None:
             counter.feed(data)
-    except (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol) as error:
-        raise DriveError(f"case {call.case.id}: the request cannot be written: {error}") from error
     except httpx2.TransportError:
         return  # the tape has it
     finally:

@@ -7,7 +7,7 @@ import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ class Server:
     port: int
     requests: list[bytes] = field(default_factory=list)  # each with its body
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)  # a client left before its script was over
-    connections: int = 0
+    client_ports: list[int] = field(default_factory=list)  # one per connection
 
     @property
     def url(self) -> str:
@@ -48,16 +48,18 @@ async def serve(script: Script | Callable[[bytes], Script], tls: ssl.SSLContext 
     """Answers every request with the script; keeps the connection alive after scripts that end by themselves."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server.connections += 1
+        server.client_ports.append(writer.get_extra_info("peername")[1])
         open_now[writer] = asyncio.current_task()
         try:
             while await answer(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client left
         finally:
-            del open_now[writer]
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            del open_now[writer]
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -95,9 +97,19 @@ async def serve(script: Script | Callable[[bytes], Script], tls: ssl.SSLContext 
     try:
         yield server
     finally:
+        # Connections are accepted in order: with one of our own served, none is left half made.
+        last = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if tls else None
+        if last:
+            last.check_hostname, last.verify_mode = False, ssl.CERT_NONE
+        _, own = await asyncio.open_connection("127.0.0.1", server.port, ssl=last)
+        own_port = own.get_extra_info("sockname")[1]
+        while own_port not in server.client_ports:  # noqa: ASYNC110  a turn of the loop or two
+            await asyncio.sleep(0)
+        own.transport.abort()
+        server.client_ports.remove(own_port)
         listener.close()
         tasks = [task for task in open_now.values() if task is not None]
-        for writer in open_now:
+        for writer in list(open_now):
             writer.transport.abort()  # a TLS close would wait for the client's, which idles in its pool
         await asyncio.gather(*tasks)
 

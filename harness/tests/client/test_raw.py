@@ -241,7 +241,7 @@ async def test_connections_are_shared(witness: ClientWitness) -> None:
     async with serve(answers.good(Surface.CHAT, stream=True)) as server:
         for client in (Client.RAW, Client.OPENAI_ASYNC, Client.RAW, Client.OPENAI, Client.OPENAI):
             await witness.drive(call(server, case(Surface.CHAT, client, stream=True)))
-    assert server.connections == 2  # one for async clients, one for sync ones
+    assert len(server.client_ports) == 2  # one for async clients, one for sync ones
 
 
 @pytest.mark.parametrize("surface", SURFACES)

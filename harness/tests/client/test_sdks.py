@@ -226,6 +226,35 @@ async def test_an_exception_that_the_sdk_lets_through_is_not_official(witness: C
     assert result.hop.response.encoded.endswith(b"[DONE]\n\n")  # the witness reads on where the SDK gave up
 
 
+@pytest.mark.parametrize("client", SPEAKS[Surface.CHAT])
+async def test_what_comes_after_the_sdk_stopped_reading_is_kept(witness: ClientWitness, client: Client) -> None:
+    frames = [*answers.frames(Surface.CHAT), b": bye\n\n"]
+    async with serve(sse_answer(frames)) as server:
+        result = await witness.drive(call(server, case(Surface.CHAT, client, stream=True)))
+    assert result.hop.response is not None
+    assert (result.hop.response.end, result.hop.response.encoded) == (End.EOF, b"".join(frames))
+
+
+@pytest.mark.parametrize("client", SPEAKS[Surface.CHAT])
+async def test_a_body_that_stays_open_after_the_last_event_is_a_timeout(witness: ClientWitness, client: Client) -> None:
+    frames = answers.frames(Surface.CHAT)
+    async with serve([head(content_type="text/event-stream"), *map(chunk, frames), asyncio.Event()]) as server:
+        result = await witness.drive(call(server, case(Surface.CHAT, client, stream=True), timeout_s=0.5))
+    assert result.hop.response is not None
+    assert (result.hop.response.end, result.hop.response.encoded) == (End.TIMEOUT, b"".join(frames))
+    assert result.sdk is not None
+    assert (result.sdk.error, len(result.sdk.events)) == (None, len(frames) - 1)  # the SDK had all it wanted
+
+
+@pytest.mark.parametrize(("surface", "client"), PAIRS)
+async def test_a_redirect_is_an_answer_like_others(witness: ClientWitness, surface: Surface, client: Client) -> None:
+    async with serve(json_answer({}, 307, headers=(("Location", "/elsewhere"),))) as server:
+        result = await witness.drive(call(server, case(surface, client)))
+    assert len(server.requests) == 1
+    assert result.hop.response is not None
+    assert result.hop.response.status == 307
+
+
 async def test_an_html_answer_is_whatever_the_sdk_says_it_is(witness: ClientWitness) -> None:
     page = b"<html>hello</html>"
     async with serve([head(content_type="text/html", size=len(page)) + page]) as server:
@@ -342,11 +371,14 @@ async def test_the_older_gemini_path(witness: ClientWitness) -> None:
         (case(Surface.MESSAGES, Client.OPENAI), {}, "does not speak messages"),
         (case(Surface.CHAT, Client.OPENAI, headers=(("A", "1"), ("a", "2"))), {}, "use the raw client"),
         (case(Surface.CHAT, Client.OPENAI, key_in="query"), {}, "use the raw client"),
+        (case(Surface.CHAT, Client.OPENAI_ASYNC, headers=(("X-Bad", "a\r\nb"),)), {"messages": []}, "cannot be written"),
+        (case(Surface.MESSAGES, Client.ANTHROPIC, headers=(("X-Bad", "a\r\nb"),)), {"messages": [], "max_tokens": 1}, "cannot be written"),
         (case(Surface.CHAT, Client.OPENAI), {"nothing": 1}, "refused before anything was sent"),
         (case(Surface.MESSAGES, Client.ANTHROPIC_ASYNC), {"messages": []}, "refused before anything was sent"),
         (case(Surface.GEMINI, Client.GOOGLE_GENAI), {"contents": [{"sides": 3}]}, "has no place for the request"),
     ],
 )
 async def test_what_an_sdk_cannot_send_is_our_fault(witness: ClientWitness, the_case: object, body: dict[str, object], says: str) -> None:
-    with pytest.raises(DriveError, match=says):
-        await witness.drive(call("http://127.0.0.1:9", the_case, body=body))  # type: ignore[arg-type]  # pytest's parameters are untyped
+    async with serve([]) as server:
+        with pytest.raises(DriveError, match=says):
+            await witness.drive(call(server, the_case, body=body))  # type: ignore[arg-type]  # pytest's parameters are untyped
