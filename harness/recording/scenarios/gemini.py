@@ -6,6 +6,7 @@ from typing import Any, Final
 from harness.recording.format import Surface
 from harness.recording.scenarios import content, errors
 from harness.recording.scenarios.build import STREAM_ONLY, Place, Plan, said, traits
+from harness.recording.scenarios.headers import headers
 from harness.recording.scenarios.names import Names
 from harness.recording.scenarios.scenario import Refusal, Scenario, Text, Thinking
 from harness.recording.scenarios.writers import gemini
@@ -163,6 +164,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from _blocked()
     yield from _PLACE.failures(MODEL, {failure.status: _failing(failure) for failure in errors.failures(Surface.GEMINI)})
     yield _error_event()
+    yield _array()
 
 
 def _failing(failure: errors.Failure) -> dict[str, Any]:
@@ -184,6 +186,28 @@ def _blocked() -> Iterator[Scenario]:
         writer = gemini.Writer(Names(_PLACE.scenario_id(plan.name, stream=stream)), MODEL)
         tokens = plan.answer.usage
         yield _PLACE.scenario(plan, writer.blocked_stream(tokens) if stream else [writer.blocked_body(tokens)], stream=stream)
+
+
+def _array() -> Scenario:
+    """A stream asked for without `alt=sse`: the chunks in one array, each sent when it is there."""
+    answer = said(_thinking("array", content.THOUGHT), Text(text=content.TEXT), stop="STOP", reasoning=68)
+    writer = gemini.Writer(Names("gemini/array"), MODEL)
+    return Scenario(
+        id="gemini/array",
+        surface=Surface.GEMINI,
+        vendor="google",
+        model=MODEL,
+        stream=True,
+        method="POST",
+        path=f"/v1beta/models/{MODEL}:streamGenerateContent",
+        request=asks("text", **_THINK),
+        traits=traits("text", "thinking", "signature", "array", "raw"),
+        status=200,
+        headers=headers("google", Surface.GEMINI, Names("gemini/array/headers"), status=200, stream=False),
+        pieces=tuple(writer.array(answer)),
+        answer=answer,
+        live=False,
+    )
 
 
 def _error_event() -> Scenario:

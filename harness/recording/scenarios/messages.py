@@ -10,6 +10,7 @@ from harness.recording.scenarios.headers import headers
 from harness.recording.scenarios.names import Names
 from harness.recording.scenarios.scenario import Redacted, Scenario, Text, Thinking, WebSearch
 from harness.recording.scenarios.writers import messages
+from harness.wire.json_text import TIGHT, write_bytes
 
 MODEL: Final = "claude-sonnet-4-6"
 _PLACE: Final = Place(prefix="messages", surface=Surface.MESSAGES, vendor="anthropic")
@@ -232,6 +233,7 @@ def scenarios() -> Iterator[Scenario]:
             yield _PLACE.scenario(plan, writer.stream(plan.answer, pings=pings) if stream else [writer.body(plan.answer)], stream=stream)
     yield from _PLACE.failures(MODEL, {failure.status: _failing(failure) for failure in errors.failures(Surface.MESSAGES)})
     yield _error_event()
+    yield from _unknown()
     yield _count_tokens()
 
 
@@ -252,6 +254,47 @@ def _error_event() -> Scenario:
     error = {"type": "overloaded_error", "message": "Overloaded"}
     writer = messages.Writer(Names("messages/error-event.stream"), MODEL)
     return _PLACE.scenario(plan, writer.broken_stream(plan.answer, error), stream=True)
+
+
+def _unknown() -> Iterator[Scenario]:
+    """What a vendor may add any day: an event, a block, a delta, fields, nulls and a stop_reason that no client knows yet."""
+    tokens = said(Text(text=content.TEXT), stop="").usage
+    plan = Plan(
+        name="unknown",
+        model=MODEL,
+        traits=traits("text", "unknown", "raw"),
+        request=asks("text"),
+        answer=said(Text(text=content.TEXT), stop="handed_over"),
+        live=False,
+    )
+    text = {"type": "text", "text": content.TEXT, "tone": {"name": "calm", "certainty": 0.10, "by": None}}
+    sketch = {"type": "sketch", "id": "sketch_1", "strokes": [[0, 1.50], [2, -0.0]], "caption": None}
+    counts = {**messages.usage(tokens), "sketch_tokens": 7, "sketch_details": None}
+
+    writer = messages.Writer(Names("messages/unknown"), MODEL)
+    whole = {**writer.message([text, sketch], "handed_over", counts), "audience": None, "lineage": [{"step": 1}]}
+    yield _PLACE.scenario(plan, [write_bytes(whole, TIGHT)], stream=False)
+
+    writer = messages.Writer(Names("messages/unknown.stream"), MODEL)
+    start = {**writer.message([], None, messages.usage(tokens, output=1)), "audience": None, "lineage": [{"step": 1}]}
+    events = writer.events(
+        {"type": "message_start", "message": start},
+        {"type": "message_note", "note": {"text": "new", "weight": 1.0, "seen": None}},
+        {"type": "content_block_start", "index": 0, "content_block": {**text, "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": content.TEXT, "stress": None}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "tone_delta", "tone": {"certainty": 0.20}}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": {**sketch, "strokes": []}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "sketch_delta", "strokes": sketch["strokes"]}},
+        {"type": "content_block_stop", "index": 1},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "handed_over", "stop_sequence": None, "stop_details": None, "to": None},
+            "usage": {"output_tokens": tokens.output, "sketch_tokens": 7, "sketch_details": None},
+        },
+        {"type": "message_stop"},
+    )
+    yield _PLACE.scenario(plan, [*events], stream=True)
 
 
 def _count_tokens() -> Scenario:

@@ -62,6 +62,8 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _values(scenario: Scenario) -> list[Any]:
     """Every JSON value of the body: the one, or that of each event."""
+    if "array" in scenario.traits:
+        return list(json.loads(scenario.body))
     if not (scenario.stream and scenario.status == 200):
         return [json.loads(scenario.body)]
     return [json.loads(frame.data) for frame in sse.frames(scenario.body) if frame.data and frame.data != "[DONE]"]
@@ -169,6 +171,9 @@ def test_the_codecs_know_every_event_and_write_it_back_byte_for_byte(surface: Su
                 assert frame.raw == b": keep-alive\n\n"
                 continue
             event = codec.decode_event(frame)
+            if "unknown" in scenario.traits and isinstance(event, messages.Unknown):
+                assert event.raw == frame.raw
+                continue
             assert type(event).__name__ != "Unknown"
             assert codec.encode_event(event) == frame.raw
             events += 1

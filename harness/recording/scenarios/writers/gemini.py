@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from harness.recording.scenarios.names import Names
 from harness.recording.scenarios.scenario import Answer, Call, Part, Refusal, Text, Thinking, Usage, cut
@@ -27,6 +27,12 @@ def usage(tokens: Usage, *, said: float = 1.0, thought: float = 1.0) -> dict[str
     }
 
 
+_BLOCKED: Final = [
+    {"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "HIGH", "blocked": True},
+    {"category": "HARM_CATEGORY_HARASSMENT", "probability": "NEGLIGIBLE"},
+]
+
+
 class Writer:
     def __init__(self, names: Names, model: str) -> None:
         self._names = names
@@ -43,6 +49,13 @@ class Writer:
         if pieces and ("text" not in pieces[-1][-1] or "thought" in pieces[-1][-1]):
             pieces.append([{"text": ""}])
         yield from self._frames(pieces or [[]], answer, answer.stop)
+
+    def array(self, answer: Answer) -> Iterator[bytes]:
+        """The chunks of the stream as members of one array, which ends without a newline."""
+        for number, frame in enumerate(self.stream(answer)):
+            chunk = write_bytes(json.loads(frame.removeprefix(b"data: ")), GEMINI_BODY)
+            yield (b",\r\n" if number else b"[") + chunk
+        yield b"]"
 
     def broken_stream(self, answer: Answer, error: dict[str, Any]) -> Iterator[bytes]:
         yield from self._frames(list(self._pieces(answer.parts, whole=False)), answer, None)
@@ -78,6 +91,7 @@ class Writer:
             "content": {**({"parts": parts} if parts else {}), "role": "model"},
             **({"finishReason": stop} if stop else {}),
             "index": 0,
+            **({"safetyRatings": _BLOCKED} if stop == "SAFETY" else {}),
             **({"finishMessage": "Model generated function call(s)."} if called else {}),
         }
         return {"candidates": [candidate], "usageMetadata": counts, "modelVersion": self._model, "responseId": self._id}

@@ -55,6 +55,13 @@ class Writer:
         body = write_bytes({"type": "error", "error": error, "request_id": f"req_011C{self._names.base58(20)}"}, TIGHT)
         yield b"event: error\ndata: " + body + b"\n\n"
 
+    def events(self, *values: dict[str, Any]) -> Iterator[bytes]:
+        """Events of any content, laid out as the others."""
+        return map(self._frame, values)
+
+    def message(self, content: list[dict[str, Any]], stop: str | None, counts: dict[str, Any]) -> dict[str, Any]:
+        return self._message(content, stop, None, counts)
+
     def _beginning(self, answer: Answer, pings: int) -> Iterator[bytes]:
         started = self._message([], None, None, usage(answer.usage, output=min(answer.usage.output, 4)))
         yield self._frame({"type": "message_start", "message": started})
