@@ -5,10 +5,11 @@ With `--run FILE` the exchanges come from a stored run, and nothing touches the 
 """
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, assert_never
 
 import pytest
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:  # the plugin is loaded by every pytest in the environment: it
 
 _SUITES: Final = Path(__file__).resolve().parent.parent / "suites"
 _CONFORMANCE: "Final[pytest.StashKey[Conformance]]" = pytest.StashKey()
+_ALONE: "Final[pytest.StashKey[bool]]" = pytest.StashKey()  # nothing but verdicts was selected
 _COULD_NOT_RUN: Final = 2
+
+_SDK_WARNINGS: Final = ("ignore:.* is not a valid :UserWarning",)
 
 _MARKS: Final = {
     "chat": "judged on the chat surface",
@@ -50,6 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for quiet in _SDK_WARNINGS:  # google-genai warns at an enum value it does not know; as an error that would be a false reading
+        config.addinivalue_line("filterwarnings", quiet)
     for mark, meaning in _MARKS.items():
         config.addinivalue_line("markers", f"{mark}: {meaning}")
 
@@ -70,11 +76,32 @@ def _conformance(config: pytest.Config) -> "Conformance":
 
         try:
             settings = Settings.of({option.name: config.getoption(f"wireproof_{option.name}") for option in OPTIONS})
-            found = Conformance.open(settings, command=sys.argv[1:])
+            found = Conformance.open(settings, command=sys.argv[1:], probe=not config.option.collectonly, tell=_teller(config))
         except USER_ERRORS as error:
-            pytest.exit(str(error), returncode=_COULD_NOT_RUN)
+            _refuse(config, str(error))
         config.stash[_CONFORMANCE] = found
     return found
+
+
+def _teller(config: pytest.Config) -> Callable[[str], None]:
+    """Says on a terminal what is being waited for, in the line that pytest writes over next; elsewhere nothing."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not reporter.isatty:
+        return lambda _: None
+    return lambda text: reporter.rewrite(f"{text} ", erase=True)
+
+
+def _refuse(config: pytest.Config, sentence: str) -> NoReturn:
+    """End pytest with exit code 2 and one sentence: a user's mistake needs no banner, no count of tests and no traceback."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        if reporter.isatty:
+            reporter.rewrite("", erase=True)
+        config.pluginmanager.unregister(reporter)
+    with config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+        sys.stderr.write(f"wireproof: {sentence}\n")
+        sys.stderr.flush()
+    pytest.exit(sentence, returncode=_COULD_NOT_RUN)
 
 
 class SuiteFile(pytest.File):
@@ -114,25 +141,28 @@ class Verdict(pytest.Item):
             if word in _MARKS:
                 self.add_marker(word)
 
-    def runtest(self) -> None:
-        from harness.judged import Standing, standing
+    def judged(self) -> "Judged":
+        from harness.conformance import USER_ERRORS
 
         conformance = _conformance(self.config)
-        judged = conformance.judge(self.asked)
-        if getattr(self.config.option, "allure_report_dir", None):
+        try:
+            judged = conformance.judge(self.asked)
+        except USER_ERRORS as error:
+            _refuse(self.config, str(error))
+        if _allure(self.config):
             conformance.attach(self.config, self.asked, judged)
-        self.user_properties.append(("verdict", standing(judged).value))
-        match standing(judged):
-            case Standing.PASSED:
-                return
-            case Standing.FAILED | Standing.ERRORED | Standing.UNEXPECTED_PASS:
-                raise NotKept(judged, _told(self.asked, judged))
-            case Standing.EXPECTED | Standing.FLAKY:
-                pytest.xfail(judged.expected.reason if judged.expected else "")
-            case Standing.INCONCLUSIVE | Standing.NOT_APPLICABLE:
-                pytest.skip(_reason(judged))
-            case _ as never:
-                assert_never(never)
+        return judged
+
+    def runtest(self) -> None:
+        judged = self.judged()
+        outcome, why = _outcome(self.asked, judged)
+        match outcome:
+            case "failed":
+                raise NotKept(judged, why)
+            case "xfailed":
+                pytest.xfail(why)
+            case "skipped":
+                pytest.skip(why)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, NotKept):
@@ -143,41 +173,8 @@ class Verdict(pytest.Item):
         return self.path, None, self.name
 
 
-def _reason(judged: "Judged") -> str:
-    verdict = judged.verdict
-    return str(getattr(verdict, "reason", ""))
-
-
-def _told(asked: "Question", judged: "Judged") -> str:
-    """What broke, in the words that a person needs: the requirement, each finding, and where the rule comes from."""
-    from harness.verdict import Errored, Failed, Passed
-
-    requirement = asked.rule.requirement
-    lines = [requirement.text]
-    match judged.verdict:
-        case Failed(findings=findings):
-            lines += [f"  {finding}" for finding in findings]
-        case Errored(reason=reason):
-            lines += [f"  wireproof's own fault: {reason}"]
-        case Passed(saw=saw):
-            lines += [f"  it passed ({saw}), but the expectations say that it fails: take the entry out"]
-        case _:
-            pass
-    lines.append(f"  {requirement.severity}; {requirement.clause.source}, {requirement.clause.section}: {requirement.clause.says}")
-    return "\n".join(lines)
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Set going what was selected, in the order in which it will be asked for."""
-    conformance = session.config.stash.get(_CONFORMANCE, None)
-    if conformance is None or session.config.option.collectonly:
-        return
-    from harness.conformance import USER_ERRORS
-
-    try:
-        conformance.begin([item.asked for item in session.items if isinstance(item, Verdict)])
-    except USER_ERRORS as error:
-        pytest.exit(str(error), returncode=_COULD_NOT_RUN)
+def _allure(config: pytest.Config) -> bool:
+    return bool(getattr(config.option, "allure_report_dir", None))
 
 
 @pytest.hookimpl(trylast=True)

@@ -33,7 +33,7 @@ T = TypeVar("T")
 EMBEDDED: Final = "reference gateway (embedded)"
 _LANES: Final = 8  # accounts of the embedded gateway
 _START_SECONDS: Final = 20
-_SHORT_MS: Final = 700  # the embedded gateway gives up on a silent vendor after this: stalls are played for real
+_SHORT_MS: Final = 1500  # the embedded gateway gives up on a silent vendor after this: stalls are played for real
 
 
 class Loop:
@@ -125,6 +125,7 @@ class LiveSession:
         *,
         tell: Callable[[str], None] = lambda _: None,
         in_front: Callable[[str, int], Coroutine[Any, Any, str]] | None = None,
+        probe: bool = True,
     ) -> None:
         self.settings = settings
         self.target: Target
@@ -133,6 +134,7 @@ class LiveSession:
         self.runner: Runner
         self.witness: UpstreamWitness
         self._tell = tell
+        self._wants_probe = probe
         self._in_front = in_front  # puts something before the upstream witness (its URL, the port wanted), and says where
         self._loop = Loop()
         self._gateway: EmbeddedGateway | None = None
@@ -189,7 +191,9 @@ class LiveSession:
             concurrency=self.settings.concurrency,
         )
         self.runner.outside = await self._outside(bases)
-        await self._probe()
+        if self._wants_probe:
+            self._tell("asking the gateway for its vendors")
+            await self._probe()
 
     def _chosen(self, models: tuple[Model, ...]) -> tuple[Model, ...]:
         if not self.settings.models:
