@@ -52,7 +52,7 @@ def test_a_rendered_scenario_is_a_whole_recording(scenario: Scenario) -> None:
     times = [read.at_ms for read in recording.reads]
     assert times == sorted(times)
     assert find_secrets(recording.body) == []
-    if scenario.stream and scenario.status == 200:
+    if scenario.stream and scenario.status == 200 and "array" not in scenario.traits:
         end = b"\r\n\r\n" if scenario.surface is Surface.GEMINI else b"\n\n"
         assert all(piece.endswith(end) for piece in scenario.pieces)
         assert len(sse.frames(scenario.body)) == len(scenario.pieces)
@@ -67,6 +67,8 @@ def test_no_two_scenarios_share_an_id_of_the_vendor() -> None:
 def _first_value(scenario: Scenario) -> list[dict[str, Any]]:
     if scenario.status != 200 or scenario.surface is Surface.MODELS:
         return []
+    if "array" in scenario.traits:
+        return list(json.loads(scenario.body)[:1])
     if not scenario.stream:
         return [json.loads(scenario.body)]
     data = next(frame.data for frame in sse.frames(scenario.body) if frame.data)
