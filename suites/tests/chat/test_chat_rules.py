@@ -1,0 +1,55 @@
+from collections import Counter
+
+import pytest
+
+from harness.case import Surface
+from harness.exchange import Exchange
+from harness.mutation.apply import apply
+from harness.mutation.mutant import Mutant
+from harness.mutation.mutants.chat import MUTANTS
+from harness.requirement import Rule
+from suites.chat import content, schema, sdk, stream, tools, usage
+from suites.chat.cases import CASES
+from suites.tests import traffic
+
+RULES: tuple[Rule, ...] = tuple(rule for module in (schema, stream, tools, usage, content, sdk) for rule in module.RULES)
+LIVE_ONLY = tuple(rule.requirement.id for rule in sdk.RULES)  # an SDK has to read the bytes: only a driven exchange shows it
+
+
+def test_ids_sources_and_mutants_are_well_kept() -> None:
+    traffic.assert_well_kept(RULES, MUTANTS, "chat/")
+
+
+def test_no_rule_fails_on_what_vendors_really_sent() -> None:
+    exchanges = traffic.of_corpus(Surface.CHAT)
+    passed = traffic.assert_no_false_alarm(RULES, exchanges)
+    kinds = Counter(
+        f"{exchange.recording.fidelity} {exchange.recording.provenance}" for exchange in exchanges if exchange.recording is not None
+    )
+    print(f"{len(exchanges)} exchanges ({', '.join(f'{count} {kind}' for kind, count in kinds.items())}), {passed.total()} passes")  # noqa: T201
+    assert len(exchanges) > 150
+
+
+def test_every_rule_is_met_by_the_shipped_recordings() -> None:
+    passed = traffic.assert_no_false_alarm(RULES, traffic.of_cases(CASES))
+    assert {rule.requirement.id for rule in RULES} - {*LIVE_ONLY} == set(passed)
+
+
+@pytest.mark.parametrize("mutant", [mutant for mutant in MUTANTS if mutant.requirement not in LIVE_ONLY], ids=lambda mutant: mutant.id)
+def test_a_mutant_is_killed_by_its_own_check(mutant: Mutant) -> None:
+    tried, killed = traffic.killers(RULES, mutant, traffic.of_cases(CASES))
+    assert tried, "it changed nothing on any case that fits"
+    assert killed == tried
+
+
+def test_the_checks_hold_on_garbage() -> None:
+    for exchange in map(garbled, traffic.of_cases(CASES[::3])):
+        for rule in RULES:
+            rule.check(exchange)  # whatever it concludes, it doesn't raise
+
+
+def garbled(exchange: Exchange) -> Exchange:
+    """Every value in the client's answer of another type than it has."""
+    mutant = Mutant(id="garbles", requirement="chat/none", text="Garbles.", answer=traffic.garble)
+    harmed = apply(mutant, exchange)
+    return harmed or exchange
