@@ -370,7 +370,7 @@ _MARKS: Final = {
     Surface.GEMINI: (),  # ends with the body
 }
 _BLANK: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-TAILS: Final = (2 * 1024, 16 * 1024)  # how much of the end is looked at, first and then
+TAILS: Final = (2 * 1024, 8 * 1024)  # how much of the end is looked at, first and then
 KEPT: Final = 1024 * 1024
 
 

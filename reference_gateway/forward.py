@@ -298,7 +298,7 @@ class _Exchange:
 
     async def _settle(self, usage: Usage, *, estimated: bool, cap: bool) -> None:
         if self._hold is not None:
-            await self._treasury.settle(self._hold, self._call.model, self._call.surface, usage, estimated=estimated, cap=cap)
+            await self._treasury.settle(self._hold, self._call.model, self._call.surface.value, usage, estimated=estimated, cap=cap)
 
 
 def _refusal(broken: UpstreamBroken) -> Refusal:

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from reference_gateway.catalog import Usage
 from reference_gateway.ledger import Entry, Kind
@@ -59,16 +58,24 @@ class UsageRow:
     created_ms: int
 
 
-_Statement = tuple[str, tuple[Any, ...]]
+_Values = tuple[str | int, ...]
 
 
-def _ledger_row(entry: Entry) -> _Statement:
-    return _LEDGER, (entry.kind, entry.account, entry.key_id, entry.request_id, entry.amount_micro_usd, entry.at_ms)
+@dataclass(slots=True)
+class _Batch:
+    """Rows of one transaction, as SQLite takes them: plain str and int only, since it looks for an adapter for every other type."""
+
+    ledger: list[_Values]
+    usage: list[_Values]
 
 
-def _usage_row(row: UsageRow) -> _Statement:
+def _ledger_row(entry: Entry) -> _Values:
+    return entry.kind.value, entry.account, entry.key_id, entry.request_id, entry.amount_micro_usd, entry.at_ms
+
+
+def _usage_row(row: UsageRow) -> _Values:
     usage = row.usage
-    return _USAGE, (
+    return (
         row.request_id,
         row.account,
         row.key_id,
@@ -94,7 +101,7 @@ class Store:
         for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "wal_autocheckpoint=0", "busy_timeout=5000"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(SCHEMA)
-        self._batch: list[_Statement] = []
+        self._batch = _Batch([], [])
         self._waiting: asyncio.Future[None] | None = None
         self._writer = ThreadPoolExecutor(1, "ledger-writer") if synchronous == "full" else None
         self._checkpointer = ThreadPoolExecutor(1, "ledger-checkpoint")
@@ -112,9 +119,9 @@ class Store:
 
     def append(self, *entries: Entry, usage: UsageRow | None = None) -> asyncio.Future[None]:
         """Puts the rows into this turn's transaction; the future ends when it is committed, or raises StorageFailed."""
-        self._batch.extend(map(_ledger_row, entries))
+        self._batch.ledger.extend(map(_ledger_row, entries))
         if usage is not None:
-            self._batch.append(_usage_row(usage))
+            self._batch.usage.append(_usage_row(usage))
         if self._waiting is None:
             loop = asyncio.get_running_loop()
             self._waiting = loop.create_future()
@@ -125,16 +132,16 @@ class Store:
         if self._committing is not None:  # a group is on its way to disk; the next one gathers meanwhile
             return
         batch, waiting = self._batch, self._waiting
-        self._batch, self._waiting = [], None
+        self._batch, self._waiting = _Batch([], []), None
         if waiting is None:
             return
         if self._writer is None:
-            self._finish(waiting, self._commit(batch), len(batch))
+            self._finish(waiting, self._commit(batch), len(batch.ledger))
             return
         loop = asyncio.get_running_loop()
         self._committing = waiting
         done = loop.run_in_executor(self._writer, self._commit, batch)
-        done.add_done_callback(lambda result: self._committed(waiting, result.result(), len(batch)))
+        done.add_done_callback(lambda result: self._committed(waiting, result.result(), len(batch.ledger)))
 
     def _committed(self, waiting: asyncio.Future[None], error: str | None, rows: int) -> None:
         self._committing = None
@@ -152,14 +159,15 @@ class Store:
             self._rows_since_checkpoint = 0
             self._checkpointer.submit(self._checkpoint)
 
-    def _commit(self, batch: Sequence[_Statement]) -> str | None:
+    def _commit(self, batch: _Batch) -> str | None:
         """None, or why nothing of the batch was written."""
         execute = self._connection.execute
         self.commits += 1
         try:
             execute("BEGIN IMMEDIATE")
-            for statement, values in batch:
-                execute(statement, values)
+            self._connection.executemany(_LEDGER, batch.ledger)
+            if batch.usage:
+                self._connection.executemany(_USAGE, batch.usage)
             execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:

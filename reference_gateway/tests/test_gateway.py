@@ -251,13 +251,21 @@ async def test_the_account_and_the_usage_of_one_key_are_its_own(tmp_path: Path) 
 async def test_parallel_calls_cannot_spend_more_than_there_is(tmp_path: Path) -> None:
     """billing-and-storage.md 4.3, invariant 6."""
 
+    refused = asyncio.Event()
+
     async def script(call: Upstream) -> None:
-        await asyncio.sleep(0.02)
+        await refused.wait()
         await call.answer(BODIES[Surface.CHAT])
 
     async with stage(tmp_path, script, balance_usd="0.005") as s:
         path, body, _ = request(Surface.CHAT, max_tokens=100)  # a hold of some 1,030 micro-USD
-        answers = await asyncio.gather(*(s.post(path, body) for _ in range(20)))
+        pending = [asyncio.create_task(s.post(path, body)) for _ in range(20)]
+        async with asyncio.timeout(10):
+            for done in asyncio.as_completed(pending):
+                await done
+                if sum(task.done() for task in pending) == 16:
+                    refused.set()
+        answers = [task.result() for task in pending]
         statuses = [answer.status for answer in answers]
         assert set(statuses) == {200, 402}
         assert statuses.count(200) == len(s.calls) == 4
@@ -284,3 +292,15 @@ async def test_an_alias_replaces_the_model_and_nothing_else(tmp_path: Path) -> N
             assert s.calls[0].body == b'{"tools":[{"model":"gpt-5-5"}],\n "model" :"gpt-5.5-2026", "n":1.0}'
             await s.post("/v1beta/models/gemini-3-1-pro:generateContent", b"{}")
             assert s.calls[1].target == "/v1beta/models/gemini-3.1-pro:generateContent"
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_a_body_that_is_too_large_is_refused_in_the_callers_envelope(surface: Surface, tmp_path: Path) -> None:
+    async with stage(tmp_path, max_body_bytes=1000) as s:
+        path, _, headers = request(surface)
+        answer = await s.post(path, b"x" * 1001, **headers)
+        assert answer.status == 413
+        assert words(surface, answer) == {Surface.MESSAGES: ("request_too_large",), Surface.GEMINI: ("INVALID_ARGUMENT",)}.get(
+            surface, ("invalid_request_error", "request_too_large")
+        )
+        assert answer.header("x-request-id")

@@ -2,6 +2,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
+from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from reference_gateway.ledger import Entry, IllegalTransition, InsufficientFunds, Kind, Ledger, State
@@ -103,3 +104,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger: Any = LedgerMachine.TestCase
+TestLedger.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
