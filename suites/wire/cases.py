@@ -5,7 +5,7 @@ from typing import Final
 from harness.case import Case, Framing, Pace, Play, Surface
 from suites.surfaces import TEXT
 
-_CUT_BYTES: Final = 11  # odd, so that writes end inside characters, field names and line ends
+_CUT_BYTES: Final = 97  # prime, so that writes end inside characters, field names and line ends
 
 
 def _cases(surface: Surface) -> tuple[Case, ...]:

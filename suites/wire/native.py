@@ -14,7 +14,7 @@ from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
 from suites.evidence import conclude, native_upstream, shown
 from suites.wire.compare import decoded, finding
 
-CLOSE_MS: Final = 2000  # the connection ends so soon after the vendor's did (defects: "EOF within 2 s")
+CLOSE_MS: Final = 2000  # a body ends so soon after its last byte (defects: "EOF within 2 s")
 HANG_UP_MS: Final = 2000  # the vendor hears so soon that the client has gone
 _NOT_NATIVE: Final = Inconclusive("no answer of an upstream in the client's own protocol")
 _FORMS: Final = {Surface.CHAT: "/chat/completions", Surface.RESPONSES: "/responses", Surface.MESSAGES: "/messages"}
@@ -72,7 +72,7 @@ CLOSES = Requirement(
     severity=Severity.SILENT_WRONG,
     basis=Basis.OBSERVED,
     clause=_contract("143", "The upstream stream is piped 1:1 on native routes."),
-    text="The answer ends within two seconds of the upstream's end.",
+    text="The connection is not kept open after the answer's last byte.",
     claims=("contract:143",),
     defects=("earendil-works/pi#5592", "caidaoli/ccLoad#81", "tombii/better-ccflare#307"),
 )
@@ -222,12 +222,12 @@ def check_closes(exchange: Exchange) -> Verdict:
     if pair is None:
         return _NOT_NATIVE
     client, _, upstream = pair
-    if upstream.end is not End.EOF or client.end is End.RESET:
-        return Inconclusive("the answer was broken off")
-    late_ms = client.end_ms - upstream.end_ms
-    if client.end is End.TIMEOUT or late_ms > CLOSE_MS:
-        return conclude([Finding(expected=f"the end within {CLOSE_MS} ms of the upstream's", got=f"still open after {late_ms} ms")], "")
-    return Passed(f"closed at {client.end_ms} ms, the upstream at {upstream.end_ms} ms")
+    if upstream.end is not End.EOF or not client.reads:
+        return Inconclusive("the upstream broke off, or sent nothing")
+    silent_ms = client.end_ms - client.reads[-1].at_ms
+    if client.end is End.TIMEOUT or silent_ms > CLOSE_MS:
+        return conclude([Finding(expected=f"the end within {CLOSE_MS} ms of the last byte", got=f"still open after {silent_ms} ms")], "")
+    return Passed(f"closed {silent_ms} ms after its last byte")
 
 
 def check_as_sent(exchange: Exchange) -> Verdict:
@@ -322,21 +322,24 @@ def check_one_call(exchange: Exchange) -> Verdict:
     return conclude(wrong, f"one call, answered {statuses[0]}")
 
 
-_ANSWERED: Final = Given(outcomes=frozenset({Outcome.SUCCESS, Outcome.UPSTREAM_ERROR}), sees_upstream=True)
-_SUCCEEDED: Final = Given(sees_upstream=True)
+_BOTH: Final = frozenset({Outcome.SUCCESS, Outcome.UPSTREAM_ERROR})
+_ANSWERED: Final = Given(outcomes=_BOTH, sees_upstream=True)
+# What does not depend on who reads it is judged where the raw client does: that keeps a run to thousands of verdicts.
+_RAW: Final = Given(outcomes=_BOTH, sees_upstream=True, sdk=False)
+_RAW_SUCCESS: Final = Given(sees_upstream=True, sdk=False)
 _LEFT: Final = Given(outcomes=frozenset({Outcome.ABORTED}), stream=True, sees_upstream=True)
 
 RULES: tuple[Rule, ...] = (
     Rule(BODY_BYTES, check_body_bytes, _ANSWERED),
     Rule(STATUS, check_status, _ANSWERED),
-    Rule(CONTENT_TYPE, check_content_type, _ANSWERED),
+    Rule(CONTENT_TYPE, check_content_type, _RAW),
     Rule(CONTENT_CODING, check_content_coding, Given(traits=frozenset({"gzip"}), sees_upstream=True)),
-    Rule(WHOLE_BODY, check_whole_body, _SUCCEEDED),
-    Rule(CLOSES, check_closes, _SUCCEEDED),
+    Rule(WHOLE_BODY, check_whole_body, _RAW_SUCCESS),
+    Rule(CLOSES, check_closes, _RAW_SUCCESS),
     Rule(AS_SENT, check_as_sent, Given(traits=frozenset({"lockstep"}), sees_upstream=True)),
     Rule(HANG_UP, check_hang_up, _LEFT),
     Rule(UNTIL_HANG_UP, check_until_hang_up, _LEFT),
     Rule(REQUEST_BYTES, check_request_bytes, _ANSWERED),
-    Rule(REQUEST_TARGET, check_request_target, _ANSWERED),
-    Rule(ONE_CALL, check_one_call, _ANSWERED),
+    Rule(REQUEST_TARGET, check_request_target, _RAW_SUCCESS),
+    Rule(ONE_CALL, check_one_call, _RAW),
 )
