@@ -50,9 +50,15 @@ class Live:
     """Evidence from a gateway, driven ahead."""
 
     def __init__(
-        self, settings: Settings, cases: Sequence[Case], *, in_front: Callable[[str, int], Coroutine[Any, Any, str]] | None = None
+        self,
+        settings: Settings,
+        cases: Sequence[Case],
+        *,
+        in_front: Callable[[str, int], Coroutine[Any, Any, str]] | None = None,
+        probe: bool = True,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.session = LiveSession(settings, in_front=in_front)
+        self.session = LiveSession(settings, in_front=in_front, probe=probe, tell=tell)
         self.session.open()
         if settings.recordings != "shipped":
             played = (case_for(recording) for recording in self.session.library if recording.surface in SERVED)
@@ -125,10 +131,16 @@ class Conformance:
             self._by_surface.setdefault(planned.case.surface, []).append(planned)
 
     @classmethod
-    def open(cls, settings: Settings, *, command: Sequence[str] = ()) -> "Conformance":
-        """Raises TargetError, UserFileError, RunFileError, RecordingError: each one sentence for the user."""
+    def open(
+        cls, settings: Settings, *, command: Sequence[str] = (), probe: bool = True, tell: Callable[[str], None] = lambda _: None
+    ) -> "Conformance":
+        """Raises what USER_ERRORS lists, each with one sentence for the user. Without `probe` nothing is asked of the upstream."""
         modules = suite_modules()
-        evidence: Evidence = Stored(read_run(settings.run)) if settings.run else Live(settings, cases_of(modules))
+        evidence: Evidence
+        if settings.run:
+            evidence = Stored(read_run(settings.run))
+        else:
+            evidence = Live(settings, cases_of(modules), probe=probe, tell=tell)
         try:
             return cls(settings, evidence, modules, command)
         except BaseException:

@@ -143,6 +143,7 @@ class Verdict(pytest.Item):
 
     def judged(self) -> "Judged":
         from harness.conformance import USER_ERRORS
+        from harness.judged import standing
 
         conformance = _conformance(self.config)
         try:
@@ -151,6 +152,7 @@ class Verdict(pytest.Item):
             _refuse(self.config, str(error))
         if _allure(self.config):
             conformance.attach(self.config, self.asked, judged)
+        self.user_properties.append(("verdict", standing(judged).value))
         return judged
 
     def runtest(self) -> None:
@@ -175,6 +177,102 @@ class Verdict(pytest.Item):
 
 def _allure(config: pytest.Config) -> bool:
     return bool(getattr(config.option, "allure_report_dir", None))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """One verdict without pytest's machinery for fixtures and captured output, which costs more than the judging.
+
+    Reporters get what they always get. Allure hooks into that machinery, so it has it; and so do runs with ordinary tests among the
+    verdicts, whose fixtures pytest unwinds from item to item.
+    """
+    if not isinstance(item, Verdict) or not item.config.stash.get(_ALONE, False) or _allure(item.config):
+        return None
+    hook = item.ihook
+    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    start, clock = time.time(), time.perf_counter()
+    judged = item.judged()
+    outcome, why = _outcome(item.asked, judged)
+    report = pytest.TestReport(
+        nodeid=item.nodeid,
+        location=item.location,
+        keywords=dict.fromkeys(item.keywords, 1),
+        outcome="skipped" if outcome == "xfailed" else outcome,
+        longrepr=(str(item.path), 1, f"Skipped: {why}") if outcome == "skipped" else why or None,
+        when="call",
+        duration=time.perf_counter() - clock,
+        start=start,
+        stop=time.time(),
+        user_properties=item.user_properties,
+    )
+    if outcome == "xfailed":
+        report.wasxfail = why
+    hook.pytest_runtest_logreport(report=report)
+    if item.config.option.xmlpath:  # JUnit closes a testcase at its teardown
+        hook.pytest_runtest_logreport(
+            report=pytest.TestReport(
+                nodeid=item.nodeid,
+                location=item.location,
+                keywords=report.keywords,
+                outcome="passed",
+                longrepr=None,
+                when="teardown",
+                user_properties=item.user_properties,
+            )
+        )
+    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def _outcome(asked: "Question", judged: "Judged") -> tuple[Literal["passed", "failed", "skipped", "xfailed"], str]:
+    """Pytest's word for a verdict, and the words that go with it."""
+    from harness.judged import Standing, standing
+
+    match standing(judged):
+        case Standing.PASSED:
+            return "passed", ""
+        case Standing.FAILED | Standing.ERRORED | Standing.UNEXPECTED_PASS:
+            return "failed", _told(asked, judged)
+        case Standing.EXPECTED | Standing.FLAKY:
+            return "xfailed", judged.expected.reason if judged.expected else ""
+        case Standing.INCONCLUSIVE | Standing.NOT_APPLICABLE:
+            return "skipped", str(getattr(judged.verdict, "reason", ""))
+        case _ as never:
+            assert_never(never)
+
+
+def _told(asked: "Question", judged: "Judged") -> str:
+    """What broke, in the words that a person needs: the requirement, each finding, and where the rule comes from."""
+    from harness.verdict import Errored, Failed, Passed
+
+    requirement = asked.rule.requirement
+    lines = [requirement.text]
+    match judged.verdict:
+        case Failed(findings=findings):
+            lines += [f"  {finding}" for finding in findings]
+        case Errored(reason=reason):
+            lines += [f"  wireproof's own fault: {reason}"]
+        case Passed(saw=saw):
+            lines += [f"  it passed ({saw}), but the expectations say that it fails: take the entry out"]
+        case _:
+            pass
+    lines.append(f"  {requirement.severity}; {requirement.clause.source}, {requirement.clause.section}: {requirement.clause.says}")
+    return "\n".join(lines)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Set going what was selected, in the order in which it will be asked for."""
+    conformance = session.config.stash.get(_CONFORMANCE, None)
+    if conformance is None or session.config.option.collectonly:
+        return
+    from harness.conformance import USER_ERRORS
+
+    asked = [item.asked for item in session.items if isinstance(item, Verdict)]
+    session.config.stash[_ALONE] = len(asked) == len(session.items)
+    try:
+        conformance.begin(asked)
+    except USER_ERRORS as error:
+        _refuse(session.config, str(error))
 
 
 @pytest.hookimpl(trylast=True)

@@ -179,7 +179,9 @@ class LiveSession:
     async def _open(self) -> None:
         bases = self.target.bases
         assert bases is not None  # the embedded gateway has told where it listens
-        self.models = self._chosen(self.target.models or await self._listed(bases, self.target.good_keys[0] if self.target.good_keys else None))
+        self.models = self._chosen(
+            self.target.models or await self._listed(bases, self.target.good_keys[0] if self.target.good_keys else None)
+        )
         await self._clients.__aenter__()
         self._entered = True
         self.runner = Runner(
