@@ -245,6 +245,7 @@ class Exchange:
     account: AccountReading | None = None
     recording: RecordingFacts | None = None
     promises: dict[str, Any] = field(default_factory=dict)  # what the target file says of itself, for checks that need it
+    lag_ms: int = 0  # how late our own event loop was at worst meanwhile: no time here is truer than that
     errored: str | None = None  # why we could not drive it: our fault, not the target's
 
     @cached_property

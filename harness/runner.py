@@ -7,6 +7,7 @@ import asyncio
 import copy
 import json
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -31,6 +32,8 @@ from harness.upstream.witness import UpstreamWitness
 WRONG_KEY: Final = "sk-byts-q7Zk2Vx9mT4nB8cR1wL6yH3jD5fG0sPa"  # of the right form, never issued
 _CALL_SECONDS: Final = 20.0  # no exchange of a suite takes longer unless the gateway hangs
 _VENDOR_SECONDS: Final = 2.0  # how long the upstream may go on with an exchange that the client has done with
+_BEAT_SECONDS: Final = 0.05
+_WORTH_A_NOTE_MS: Final = 20
 _SETTLE_BOUND_MS: Final = 2000  # billing-and-storage 4.3: poll until settled, with a bound
 
 
@@ -65,6 +68,35 @@ class Gate:
                     self._changed.notify_all()
 
 
+class Pulse:
+    """Notices when our own event loop is late: whoever judges times must know how far ours can be trusted."""
+
+    def __init__(self) -> None:
+        self._late: deque[tuple[float, int]] = deque(maxlen=4096)  # when, and by how many ms, where it was worth a note
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._beat())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(_BEAT_SECONDS)
+            late_ms = round((time.perf_counter() - before - _BEAT_SECONDS) * 1000)
+            if late_ms > _WORTH_A_NOTE_MS:
+                self._late.append((time.perf_counter(), late_ms))
+
+    def worst_ms(self, since: float) -> int:
+        """The longest that the loop stood still since then; time.perf_counter() seconds."""
+        return max((late_ms for at, late_ms in self._late if at >= since), default=0)
+
+
 class Runner:
     """One target, ready to be driven. `bases` may differ from the target's own when a proxy stands between."""
 
@@ -80,6 +112,7 @@ class Runner:
         self.outside: dict[str, str] = {}  # model -> a good key whose group lacks it
         self.calls_made = 0
         self._gate = Gate(concurrency)
+        self._pulse = Pulse()
         self._http = httpx2.AsyncClient(trust_env=False, timeout=10)
         # The first key serves all that watches no balance; the others are lanes, one account-watching exchange at a time on each.
         self._lanes: asyncio.Queue[str] = asyncio.Queue()
@@ -101,6 +134,7 @@ class Runner:
         return other
 
     async def close(self) -> None:
+        await self._pulse.stop()
         await self._http.aclose()
 
     async def drive(self, planned: Planned) -> Exchange:
@@ -158,6 +192,7 @@ class Runner:
         account = self._account(lane or (self.target.good_keys[0] if self.target.good_keys else None)) if case.account else None
         before = await account.read() if account else None
 
+        self._pulse.start()
         self.announce(marker)
         began = time.perf_counter()
         progress = ClientProgress()
@@ -192,6 +227,7 @@ class Runner:
             account=await self._after(account, before, case) if account and before else None,
             recording=facts(recording) if recording else None,
             promises=self.target.promises(),
+            lag_ms=self._pulse.worst_ms(began),
         )
         return masked(exchange, self._masker)
 
