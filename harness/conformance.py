@@ -137,10 +137,7 @@ class Conformance:
         """Raises what USER_ERRORS lists, each with one sentence for the user. Without `probe` nothing is asked of the upstream."""
         modules = suite_modules()
         evidence: Evidence
-        if settings.run:
-            evidence = Stored(read_run(settings.run))
-        else:
-            evidence = Live(settings, cases_of(modules), probe=probe, tell=tell)
+        evidence = Stored(read_run(settings.run)) if settings.run else Live(settings, cases_of(modules), probe=probe, tell=tell)
         try:
             return cls(settings, evidence, modules, command)
         except BaseException:

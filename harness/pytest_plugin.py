@@ -7,6 +7,7 @@ With `--run FILE` the exchanges come from a stored run, and nothing touches the 
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, assert_never
@@ -98,7 +99,8 @@ def _refuse(config: pytest.Config, sentence: str) -> NoReturn:
         if reporter.isatty:
             reporter.rewrite("", erase=True)
         config.pluginmanager.unregister(reporter)
-    with config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
         sys.stderr.write(f"wireproof: {sentence}\n")
         sys.stderr.flush()
     pytest.exit(sentence, returncode=_COULD_NOT_RUN)

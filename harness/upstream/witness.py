@@ -20,7 +20,7 @@ from harness.upstream.requests import Arrived
 from harness.wire.errors import Family
 
 _PLANS: Final = 256  # kept, so that one play for many models is planned once
-_MODEL_LISTS: Final = {
+MODEL_LISTS: Final = {
     Family.OPENAI: "models/openai-list",
     Family.ANTHROPIC: "models/anthropic-list",
     Family.GOOGLE: "models/gemini-list",
@@ -221,7 +221,7 @@ class UpstreamWitness:
         """None where the library has no such recording: one of another origin need not."""
         family = vendor_errors.family_called(arrived.target.partition("?")[0], arrived.headers)
         try:
-            return self._planned(Play(recording=_MODEL_LISTS[family]), gzip_offered(arrived.headers))
+            return self._planned(Play(recording=MODEL_LISTS[family]), gzip_offered(arrived.headers))
         except (LookupError, RecordingError):
             return None
 
