@@ -33,7 +33,11 @@ def first_difference(expected: str, got: str) -> tuple[str, str]:
         (place for place, (one, other) in enumerate(zip(expected, got, strict=False)) if one != other), min(len(expected), len(got))
     )
     start = max(0, same - 20)
-    return tuple(f"{shown(text[start : same + 40])} at character {start} of {len(text)}" for text in (expected, got))  # type: ignore[return-value]  # two in, two out
+
+    def around(text: str) -> str:
+        return f"{shown(text[start : same + 40])}, differing at character {same} of {len(text)}"
+
+    return around(expected), around(got)
 
 
 def text_findings(expected: str, got: str, *, pointer: str | None = None, side: Side = Side.CLIENT) -> list[Finding]:

@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from harness import schema
-from harness.case import Case, Outcome
-from harness.exchange import Exchange, Response, value
+from harness.case import Case, Outcome, Play, Route
+from harness.exchange import End, Exchange, Hop, Read, Request, Response, value
 from harness.mutation.apply import apply
 from harness.mutation.events import either, on_events
 from harness.mutation.mutant import Answer, Mutant, on_json
@@ -151,3 +151,33 @@ def _garbled(value: Any, depth: int = 0) -> Any:
             return str(value)
         case _:
             return value
+
+
+def made(surface: Surface, body: bytes, *, asked: dict[str, Any] | None = None, upstream: bytes | None = None) -> Exchange:
+    """An exchange put together by hand: a stream where the body looks like one. Without `upstream` the vendor sent the very same."""
+    stream = body.startswith((b"data:", b"event:", b":"))
+    case = Case(id="made/by-hand", surface=surface, play=Play(recording="made/by-hand"), stream=stream)
+    request = Request(method="POST", target="/v1", headers=(), body=json.dumps(asked).encode() if asked is not None else b"")
+
+    def hop(data: bytes) -> Hop:
+        kind = "text/event-stream" if stream else "application/json"
+        reads = (Read(at_ms=0, data=data),)
+        return Hop(request=request, response=Response(status=200, headers=(("content-type", kind),), reads=reads, end=End.EOF))
+
+    sent = body if upstream is None else upstream
+    return Exchange(
+        id="made/by-hand-m", case=case, model="m", route=Route.NATIVE, marker="", client=hop(body), upstream=(hop(sent),), promises={}
+    )
+
+
+def data_frames(*values: Any) -> bytes:
+    """Unnamed events, as chat has them; a text goes out as it stands."""
+    return b"".join(b"data: " + (value.encode() if isinstance(value, str) else json.dumps(value).encode()) + b"\n\n" for value in values)
+
+
+def named_frames(*values: dict[str, Any]) -> bytes:
+    """Events named by their type, as Responses has them, numbered in their order where they have no number."""
+    return b"".join(
+        f"event: {value['type']}\ndata: {json.dumps({'sequence_number': number, **value})}\n\n".encode()
+        for number, value in enumerate(values)
+    )

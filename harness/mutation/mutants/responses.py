@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from harness.case import Case
-from harness.mutation.events import Events, either, on_events, only_stream, only_whole
-from harness.mutation.mutant import Answer, Mutant, on_body, on_json
+from harness.mutation.events import Events, either, on_events, only_stream, only_whole, untouched
+from harness.mutation.mutant import Answer, Mutant, on_body, on_frames, on_json
 
 _BIG: Final = 9007199254740992  # 2**53: from here on a double has no room for every integer
 _TERMINAL: Final = ("response.completed", "response.incomplete", "response.failed")
@@ -97,6 +97,10 @@ def _add_done(events: Events) -> Events:
 
 def _drop_event_lines(body: bytes) -> bytes:
     return b"\n".join(line for line in body.split(b"\n") if not line.startswith(b"event: "))
+
+
+def _keep_alive_after_id(frames: list[bytes]) -> list[bytes]:
+    return [b"id: 0\n" + frames[0], *frames[1:2], b": keep-alive\n\n", *frames[2:]] if frames else frames
 
 
 def _created_again(events: Events) -> Events:
@@ -313,7 +317,7 @@ MUTANTS: tuple[Mutant, ...] = (
         id="responses-no-event-names",
         requirement="responses/stream/event-is-type",
         text="Drops the event: lines.",
-        answer=either(on_body(_drop_event_lines), lambda answer: answer),
+        answer=either(on_body(_drop_event_lines), untouched),
         defects=("initializ/forge#434",),
     ),
     Mutant(
@@ -605,10 +609,11 @@ MUTANTS: tuple[Mutant, ...] = (
         answer=only_whole(_body(_without_created_at)),
     ),
     Mutant(
-        id="responses-byte-order-mark",
+        id="responses-keep-alive-after-id",
         requirement="responses/sdk/yields-every-event",
-        text="Begins the stream with a byte-order mark.",
-        answer=on_body(lambda body: b"\xef\xbb\xbf" + body),
+        text="Numbers events by id lines and keeps the connection alive by comments: the SDK then reads an event without data.",
+        answer=either(on_frames(_keep_alive_after_id), untouched),
+        defects=("theopenco/llmgateway#2334",),
     ),
     Mutant(
         id="responses-items-unannounced",
