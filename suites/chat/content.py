@@ -101,7 +101,7 @@ FINISH_WORD = Requirement(
     clause=Clause(
         source="openai-chat",
         section="choices, finish_reason",
-        says="stop, length, content_filter, tool_calls, or function_call (deprecated)",
+        says="stop, length, tool_calls, content_filter, function_call",
     ),
     text="finish_reason is one of the protocol's words.",
     claims=("contract:76",),
@@ -135,11 +135,7 @@ FIELDS_KEPT = Requirement(
     id="chat/content/fields-kept",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract",
-        section="1.4 OpenAI Chat Completions",
-        says="Request fields accepted unchanged, and the rest of the shape; the response identical to OpenAI's",
-    ),
+    clause=_IDENTICAL,
     text="Every field that the vendor sent is there, and no other: null is not absent, and unknown fields pass.",
     claims=("contract:72",),
     defects=("microsoft/foundry-local#144",),
@@ -151,7 +147,8 @@ OBFUSCATION_KEPT = Requirement(
     clause=Clause(
         source="openai-chat-streaming",
         section="stream_options.include_obfuscation",
-        says="obfuscation adds random characters to normalize payload sizes as a mitigation to certain side-channel attacks",
+        says="Stream obfuscation adds random characters to an obfuscation field on streaming delta events to normalize payload sizes as a mitigation"
+        " to certain side-channel attacks",
     ),
     text="Each chunk's obfuscation arrives as it was sent: it hides the length of what the chunk says.",
 )

@@ -42,7 +42,7 @@ STATUS_EXPLAINED = Requirement(
     clause=Clause(
         source="openai-responses",
         section="incomplete_details, error",
-        says="Details about why the response is incomplete; an error object returned when the model fails",
+        says="Details about why the response is incomplete. An error object returned when the model fails to generate a Response.",
     ),
     text="A whole answer that is incomplete gives a reason, one that failed an error, and one that is completed neither.",
     claims=("contract:101",),
@@ -86,7 +86,7 @@ ANNOTATIONS_KEPT = Requirement(
     clause=Clause(
         source="openai-python",
         section="ResponseOutputText, annotations",
-        says="The annotations of the text output: citations with their place in the text.",
+        says="The annotations of the text output.",
     ),
     text="The citations of every text are the vendor's, with their places in it.",
     claims=("contract:90",),
@@ -109,7 +109,7 @@ SEALED_KEPT = Requirement(
     clause=Clause(
         source="openai-python",
         section="ResponseReasoningItem, encrypted_content",
-        says="The encrypted content of the reasoning item, populated with reasoning.encrypted_content in the include parameter.",
+        says="The encrypted content of the reasoning item.",
     ),
     text="Every encrypted_content is byte for byte the vendor's: the next turn has to send it back.",
     claims=("contract:103",),
@@ -150,7 +150,8 @@ OBFUSCATION_KEPT = Requirement(
     clause=Clause(
         source="openai-responses-streaming",
         section="stream_options.include_obfuscation",
-        says="obfuscation adds random characters to normalize payload sizes as a mitigation to certain side-channel attacks",
+        says="Stream obfuscation adds random characters to an obfuscation field on streaming delta events to normalize payload sizes as a mitigation"
+        " to certain side-channel attacks",
     ),
     text="Each delta's obfuscation arrives as it was sent: it hides the length of what the delta says.",
 )

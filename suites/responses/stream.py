@@ -79,7 +79,7 @@ OPENS_EMPTY = Requirement(
     id="responses/stream/opens-empty",
     severity=Severity.SILENT_WRONG,
     basis=Basis.OBSERVED,
-    clause=_seen_in_traffic("response.created carries the response in progress: output [], usage null"),
+    clause=_seen_in_traffic("response.created first; until the terminal event output is [] and usage null in every recorded stream"),
     text="Until the end the response has no output and no usage: its status is queued or in_progress.",
 )
 STATUS_FOLLOWS = Requirement(

@@ -46,7 +46,11 @@ ARGUMENTS_BY_SCHEMA = Requirement(
     id="responses/tools/arguments-by-schema",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="openai-python", section="FunctionTool, strict", says="Whether to enforce strict parameter validation."),
+    clause=Clause(
+        source="openai-python",
+        section="FunctionTool, strict",
+        says="Whether strict parameter validation is enforced for this function tool.",
+    ),
     text="The arguments of a call of a strict function follow that function's own schema.",
     defects=("vllm-project/vllm#54964", "RooCodeInc/Roo-Code#10210"),
 )

@@ -28,7 +28,8 @@ PARTS_WITHIN = Requirement(
     clause=Clause(
         source="openai-responses",
         section="usage",
-        says="token usage details including input tokens, output tokens, a breakdown of output tokens, and the total tokens used",
+        says="Represents token usage details including input tokens, output tokens, a breakdown of output tokens,"
+        " and the total tokens used.",
     ),
     text="Cached and written tokens are at most the input, reasoning tokens at most the output; both stand in the details.",
     claims=("contract:100",),
@@ -37,7 +38,7 @@ COUNTS = Requirement(
     id="responses/usage/counts",
     severity=Severity.COST,
     basis=Basis.OBSERVED,
-    clause=Clause(source="wireproof-corpus", section="OpenAI responses", says="total = input + output (922 of 922), none of them zero"),
+    clause=Clause(source="wireproof-corpus", section="OpenAI responses", says="total = input + output (922 of 922)"),
     text="A completed answer with a message has counted its input and its output: neither is zero.",
     defects=("QuantumNous/new-api#6771",),
 )
