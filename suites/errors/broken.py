@@ -11,7 +11,9 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.verdict import Finding, Inconclusive, Passed, Verdict
 from suites.errors.reading import error_event, family_of, said, success_end
 from suites.evidence import at, conclude, native_upstream, shown
+from suites.wire.compare import finding
 
+SILENT_MS: Final = 2000  # an answer ends so soon after its last byte
 _NOT_BROKEN: Final = Inconclusive("the client got no answer")
 
 
@@ -170,14 +172,15 @@ def check_kept_so_far(exchange: Exchange) -> Verdict:
     if found is None or not native_upstream(exchange) or len(exchange.upstream) != 1:
         return Inconclusive("no stream that broke on a native route")
     error, _ = found
-    # Chat's error frame may be followed by [DONE]; what the vendor itself said is before it.
-    got = [seen.raw.raw for seen in exchange.client_events if seen.frame < error.frame]
-    sent = [seen.raw.raw for seen in exchange.upstream_events]
-    for place, raw in enumerate(got):
-        if place >= len(sent) or raw != sent[place]:
-            expected = shown(sent[place].decode("utf-8", "replace")) if place < len(sent) else "the error event"
-            return conclude([Finding(expected=expected, got=shown(raw.decode("utf-8", "replace")), frame=place)], "")
-    return Passed(f"{len(got)} of the vendor's {len(sent)} events, then the error") if got else Inconclusive("the error came first")
+    upstream = exchange.upstream[-1].response
+    assert upstream is not None  # native_upstream
+    assert exchange.client.response is not None  # error_event
+    # A piece of an event may have gone out before the break: a blank line closes it, so that the error is an event of its own.
+    got, sent = exchange.client.response.text[: error.offset].rstrip(b"\r\n"), upstream.text
+    if not got:
+        return Inconclusive("the error came first")
+    wrong = finding(sent[: len(got)], got, streamed=True)
+    return conclude([wrong] if wrong else [], f"{len(got)} of the vendor's {len(sent)} bytes, then the error")
 
 
 def check_ends(exchange: Exchange) -> Verdict:
@@ -186,8 +189,10 @@ def check_ends(exchange: Exchange) -> Verdict:
     response = exchange.client.response
     if response is None:
         return conclude([Finding(expected="an answer", got=exchange.client.error or "nothing")], "")
-    wrong = [Finding(expected="the end of the answer", got=exchange.client.error or response.end)] if response.end is End.TIMEOUT else []
-    return conclude(wrong, f"ended ({response.end}) after {response.end_ms} ms")
+    silent_ms = response.end_ms - (response.reads[-1].at_ms if response.reads else response.at_ms)
+    if response.end is End.TIMEOUT or silent_ms > SILENT_MS:
+        return conclude([Finding(expected="the end of the answer", got=f"{silent_ms} ms of silence after its last byte")], "")
+    return Passed(f"ended ({response.end}) {silent_ms} ms after its last byte")
 
 
 def check_before_stream(exchange: Exchange) -> Verdict:

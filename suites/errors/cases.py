@@ -13,7 +13,6 @@ _STREAMED: Final = (
     Fault(kind=FaultKind.STALL_BEFORE),
     Fault(kind=FaultKind.STALL_IN, after_frames=3),
     Fault(kind=FaultKind.CUT_RST, after_bytes=1200),
-    Fault(kind=FaultKind.HTML),
     Fault(kind=FaultKind.ERROR_IN_OK, status=500),
     Fault(kind=FaultKind.ERROR_EVENT, status=500, after_frames=3),
     Fault(kind=FaultKind.NO_TERMINAL, after_frames=4),
@@ -134,8 +133,8 @@ def _cases(surface: Surface) -> tuple[Case, ...]:
         ),
         _driven(
             surface,
-            "cut",
-            Fault(kind=FaultKind.CUT_RST, after_bytes=1500),
+            "no-terminal",
+            Fault(kind=FaultKind.NO_TERMINAL, after_frames=3),
             OFFICIAL[surface],
             stream=True,
             outcome=Outcome.UPSTREAM_BROKEN,

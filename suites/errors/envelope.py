@@ -9,6 +9,7 @@ from harness.exchange import Exchange, Response, value
 from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement, Rule, Severity
 from harness.schema import findings as schema_findings
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
+from suites.blame import gateway_only
 from suites.errors.reading import SCHEMA, Said, family_of, refusal, said
 from suites.evidence import conclude, shown
 
@@ -336,7 +337,7 @@ _ON_TEXT: Final = Given(outcomes=_FAILING, sdk=False)
 
 RULES: tuple[Rule, ...] = (
     Rule(ENVELOPE, check_envelope, _ANY),
-    Rule(JSON_TYPE, check_json_type, _ON_TEXT),
+    Rule(JSON_TYPE, gateway_only(check_json_type), _ON_TEXT),
     Rule(TYPE_FITS, check_type_fits, Given(surfaces=frozenset({Surface.MESSAGES, Surface.GEMINI}), outcomes=_FAILING, sdk=False)),
     Rule(GOOGLE_CODE, check_google_code, Given(surfaces=frozenset({Surface.GEMINI}), outcomes=_FAILING, sdk=False)),
     Rule(

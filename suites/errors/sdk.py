@@ -68,18 +68,20 @@ def _sdk(expected: str, got: str) -> Finding:
 
 
 def check_class(exchange: Exchange) -> Verdict:
-    response = exchange.client.response
-    if response is None or response.status < 400 or exchange.sdk is None:
+    response, reading = exchange.client.response, exchange.sdk
+    upstream = exchange.upstream[-1].response if exchange.upstream else None
+    vendors = upstream.status if upstream is not None and upstream.status >= 400 else None
+    if response is None or reading is None or (response.ok and vendors is None and exchange.case.outcome is not Outcome.REFUSED):
         return _NO_ERROR
-    error = _raised(exchange)
-    if error is None:
-        return conclude([_sdk("an exception", shown(exchange.sdk.final))], "")
+    status = vendors or response.status
+    if reading.error is None:
+        return conclude([_sdk(f"an exception for {status}", shown(reading.final))], "")
     findings = []
-    if not error.official:
-        findings.append(_sdk("an exception of the SDK's own", f"{error.type}: {error.message}"[:200]))
-    if (wanted := _class(exchange.case.client, response.status)) and error.type != wanted:
-        findings.append(_sdk(f"{wanted} for {response.status}", error.type))
-    return conclude(findings, f"{error.type} for {response.status}")
+    if not reading.error.official:
+        findings.append(_sdk("an exception of the SDK's own", f"{reading.error.type}: {reading.error.message}"[:200]))
+    if (wanted := _class(exchange.case.client, status)) and reading.error.type != wanted:
+        findings.append(_sdk(f"{wanted} for {status}", reading.error.type))
+    return conclude(findings, f"{reading.error.type} for {status}")
 
 
 def _class(client: Client, status: int) -> str | None:
