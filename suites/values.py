@@ -56,7 +56,7 @@ def differences(expected: Any, got: Any, *, pointer: str = "", frame: int | None
 
 
 def keys_of(value: Any, pointer: str = "") -> Iterator[tuple[str, bool]]:
-    """The pointer of every field, and whether it holds null."""
+    """The pointer of every field and of every item of a list, and whether it holds null."""
     match value:
         case dict():
             for key, inner in value.items():
@@ -65,6 +65,7 @@ def keys_of(value: Any, pointer: str = "") -> Iterator[tuple[str, bool]]:
                 yield from keys_of(inner, at)
         case list():
             for place, inner in enumerate(value):
+                yield f"{pointer}/{place}", inner is None
                 yield from keys_of(inner, f"{pointer}/{place}")
 
 
