@@ -1,6 +1,8 @@
 """Structured output: whether what the answer says is JSON by the schema that the client itself sent."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jsonschema_rs
@@ -28,3 +30,19 @@ def obeys(said: str, wanted: dict[str, Any]) -> Verdict:
         for error in validator.iter_errors(value)
     ]
     return conclude(findings, f"{len(said)} characters of JSON that obey the client's schema")
+
+
+def all_obey(texts: Sequence[tuple[str, str]], wanted: dict[str, Any]) -> Verdict:
+    """Every text of an answer, each with its JSON pointer. None at all judges nothing."""
+    if not texts:
+        return Inconclusive("no text was finished")
+    findings = []
+    for pointer, said in texts:
+        match obeys(said, wanted):
+            case Inconclusive() as unread:
+                return unread
+            case Failed(findings=wrong):
+                findings += [replace(finding, pointer=f"{pointer}{finding.pointer or ''}") for finding in wrong]
+            case _:
+                pass
+    return conclude(findings, f"{len(texts)} texts are JSON as the client asked for")

@@ -1,12 +1,8 @@
 """What a chat answer says: text, refusal, reasoning, log probabilities and every other field, as the vendor sent them."""
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
-
-import jsonschema_rs
 
 from harness.case import Surface
 from harness.exchange import Exchange, Response, Seen
@@ -14,7 +10,9 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
 from suites.chat.reading import Choice, asked, chunks, client_choices, parts, upstream_choices
-from suites.evidence import at, conclude, first_difference, native_upstream, shown, shows, text_findings
+from suites.evidence import at, conclude, native_upstream, shown, shows, text_findings
+from suites.field_counts import same_fields, same_obfuscation
+from suites.structured import all_obey
 
 _IDENTICAL: Final = Clause(
     source="wireproof-contract",
@@ -147,7 +145,7 @@ OBFUSCATION_KEPT = Requirement(
     clause=Clause(
         source="openai-chat-streaming",
         section="stream_options.include_obfuscation",
-        says="Stream obfuscation adds random characters to an obfuscation field on streaming delta events to normalize payload sizes as a mitigation"
+        says="adds random characters to an obfuscation field on streaming delta events to normalize payload sizes as a mitigation"
         " to certain side-channel attacks",
     ),
     text="Each chunk's obfuscation arrives as it was sent: it hides the length of what the chunk says.",
@@ -219,14 +217,10 @@ def check_reasoning_first(exchange: Exchange) -> Verdict:
 
 
 def check_finish_word(exchange: Exchange) -> Verdict:
-    finished = [choice for choice in client_choices(exchange).values() if choice.finish is not None]
-    findings = [
-        Finding(pointer=f"{choice.pointer}/finish_reason", expected=" or ".join(sorted(_FINISH_WORDS)), got=shown(choice.finish))
-        for choice in finished
-        if choice.finish not in _FINISH_WORDS
+    finished = [
+        choice for choice in client_choices(exchange).values() if choice.finish == "stop" and not choice.refusal and not choice.calls
     ]
-    words = sorted({choice.finish for choice in finished if choice.finish})
-    return conclude(findings, f"{len(finished)} choices finished by {', '.join(words)}") if finished else Inconclusive("no choice finished")
+    return all_obey([(f"{choice.pointer}/message/content", choice.content or "") for choice in finished], schema)
 
 
 def check_choices_kept(exchange: Exchange) -> Verdict:
@@ -259,74 +253,29 @@ def check_structured(exchange: Exchange) -> Verdict:
     schema = _wanted_schema(asked(exchange) or {})
     if schema is None:
         return Inconclusive("the client asked for no JSON, or what it asked was not recorded")
-    try:
-        validator = jsonschema_rs.validator_for(schema)
-    except (ValueError, jsonschema_rs.ValidationError) as wrong:
-        return Inconclusive(f"the request's own schema is none: {wrong}"[:200])
-    findings = []
-    met = 0
-    for choice in client_choices(exchange).values():
-        if choice.finish != "stop" or choice.refusal or choice.calls:
-            continue
-        met += 1
-        try:
-            value = json.loads(choice.content or "")
-        except ValueError as wrong:
-            findings.append(Finding(pointer=choice.pointer, expected=f"JSON ({wrong})", got=shown(choice.content)))
-            continue
-        findings += [
-            Finding(pointer=choice.pointer, expected=f"by the request's schema: {error.message}"[:200], got=shown(value))
-            for error in validator.iter_errors(value)
-        ]
-    return conclude(findings, f"{met} choices are JSON as asked for") if met else Inconclusive("no choice finished with text")
+    finished = [
+        choice for choice in client_choices(exchange).values() if choice.finish == "stop" and not choice.refusal and not choice.calls
+    ]
+    return all_obey([(f"{choice.pointer}/message/content", choice.content or "") for choice in finished], schema)
 
 
 def check_fields_kept(exchange: Exchange) -> Verdict:
     if not native_upstream(exchange):
         return _OTHER_PROTOCOL
-    sent = _fields(exchange.upstream[-1].response, exchange.upstream_events)
-    got = _fields(exchange.client.response, exchange.client_events)
-    if not sent:
-        return Inconclusive("the vendor sent no chat answer")
-    findings = [
-        Finding(pointer=path, expected=f"{sent[path, kind]} times {kind}", got=f"{got[path, kind]} times {kind}")
-        for path, kind in {**sent, **got}
-        if sent[path, kind] != got[path, kind]
-    ]
-    return conclude(findings, f"{sum(got.values())} fields, as the vendor sent them")
+    sent, got = _values(exchange.upstream[-1].response, exchange.upstream_events), _values(exchange.client.response, exchange.client_events)
+    return same_fields(sent, got)
 
 
-def _fields(response: Response | None, events: tuple[Seen, ...]) -> Counter[tuple[str, str]]:
-    """How often each field stands in the answer, null apart from a value; places in arrays are not told apart."""
+def _values(response: Response | None, seen: tuple[Seen, ...]) -> list[Any]:
     if response is None:
-        return Counter()
-    values = [seen.data for seen in chunks(events)] if response.is_sse else [response.json]
-    return Counter(field for value in values for field in _paths(value, ""))
-
-
-def _paths(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield f"{pointer}/{key}", "null" if item is None else "a value"
-            yield from _paths(item, f"{pointer}/{key}")
-    elif isinstance(value, list):
-        for item in value:
-            yield from _paths(item, f"{pointer}/-")
+        return []
+    return [one.data for one in chunks(seen)] if response.is_sse else [response.json]
 
 
 def check_obfuscation_kept(exchange: Exchange) -> Verdict:
     if not native_upstream(exchange):
         return _OTHER_PROTOCOL
-    sent, got = (
-        [seen.data["obfuscation"] for seen in chunks(events) if "obfuscation" in seen.data]
-        for events in (exchange.upstream_events, exchange.client_events)
-    )
-    if not sent:
-        return Inconclusive("the vendor sent no obfuscation")
-    if sent == got:
-        return conclude([], f"{len(got)} chunks with the padding that they were sent with")
-    wanted, came = first_difference(json.dumps(sent), json.dumps(got))
-    return conclude([Finding(pointer="/obfuscation", expected=wanted, got=came)], "")
+    return same_obfuscation([one.data for one in chunks(exchange.upstream_events)], [one.data for one in chunks(exchange.client_events)])
 
 
 _CHAT: Final = frozenset({Surface.CHAT})

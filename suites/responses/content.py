@@ -1,12 +1,9 @@
 """What a Responses answer says: status, items, texts, reasoning, citations and every other field, as the vendor sent them."""
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
-
-import jsonschema_rs
 
 from harness.case import Surface
 from harness.exchange import Exchange, Response, Seen
@@ -14,7 +11,9 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
 from suites.evidence import conclude, first_difference, native_upstream, shown, shows
+from suites.field_counts import same_fields, same_obfuscation
 from suites.responses.reading import asked, client_answer, content_parts, events, items, objects, snapshots, text, upstream_answer
+from suites.structured import all_obey
 
 _BYTE_FOR_BYTE: Final = Clause(
     source="wireproof-contract",
@@ -150,7 +149,7 @@ OBFUSCATION_KEPT = Requirement(
     clause=Clause(
         source="openai-responses-streaming",
         section="stream_options.include_obfuscation",
-        says="Stream obfuscation adds random characters to an obfuscation field on streaming delta events to normalize payload sizes as a mitigation"
+        says="adds random characters to an obfuscation field on streaming delta events to normalize payload sizes as a mitigation"
         " to certain side-channel attacks",
     ),
     text="Each delta's obfuscation arrives as it was sent: it hides the length of what the delta says.",
@@ -283,25 +282,9 @@ def check_structured(exchange: Exchange) -> Verdict:
     schema = _wanted_schema(asked(exchange) or {})
     if schema is None:
         return Inconclusive("the client asked for no JSON, or what it asked was not recorded")
-    try:
-        validator = jsonschema_rs.validator_for(schema)
-    except (ValueError, jsonschema_rs.ValidationError) as wrong:
-        return Inconclusive(f"the request's own schema is none: {wrong}"[:200])
     answer = client_answer(exchange)
-    findings = []
-    met = 0
-    for pointer, said in _texts(answer) if answer and answer.get("status") == "completed" else ():
-        met += 1
-        try:
-            value = json.loads(text(said))
-        except ValueError as wrong:
-            findings.append(Finding(pointer=pointer, expected=f"JSON ({wrong})", got=shown(said)))
-            continue
-        findings += [
-            Finding(pointer=pointer, expected=f"by the request's schema: {error.message}"[:200], got=shown(value))
-            for error in validator.iter_errors(value)
-        ]
-    return conclude(findings, f"{met} texts are JSON as asked for") if met else Inconclusive("no text was completed")
+    finished = _texts(answer) if answer and answer.get("status") == "completed" else []
+    return all_obey([(pointer, text(said)) for pointer, said in finished], schema)
 
 
 def check_no_output_text(exchange: Exchange) -> Verdict:
@@ -316,49 +299,20 @@ def check_no_output_text(exchange: Exchange) -> Verdict:
 def check_fields_kept(exchange: Exchange) -> Verdict:
     if not native_upstream(exchange):
         return _OTHER_PROTOCOL
-    sent = _fields(exchange.upstream[-1].response, exchange.upstream_events)
-    got = _fields(exchange.client.response, exchange.client_events)
-    if not sent:
-        return Inconclusive("the vendor sent no answer")
-    findings = [
-        Finding(pointer=path, expected=f"{sent[path, form]} times {form}", got=f"{got[path, form]} times {form}")
-        for path, form in {**sent, **got}
-        if sent[path, form] != got[path, form]
-    ]
-    return conclude(findings, f"{sum(got.values())} fields, as the vendor sent them")
+    sent, got = _values(exchange.upstream[-1].response, exchange.upstream_events), _values(exchange.client.response, exchange.client_events)
+    return same_fields(sent, got)
 
 
-def _fields(response: Response | None, seen: tuple[Seen, ...]) -> Counter[tuple[str, str]]:
-    """How often each field stands in the answer, null apart from a value; places in arrays are not told apart."""
+def _values(response: Response | None, seen: tuple[Seen, ...]) -> list[Any]:
     if response is None:
-        return Counter()
-    values = [one.data for one in events(seen)] if response.is_sse else [response.json]
-    return Counter(found for value in values for found in _paths(value, ""))
-
-
-def _paths(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield f"{pointer}/{key}", "null" if item is None else "a value"
-            yield from _paths(item, f"{pointer}/{key}")
-    elif isinstance(value, list):
-        for item in value:
-            yield from _paths(item, f"{pointer}/-")
+        return []
+    return [one.data for one in events(seen)] if response.is_sse else [response.json]
 
 
 def check_obfuscation_kept(exchange: Exchange) -> Verdict:
     if not native_upstream(exchange):
         return _OTHER_PROTOCOL
-    sent, got = (
-        [one.data["obfuscation"] for one in events(seen) if "obfuscation" in one.data]
-        for seen in (exchange.upstream_events, exchange.client_events)
-    )
-    if not sent:
-        return Inconclusive("the vendor sent no obfuscation")
-    if sent == got:
-        return conclude([], f"{len(got)} events with the padding that they were sent with")
-    wanted, came = first_difference(json.dumps(sent), json.dumps(got))
-    return conclude([Finding(pointer="/obfuscation", expected=wanted, got=came)], "")
+    return same_obfuscation([one.data for one in events(exchange.upstream_events)], [one.data for one in events(exchange.client_events)])
 
 
 _RESPONSES: Final = frozenset({Surface.RESPONSES})
