@@ -217,10 +217,14 @@ def check_reasoning_first(exchange: Exchange) -> Verdict:
 
 
 def check_finish_word(exchange: Exchange) -> Verdict:
-    finished = [
-        choice for choice in client_choices(exchange).values() if choice.finish == "stop" and not choice.refusal and not choice.calls
+    finished = [choice for choice in client_choices(exchange).values() if choice.finish is not None]
+    findings = [
+        Finding(pointer=f"{choice.pointer}/finish_reason", expected=" or ".join(sorted(_FINISH_WORDS)), got=shown(choice.finish))
+        for choice in finished
+        if choice.finish not in _FINISH_WORDS
     ]
-    return all_obey([(f"{choice.pointer}/message/content", choice.content or "") for choice in finished], schema)
+    words = sorted({choice.finish for choice in finished if choice.finish})
+    return conclude(findings, f"{len(finished)} choices finished by {', '.join(words)}") if finished else Inconclusive("no choice finished")
 
 
 def check_choices_kept(exchange: Exchange) -> Verdict:
