@@ -314,7 +314,7 @@ RULES: tuple[Rule, ...] = (
     Rule(ARRAY_FORM, gateway_only(check_array_form), _given(also=shows("array"))),
     Rule(ENUM_WORDS, gateway_only(check_enum_words), _given()),
     Rule(IDENTITY_KEPT, check_identity_kept, _given()),
-    Rule(FINISH_KEPT, check_finish_kept, _given()),
+    Rule(FINISH_KEPT, check_finish_kept, _given(without=frozenset({"blocked"}))),
     Rule(FEEDBACK_KEPT, check_feedback_kept, _given(also=shows("blocked"))),
     Rule(RATINGS_KEPT, check_ratings_kept, _given(also=shows("refusal"))),
     Rule(FIELDS_KEPT, check_fields_kept, _given()),

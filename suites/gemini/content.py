@@ -214,10 +214,10 @@ _given: Final = partial(Given, surfaces=frozenset({Surface.GEMINI}))
 _CALLS: Final = _given(also=shows("tools"))
 
 RULES: tuple[Rule, ...] = (
-    Rule(TEXT_KEPT, check_text_kept, _given()),
+    Rule(TEXT_KEPT, check_text_kept, _given(also=shows("text"))),
     Rule(THOUGHTS_KEPT, check_thoughts_kept, _given(also=shows("thinking"))),
-    Rule(SIGNATURES_KEPT, check_signatures_kept, _given(also=shows("thinking", "tools"))),
-    Rule(ROLE_MODEL, gateway_only(check_role_model), _given()),
+    Rule(SIGNATURES_KEPT, check_signatures_kept, _given(also=shows("thinking", "parallel-tools"))),
+    Rule(ROLE_MODEL, gateway_only(check_role_model), _given(without=frozenset({"blocked", "refusal", "empty"}))),
     Rule(ARGS_OBJECT, gateway_only(check_args_object), _CALLS),
     Rule(ARGS_KEPT, check_args_kept, _CALLS),
     Rule(CALLS_KEPT, check_calls_kept, _CALLS),

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from harness import schema
-from harness.case import Outcome, Surface
+from harness.case import Case, Outcome, Surface
 from harness.exchange import Exchange, Response
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Verdict
@@ -232,11 +232,19 @@ def check_structured(exchange: Exchange) -> Verdict:
     return obeys(said, wanted)
 
 
+def _is_streamed(case: Case) -> bool:
+    return case.outcome is Outcome.SUCCESS or "error-event" in case.traits
+
+
 _given: Final = partial(Given, surfaces=frozenset({Surface.MESSAGES}))
 
 RULES: tuple[Rule, ...] = (
     Rule(MESSAGE_SHAPE, gateway_only(check_message_shape), _given(stream=False)),
-    Rule(EVENT_SHAPE, gateway_only(check_event_shape), _given(stream=True, outcomes=frozenset({Outcome.SUCCESS, Outcome.UPSTREAM_ERROR}))),
+    Rule(
+        EVENT_SHAPE,
+        gateway_only(check_event_shape),
+        _given(stream=True, outcomes=frozenset({Outcome.SUCCESS, Outcome.UPSTREAM_ERROR}), also=_is_streamed),
+    ),
     Rule(IDENTITY_KEPT, check_identity_kept, _given()),
     Rule(STOP_KEPT, check_stop_kept, _given()),
     Rule(STOP_SEQUENCE, gateway_only(check_stop_sequence), _given()),

@@ -206,9 +206,9 @@ def _rule(requirement: Requirement, check: Callable[[Exchange], Verdict], *trait
 
 
 RULES: tuple[Rule, ...] = (
-    _rule(TEXT_KEPT, check_text_kept),
+    _rule(TEXT_KEPT, check_text_kept, "text"),
     _rule(CITATIONS_KEPT, check_citations_kept, "web-search"),
-    _rule(ORDER_KEPT, check_order_kept),
+    Rule(ORDER_KEPT, check_order_kept, _given(without=frozenset({"empty"}))),
     _rule(THINKING_KEPT, check_thinking_kept, "thinking"),
     _rule(SIGNATURE_KEPT, check_signature_kept, "thinking"),
     _rule(SIGNATURE_LAST, gateway_only(check_signature_last), "thinking", stream=True),

@@ -10,7 +10,7 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Verdict
 from suites.blame import gateway_only
 from suites.evidence import at, conclude, native_upstream, shown, whole_stream
-from suites.messages.reading import CUT, NO_STREAM, NOT_COMPARABLE, messages_of, object_of, text, typed
+from suites.messages.reading import CUT, NO_STREAM, NOT_COMPARABLE, messages_of, object_of, shows, text, typed
 
 FITS: Final = {
     "text_delta": "text",
@@ -487,6 +487,7 @@ def check_error_kept(exchange: Exchange) -> Verdict:
 
 
 _stream: Final = partial(Given, surfaces=frozenset({Surface.MESSAGES}), stream=True)
+_BLOCKS: Final = _stream(without=frozenset({"empty"}))
 _error: Final = partial(_stream, outcomes=frozenset({Outcome.UPSTREAM_ERROR}), traits=frozenset({"error-event"}))
 
 
@@ -499,15 +500,15 @@ RULES: tuple[Rule, ...] = (
     _rule(MESSAGE_START_FIRST, check_message_start_first),
     _rule(MESSAGE_STOP_LAST, check_message_stop_last),
     _rule(ONE_MESSAGE_DELTA, check_one_message_delta),
-    _rule(DELTA_IN_OPEN_BLOCK, check_delta_in_open_block),
-    _rule(BLOCKS_IN_TURN, check_blocks_in_turn),
-    _rule(INDEXES_COUNT, check_indexes_count),
-    _rule(DELTA_FITS_BLOCK, check_delta_fits_block),
-    _rule(STARTS_EMPTY, check_starts_empty),
-    _rule(NO_EMPTY_TEXT, check_no_empty_text),
+    _rule(DELTA_IN_OPEN_BLOCK, check_delta_in_open_block, _BLOCKS),
+    _rule(BLOCKS_IN_TURN, check_blocks_in_turn, _BLOCKS),
+    _rule(INDEXES_COUNT, check_indexes_count, _BLOCKS),
+    _rule(DELTA_FITS_BLOCK, check_delta_fits_block, _BLOCKS),
+    _rule(STARTS_EMPTY, check_starts_empty, _BLOCKS),
+    _rule(NO_EMPTY_TEXT, check_no_empty_text, _stream(also=shows("text"))),
     _rule(STOP_REASON_LATE, check_stop_reason_late),
     _rule(ONLY_EVENTS, check_only_events),
-    Rule(PINGS_KEPT, check_pings_kept, _stream()),
+    Rule(PINGS_KEPT, check_pings_kept, _stream(without=frozenset({"unknown"}))),
     Rule(EVENTS_KEPT, check_events_kept, _stream()),
     Rule(ERROR_NAMED, gateway_only(check_error_named), _error()),
     Rule(ERROR_KEPT, check_error_kept, _error()),
