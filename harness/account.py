@@ -64,6 +64,14 @@ def _row(row: dict[str, Any]) -> UsageRow:
         input_tokens=row.get("input_tokens"),
         output_tokens=row.get("output_tokens"),
         cache_read_tokens=row.get("cache_read_tokens"),
-        cache_write_tokens=row.get("cache_write_tokens"),
+        cache_write_tokens=_written(row),
         estimated=bool(row.get("estimated", False)),
     )
+
+
+def _written(row: dict[str, Any]) -> int | None:
+    """Tokens written to the vendor's cache, listed as one count or by how long they are kept."""
+    if "cache_write_tokens" in row:
+        return row["cache_write_tokens"]  # type: ignore[no-any-return]  # JSON: the count, or null
+    by_ttl = [row[name] for name in ("cache_write_5m_tokens", "cache_write_1h_tokens") if name in row]
+    return sum(by_ttl) if by_ttl else None

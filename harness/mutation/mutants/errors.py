@@ -11,7 +11,7 @@ from harness.wire import sse
 
 _TERMINAL: Final = {
     "/chat/completions": b"data: [DONE]\n\n",
-    "/responses": b'event: response.completed\ndata: {"type":"response.completed","sequence_number":99,"response":{"status":"completed"}}\n\n',
+    "/responses": b'event: response.completed\ndata: {"type":"response.completed","response":{"status":"completed"}}\n\n',
     "/messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
 }
 _GEMINI_END: Final = (
@@ -49,7 +49,7 @@ def _another_type(error: dict[str, Any], answer: Answer) -> dict[str, Any]:
 
 def _is_error(frame: bytes) -> bool:
     data = sse.frames(frame)[0].data or ""
-    return any(mark in frame for mark in _ERROR_MARKS) and '"error":null' not in data or "response.failed" in data
+    return "response.failed" in data or (any(mark in frame for mark in _ERROR_MARKS) and '"error":null' not in data)
 
 
 def _without_error(frames: list[bytes]) -> list[bytes]:

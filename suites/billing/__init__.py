@@ -1,0 +1,1 @@
+"""What a call costs, read from the account before and after."""
