@@ -70,7 +70,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        sys.stdout = None  # type: ignore[assignment]  # Python's own flush at exit would complain again
+        sys.stdout = None  # Python flushes it at exit, and would complain again
         return 0
 
 

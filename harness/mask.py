@@ -4,7 +4,8 @@ A known secret becomes a token of the same length that names it, such as `[clien
 enough to be told from chance. What stands in a credential's header without being known is cut without a name.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from harness.exchange import Headers
@@ -13,6 +14,7 @@ CREDENTIAL_HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie", "openai-organization"}
 )
 CUT: Final = "[cut]"
+_HEX: Final = frozenset("0123456789abcdef")
 _PART: Final = 8  # characters of a secret that are no chance find
 
 
@@ -26,7 +28,8 @@ class Masker:
 
     def __init__(self, secrets: Mapping[str, Iterable[str]]) -> None:
         self._whole: list[tuple[bytes, bytes]] = []
-        self._parts: list[tuple[bytes, str]] = []
+        self._parts: dict[bytes, str] = {}  # every window of _PART bytes of a secret -> its name
+        alphabets: set[frozenset[str]] = set()
         for name, secret_values in secrets.items():
             for secret in sorted(set(secret_values), key=len, reverse=True):
                 if len(secret) < _PART:
@@ -34,16 +37,19 @@ class Masker:
                 self._whole.append((secret.encode(), token(name, len(secret)).encode()))
                 # The family's prefix (`sk-`, `sk-byts-`) is public: a part begins after it.
                 body = secret[secret.rfind("-") + 1 :]
-                self._parts += [(body[at : at + _PART].encode(), name) for at in range(len(body) - _PART + 1)]
+                for at in range(len(body) - _PART + 1):
+                    self._parts.setdefault(body[at : at + _PART].encode(), name)
+                alphabets.add(_HEX if _HEX.issuperset(body) else frozenset(body))
+        # Where a part may stand: one pass over a body for each alphabet in the place of one for each part.
+        self._places = [re.compile(_run_of(alphabet)) for alphabet in alphabets]
 
     def mask(self, data: bytes) -> bytes:
         """The same number of bytes, without the secrets."""
         for secret, cover in self._whole:
             if secret in data:
                 data = data.replace(secret, cover)
-        if any(part in data for part, _ in self._parts):
-            data = self._mask_parts(data)
-        return data
+        found = {at: name for at, name in self._found(data)}
+        return _covered(data, found) if found else data
 
     def text(self, text: str) -> str:
         return self.mask(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
@@ -59,21 +65,30 @@ class Masker:
         scheme, space, _ = value.partition(" ")
         return f"{scheme} {CUT}" if space else CUT
 
-    def _mask_parts(self, data: bytes) -> bytes:
-        """Cover each run of overlapping parts as one token."""
-        covered = bytearray(len(data))
-        names: dict[int, str] = {}
-        for part, name in self._parts:
-            at = data.find(part)
-            while at >= 0:
-                covered[at : at + len(part)] = b"\x01" * len(part)
-                names.setdefault(at, name)
-                at = data.find(part, at + 1)
-        masked = bytearray(data)
-        at = covered.find(1)
-        while at >= 0:
-            end = covered.find(0, at)
-            end = len(data) if end < 0 else end
-            masked[at:end] = token(f"{names.get(at, 'key')}-part", end - at).encode()
-            at = covered.find(1, end)
-        return bytes(masked)
+    def _found(self, data: bytes) -> Iterator[tuple[int, str]]:
+        """Where a part of a secret begins, and whose it is."""
+        for place in self._places:
+            for run in place.finditer(data):
+                for at in range(run.start(), run.end() - _PART + 1):
+                    if (name := self._parts.get(data[at : at + _PART])) is not None:
+                        yield at, name
+
+
+def _run_of(alphabet: frozenset[str]) -> bytes:
+    """A regex for a run of characters among which a part may be."""
+    return b"[%b]{%d,}" % (b"".join(re.escape(character.encode()) for character in sorted(alphabet)), _PART)
+
+
+def _covered(data: bytes, found: Mapping[int, str]) -> bytes:
+    """Each run of overlapping parts covered by one token."""
+    covered = bytearray(len(data))
+    for at in found:
+        covered[at : at + _PART] = b"\x01" * _PART
+    masked = bytearray(data)
+    at = covered.find(1)
+    while at >= 0:
+        end = covered.find(0, at)
+        end = len(data) if end < 0 else end
+        masked[at:end] = token(f"{found[at]}-part", end - at).encode()
+        at = covered.find(1, end)
+    return bytes(masked)

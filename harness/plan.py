@@ -68,7 +68,7 @@ def _fitting(case: Case, models: Sequence[Model]) -> Sequence[Model]:
     surface = Surface.MESSAGES if case.surface is Surface.COUNT_TOKENS else case.surface
     serving = [model for model in models if surface in model.surfaces]
     deepseek = [model for model in serving if "deepseek" in model.id]
-    if "vendor-deepseek" in case.traits:
+    if "vendor-deepseek" in case.traits and deepseek:
         serving = deepseek
     elif "played" in case.traits and len(deepseek) < len(serving):
         serving = [model for model in serving if model not in deepseek]

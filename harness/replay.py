@@ -36,9 +36,16 @@ def case_for(recording: Recording) -> Case:
         client=Client.RAW,
         method=recording.request.method,
         play=Play(recording=recording.id),
-        outcome=Outcome.SUCCESS if 200 <= recording.status < 300 else Outcome.UPSTREAM_ERROR,
+        outcome=_outcome(recording),
         traits=traits(recording),
     )
+
+
+def _outcome(recording: Recording) -> Outcome:
+    """A 2xx whose end was not the vendor's own is an answer that breaks off, whoever broke it off."""
+    if not 200 <= recording.status < 300:
+        return Outcome.UPSTREAM_ERROR
+    return Outcome.SUCCESS if recording.end is RecordedEnd.EOF else Outcome.UPSTREAM_BROKEN
 
 
 def traits(recording: Recording) -> frozenset[str]:
