@@ -16,30 +16,21 @@ def _seen_in_traffic(says: str) -> Clause:
     return Clause(source="wireproof-corpus", section="Gemini", says=says)
 
 
-_SDK: Final = "an event line, a comment, or data: without its space is an UnknownApiResponseError"
+_SDK: Final = "an event line, or data: without its space, is an UnknownApiResponseError"
 
 NO_EVENT_NAMES = Requirement(
     id="gemini/stream/no-event-names",
     severity=Severity.BREAKS_SDK,
     basis=Basis.OBSERVED,
-    clause=Clause(source="google-genai-python", section="streaming", says=_SDK),
+    clause=Clause(source="google-genai-python", section="_api_client.py, iterating over a response", says=_SDK),
     text="No event has an event line.",
 )
-PLAIN_DATA = Requirement(
-    id="gemini/stream/plain-data",
+SPACE_AFTER_COLON = Requirement(
+    id="gemini/stream/space-after-colon",
     severity=Severity.BREAKS_SDK,
     basis=Basis.OBSERVED,
-    clause=Clause(source="google-genai-python", section="streaming", says=_SDK),
-    text="Each event is one data line with one space behind the colon, and no comment stands between the events.",
-)
-ONLY_JSON = Requirement(
-    id="gemini/stream/only-json",
-    severity=Severity.BREAKS_SDK,
-    basis=Basis.OBSERVED,
-    clause=_seen_in_traffic("last chunk has finishReason; no `[DONE]`"),
-    text="Every data is a JSON object; no [DONE] follows.",
-    claims=("contract:138",),
-    defects=("BerriAI/litellm#29201",),
+    clause=Clause(source="google-genai-python", section="_api_client.py, iterating over a response", says=_SDK),
+    text="Each data line has its space behind the colon.",
 )
 LINE_ENDS_KEPT = Requirement(
     id="gemini/stream/line-ends-kept",
@@ -112,27 +103,12 @@ def check_no_event_names(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{len(events)} unnamed events") if events else NO_STREAM
 
 
-def check_plain_data(exchange: Exchange) -> Verdict:
-    events = _framed(exchange)
-    findings = []
-    for seen in events:
-        other = [line for line in seen.raw.lines if line.name not in ("data", "event")]
-        wrong = next((line for line in seen.raw.lines if line.name == "data" and line.separator != ": "), None)
-        if other:
-            findings.append(at(seen, expected="nothing but data", got=f"{other[0].name or 'a comment'}: {shown(other[0].value)}"))
-        elif wrong is not None:
-            findings.append(at(seen, expected="data, a colon and a space", got=f"data{wrong.separator}"))
-        elif sum(line.name == "data" for line in seen.raw.lines) > 1:
-            findings.append(at(seen, expected="one data line", got=f"{len(seen.raw.lines)} lines"))
-        elif seen.raw.bom:
-            findings.append(at(seen, expected="no byte-order mark", got="one"))
-    return conclude(findings, f"{len(events)} events of one data line") if events else NO_STREAM
-
-
-def check_only_json(exchange: Exchange) -> Verdict:
-    framed = [seen for seen in exchange.client_events if seen.raw.data is not None]
-    findings = [at(seen, expected="a JSON object", got=shown(seen.raw.data)) for seen in framed if not isinstance(seen.data, dict)]
-    return conclude(findings, f"{len(framed)} events of JSON") if framed else NO_STREAM
+def check_space_after_colon(exchange: Exchange) -> Verdict:
+    lines = [(seen, line) for seen in exchange.client_events for line in seen.raw.lines if line.name == "data"]
+    findings = [
+        at(seen, expected="data, a colon and a space", got=f"data{line.separator}") for seen, line in lines if line.separator != ": "
+    ]
+    return conclude(findings, f"{len(lines)} data lines, each with its space") if lines else NO_STREAM
 
 
 def check_line_ends_kept(exchange: Exchange) -> Verdict:
@@ -271,8 +247,7 @@ _error: Final = partial(_stream, outcomes=frozenset({Outcome.UPSTREAM_ERROR}), t
 
 RULES: tuple[Rule, ...] = (
     Rule(NO_EVENT_NAMES, gateway_only(check_no_event_names), _stream()),
-    Rule(PLAIN_DATA, gateway_only(check_plain_data), _stream()),
-    Rule(ONLY_JSON, gateway_only(check_only_json), _stream()),
+    Rule(SPACE_AFTER_COLON, gateway_only(check_space_after_colon), _stream()),
     Rule(LINE_ENDS_KEPT, check_line_ends_kept, _stream()),
     Rule(FINISH_LAST, gateway_only(check_finish_last), _stream()),
     Rule(ONE_IDENTITY, gateway_only(check_one_identity), _stream()),

@@ -23,7 +23,6 @@ SHAPE = Requirement(
         says="The total number of tokens across the provided list of messages, system prompt, and tools.",
     ),
     text="count_tokens is served and answers with a whole number of input_tokens.",
-    claims=("contract:130",),
     defects=("askalf/dario#474",),
 )
 KEPT = Requirement(

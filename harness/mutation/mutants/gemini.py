@@ -86,10 +86,6 @@ def _name_events(frames: list[bytes]) -> list[bytes]:
     return [b"event: message\r\n" + frame for frame in frames]
 
 
-def _keep_alive(frames: list[bytes]) -> list[bytes]:
-    return [*frames[:1], b": keep-alive\r\n\r\n", *frames[1:]]
-
-
 def _without_space(frames: list[bytes]) -> list[bytes]:
     return [frame.replace(b"data: ", b"data:", 1) for frame in frames]
 
@@ -274,12 +270,6 @@ def _prompt_without_cache(usage: Value) -> None:
     usage["totalTokenCount"] -= cached
 
 
-def _code_500(answer: Answer) -> Answer:
-    if answer.status < 400 or answer.status == 500:
-        return answer
-    return on_json(lambda body: {"error": {**body["error"], "code": 500, "status": "INTERNAL"}})(answer)
-
-
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         id="gemini-name-events",
@@ -288,23 +278,10 @@ MUTANTS: tuple[Mutant, ...] = (
         answer=either(on_frames(_name_events), _same),
     ),
     Mutant(
-        id="gemini-keep-alive-comments",
-        requirement="gemini/stream/plain-data",
-        text="Sends comments to keep the connection alive: Google's SDK raises.",
-        answer=either(on_frames(_keep_alive), _same),
-    ),
-    Mutant(
         id="gemini-data-without-space",
-        requirement="gemini/stream/plain-data",
+        requirement="gemini/stream/space-after-colon",
         text="Writes data: without the space behind the colon: Google's SDK raises.",
         answer=either(on_frames(_without_space), _same),
-    ),
-    Mutant(
-        id="gemini-append-done",
-        requirement="gemini/stream/only-json",
-        text="Appends data: [DONE] to a stream that has no such mark: Google's SDK raises.",
-        answer=either(on_body(lambda body: body + b"data: [DONE]\r\n\r\n"), _same),
-        defects=("BerriAI/litellm#29201",),
     ),
     Mutant(
         id="gemini-line-feeds-only",
@@ -512,11 +489,5 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Counts only the part of the prompt that did not come from the cache, and keeps the cached count.",
         answer=_usage(_prompt_without_cache),
         where=_showing("cache-read"),
-    ),
-    Mutant(
-        id="gemini-every-error-500",
-        requirement="gemini/errors/code-is-status",
-        text="Says 500 in the body of every error, whatever the status.",
-        answer=_code_500,
     ),
 )

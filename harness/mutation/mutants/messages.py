@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from harness.case import Case
 from harness.mutation.events import Events, either, on_events, only_stream, only_whole
-from harness.mutation.mutant import Answer, Mutant, on_body, on_frames, on_json
+from harness.mutation.mutant import Answer, Mutant, on_frames, on_json
 
 _BIG: Final = 9007199254740992  # 2**53: from here on a double has no room for every integer
 _KNOWN: Final = frozenset({"message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta"})
@@ -123,6 +123,10 @@ def _blocks(change: Callable[[Value], None]) -> Callable[[Answer], Answer]:
 
 def _drop_event_lines(frames: list[bytes]) -> list[bytes]:
     return [b"\n".join(line for line in frame.split(b"\n") if not line.startswith(b"event:")) for frame in frames]
+
+
+def _heartbeat(frames: list[bytes]) -> list[bytes]:
+    return [*frames[:1], b'event: heartbeat\ndata: {"heartbeat": true}\n\n', *frames[1:]]
 
 
 def _start_late(events: Events) -> Events:
@@ -402,16 +406,6 @@ def _output_without_thinking(usage: Value) -> None:
         usage["output_tokens"] = details["thinking_tokens"] - 1
 
 
-def _type_api_error(answer: Answer) -> Answer:
-    if answer.status < 400 or answer.status == 500:
-        return answer
-    return on_json(lambda body: {**body, "error": {**body["error"], "type": "api_error"}})(answer)
-
-
-def _limits_as_400(answer: Answer) -> Answer:
-    return replace(answer, status=400) if answer.status in (429, 529) else answer
-
-
 def _not_found(answer: Answer) -> Answer:
     body = b'{"type":"error","error":{"type":"not_found_error","message":"no such path"}}'
     return replace(answer, status=404, body=body)
@@ -490,11 +484,10 @@ MUTANTS: tuple[Mutant, ...] = (
         answer=_each_event("message_start", lambda event: event["message"].update(stop_reason="end_turn")),
     ),
     Mutant(
-        id="messages-append-done",
+        id="messages-untyped-heartbeat",
         requirement="messages/stream/only-events",
-        text="Appends data: [DONE] to a stream that has no such mark.",
-        answer=either(on_body(lambda body: body + b"data: [DONE]\n\n"), lambda answer: answer),
-        defects=("BerriAI/litellm#29201",),
+        text="Sends a heartbeat of its own that is no event of the protocol.",
+        answer=either(on_frames(_heartbeat), lambda answer: answer),
     ),
     Mutant(
         id="messages-drop-pings",
@@ -751,20 +744,6 @@ MUTANTS: tuple[Mutant, ...] = (
         requirement="messages/usage/thinking-within-output",
         text="Takes the thinking out of output_tokens and leaves it in the details.",
         answer=_usage(_output_without_thinking),
-    ),
-    Mutant(
-        id="messages-every-error-api-error",
-        requirement="messages/errors/type-fits-status",
-        text="Calls every error an api_error.",
-        answer=_type_api_error,
-    ),
-    Mutant(
-        id="messages-limits-as-400",
-        requirement="messages/errors/type-fits-status",
-        text="Answers a vendor's limits with status 400, which no SDK retries.",
-        answer=_limits_as_400,
-        where=lambda case: case.play is not None and any(status in case.play.recording for status in ("error-429", "error-529")),
-        defects=("BerriAI/litellm#37599",),
     ),
     Mutant(
         id="messages-no-count-tokens",

@@ -8,11 +8,11 @@ from harness.mutation.apply import apply
 from harness.mutation.mutant import Mutant
 from harness.mutation.mutants.gemini import MUTANTS
 from harness.requirement import Rule
-from suites.gemini import answer, content, errors, stream, usage
+from suites.gemini import answer, content, stream, usage
 from suites.gemini.cases import CASES
 from suites.tests import traffic
 
-MODULES = (answer, content, errors, stream, usage)
+MODULES = (answer, content, stream, usage)
 RULES: tuple[Rule, ...] = tuple(rule for module in MODULES for rule in module.RULES)
 
 

@@ -8,11 +8,11 @@ from harness.mutation.apply import apply
 from harness.mutation.mutant import Mutant
 from harness.mutation.mutants.messages import MUTANTS
 from harness.requirement import Rule
-from suites.messages import answer, content, count_tokens, errors, stream, tools, usage
+from suites.messages import answer, content, count_tokens, stream, tools, usage
 from suites.messages.cases import CASES
 from suites.tests import traffic
 
-MODULES = (answer, content, count_tokens, errors, stream, tools, usage)
+MODULES = (answer, content, count_tokens, stream, tools, usage)
 RULES: tuple[Rule, ...] = tuple(rule for module in MODULES for rule in module.RULES)
 
 
