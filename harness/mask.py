@@ -48,7 +48,7 @@ class Masker:
         for secret, cover in self._whole:
             if secret in data:
                 data = data.replace(secret, cover)
-        found = {at: name for at, name in self._found(data)}
+        found = dict(self._found(data))
         return _covered(data, found) if found else data
 
     def text(self, text: str) -> str:
