@@ -209,7 +209,7 @@ MUTANTS: tuple[Mutant, ...] = (
         requirement="errors/ends-after-the-break",
         text="Leaves the connection open after the error.",
         flow=Flow.NO_EOF,
-        where=_trait("fault-no-terminal", "fault-error-in-ok"),
+        where=_trait("fault-no-terminal"),
         defects=("tombii/better-ccflare#307",),
     ),
     Mutant(

@@ -1,0 +1,1 @@
+"""What travels beside the bodies: headers to the vendor, headers to the client."""
