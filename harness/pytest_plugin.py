@@ -61,6 +61,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{mark}: {meaning}")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`pytest suites` judges a gateway; the tests of the suites themselves run only where they are asked for."""
+    if collection_path != _SUITES / "tests":
+        return None
+    named = [Path(config.invocation_params.dir, word.partition("::")[0]).resolve() for word in config.args]
+    return None if any(place.is_relative_to(collection_path) for place in named) else True
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if file_path.suffix != ".py" or _SUITES not in file_path.parents or file_path.name.startswith("_"):
         return None
