@@ -82,7 +82,8 @@ def _prove(folder: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         for kind, tally in sorted(tallies.items()):
             print(  # noqa: T201  # the figures are what this test is for
-                f"\n{name}, {kind}: {tally.played} exchanges played, {tally.equal} byte for byte, {tally.refused} refused as no success, {tally.apart} model lists judged as they stand, "
+                f"\n{name}, {kind}: {tally.played} exchanges played, {tally.equal} byte for byte, {tally.refused} refused as no success, "
+                f"{tally.apart} model lists judged as they stand, "
                 f"{tally.verdicts} verdicts on {len(tally.passed)} requirements, {len(tally.alarms)} false alarms",
                 end="",
             )
