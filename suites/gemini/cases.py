@@ -68,7 +68,7 @@ _STREAMED: Final = {
 # On /v1beta, where the SDK went before its version 3; without the trait it goes to /v1.
 _OLDER: Final = {"parallel-tools": False, "thinking": True}
 _STATUSES: Final = {400: _SYNC, 401: _ASYNC, 403: _SYNC, 404: _ASYNC, 413: _RAW, 429: _SYNC, 500: _ASYNC, 503: _RAW}
-_STREAMED_STATUSES: Final = {400: _ASYNC, 429: _SYNC, 503: _RAW}
+_STREAMED_STATUSES: Final = {400: _ASYNC, 401: _RAW, 403: _SYNC, 404: _ASYNC, 413: _RAW, 429: _SYNC, 500: _ASYNC, 503: _RAW}
 
 
 def _recording(name: str, *, stream: bool) -> str:

@@ -86,7 +86,7 @@ _HELPED: Final = {
 # As the SDKs before version 2 sent it: x-api-key and anthropic-version 2023-06-01.
 _OLDER: Final = {"text": False, "thinking": True}
 _STATUSES: Final = {400: _SYNC, 401: _ASYNC, 403: _SYNC, 404: _ASYNC, 413: _RAW, 429: _SYNC, 500: _ASYNC, 503: _RAW, 529: _SYNC}
-_STREAMED_STATUSES: Final = {400: _ASYNC, 429: _SYNC, 529: _RAW}
+_STREAMED_STATUSES: Final = {400: _ASYNC, 401: _RAW, 403: _SYNC, 404: _ASYNC, 413: _RAW, 429: _SYNC, 500: _RAW, 503: _ASYNC, 529: _RAW}
 
 
 def _recording(name: str, *, stream: bool) -> str:
