@@ -1,0 +1,68 @@
+"""Gateways whose model list cannot be relied upon."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from harness.mutation.mutant import Answer, Mutant
+
+
+def _on_entries(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Callable[[Answer], Answer]:
+    """The change on the list's entries, in whichever dialect."""
+
+    def apply(answer: Answer) -> Answer:
+        if not answer.body.startswith(b"{"):
+            return answer
+        body = json.loads(answer.body)
+        key = "models" if "models" in body else "data"
+        if not isinstance(body.get(key), list):
+            return answer
+        return replace(answer, body=json.dumps({**body, key: change(body[key])}).encode())
+
+    return apply
+
+
+def _named(entry: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**entry, **({"name": f"models/{name}"} if "name" in entry else {"id": name})}
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        id="models-bare-names",
+        requirement="models/shape",
+        text="Lists bare names in the place of model objects.",
+        answer=_on_entries(lambda entries: [entry.get("id", entry.get("name")) for entry in entries]),  # type: ignore[misc]  # that is the fault
+    ),
+    Mutant(
+        id="models-pattern",
+        requirement="models/ids-unique",
+        text="Lists the pattern by which a key is allowed its models.",
+        answer=_on_entries(lambda entries: [*entries, _named(entries[0], "gpt-*")]),
+        defects=("langwatch/langwatch#5941",),
+    ),
+    Mutant(
+        id="models-empty",
+        requirement="models/lists-what-works",
+        text="Lists none of the models that the key can call.",
+        answer=_on_entries(lambda entries: []),
+    ),
+    Mutant(
+        id="models-of-all-groups",
+        requirement="models/only-own-group",
+        text="Lists every model to every key.",
+        answer=_on_entries(lambda entries: [*entries, *(_named(entries[0], name) for name in ("gpt-5-5", "gpt-5-4", "gemini-3-1-pro"))]),
+    ),
+    Mutant(
+        id="models-without-family",
+        requirement="models/contract-fields",
+        text="Leaves out what a model can do.",
+        answer=_on_entries(lambda entries: [{key: kept for key, kept in entry.items() if key != "capabilities"} for entry in entries]),
+    ),
+    Mutant(
+        id="models-unreadable",
+        requirement="models/sdk-reads",
+        text="Answers with a body that is no JSON object.",
+        answer=lambda answer: replace(answer, body=b"[" + answer.body + b"]"),
+    ),
+)

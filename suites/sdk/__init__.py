@@ -1,0 +1,1 @@
+"""What the official SDKs make of the answer, on every surface."""
