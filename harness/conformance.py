@@ -27,6 +27,7 @@ from harness.run_secrets import RunSecrets
 from harness.runfile import Run, RunFileError, RunHeader, RunWriter, TargetFacts, read_run
 from harness.session import LiveSession
 from harness.settings import Settings
+from harness.spending import tokens
 from harness.toml_file import UserFileError
 from harness.upstream.witness import ListenError
 from harness.verdict import NotApplicable
@@ -188,6 +189,7 @@ class Conformance:
             if exchange is not None and exchange.id not in self._written:
                 self._written.add(exchange.id)
                 self._writer.exchange(exchange)
+                self._writer.tokens += tokens(exchange)
             self._writer.verdict(requirement, judged)
         self.judged.append(judged)
         return judged
@@ -217,6 +219,7 @@ class Conformance:
         if self._writer is not None:
             if isinstance(self.evidence, Live):
                 self._writer.calls_made = self.evidence.session.runner.calls_made
+                self._writer.spent_micro_usd = self.evidence.session.spent_micro_usd()
             self.arithmetic = self._writer.close(complete=complete)
         else:
             self.arithmetic = tally(self.judged, selected=self._selected, driven=len(self.evidence.planned))

@@ -250,6 +250,11 @@ class Runner:
             return None
         return WireproofAccount(self._http, self.bases.root, key)
 
+    async def wallets(self) -> int:
+        """The balance of all good keys together, in micro-USD; 0 where the target shows none."""
+        accounts = [account for key in self.target.good_keys if (account := self._account(key)) is not None]
+        return sum([(await account.read()).available_micro_usd for account in accounts])
+
     async def _after(self, account: Account, before: Balance, case: Case) -> AccountReading:
         """The books once they have come to rest: at once where something must have moved and did, else when the target's own time is up."""
         moves = case.outcome is Outcome.SUCCESS

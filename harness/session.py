@@ -154,6 +154,7 @@ class LiveSession:
         self._in_front = in_front  # puts something before the upstream witness (its URL, the port wanted), and says where
         self._loop = Loop()
         self._gateway: EmbeddedGateway | None = None
+        self._wallets = 0  # micro-USD on all good keys together, when the run opened
         self._clients = ClientWitness()
         self._entered = False
 
@@ -208,6 +209,7 @@ class LiveSession:
             concurrency=self.settings.concurrency,
         )
         self.runner.outside = await self._outside(bases)
+        self._wallets = await self.runner.wallets()
         if self._wants_probe:
             self._tell("asking the gateway for its vendors")
             await self._probe()
@@ -301,6 +303,10 @@ class LiveSession:
             f"the gateway never called the upstream witness at {self.witness.url} ({'; '.join(answers) or 'no text model'}): "
             "configure its vendors' base URLs to that address"
         )
+
+    def spent_micro_usd(self) -> int:
+        """What left the wallets of all good keys since the run opened; 0 where the target shows no account."""
+        return max(0, self._wallets - self._loop.run(self.runner.wallets()))
 
     def preload(self, clients: Iterable[Client]) -> None:
         """Import the SDKs that will be needed; it takes seconds, so it is begun early."""
