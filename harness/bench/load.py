@@ -112,11 +112,12 @@ class Measurement:
         work = asyncio.ensure_future(waited_for)
         waiting: set[asyncio.Future[Any]] = {work, self.wrong}
         await asyncio.wait(waiting, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
-        if self.wrong.done():
-            work.cancel()
-            self.wrong.result()
         if not work.done():
             work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        if self.wrong.done():
+            self.wrong.result()
+        if work.cancelled():
             raise Wrong(f"no answer within {patience_s:.0f} s")
 
     def _clocks(self) -> tuple[float, float, float | None, float | None]:

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterator
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -18,13 +18,13 @@ _NONE = "-"
 
 def of_wire(measured: Wire, rounds: int, seconds: float) -> Group:
     """One table per scenario, then how to read them."""
-    tables = [_scenario(series, measured.nginx) for series in measured.series]
+    tables = [part for series in measured.series for part in _scenario(series, measured.nginx)]
     return Group(*tables, Text("\n".join(_notes(measured, rounds, seconds)), style="dim"))
 
 
-def _scenario(series: Series, nginx: bool) -> Table:
+def _scenario(series: Series, nginx: bool) -> tuple[RenderableType, ...]:
     name = series.scenario.name
-    table = Table(title=f"{name}: {series.scenario.text}", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, header_style="dim")
     columns: list[_Column]
     match name:
         case wire.PLAIN.name:
@@ -55,7 +55,7 @@ def _scenario(series: Series, nginx: bool) -> Table:
     for target in (GATEWAY, RELAY, NGINX):
         if target in series.rounds:
             table.add_row(target, *(cell(target) for _, cell in columns), style="bold" if target == GATEWAY else None)
-    return table
+    return _title(name, series.scenario.text), table, ""
 
 
 def _speed(series: Series, of: Of, heading: str, nginx: bool) -> list[_Column]:
@@ -103,7 +103,7 @@ def _notes(measured: Wire, rounds: int, seconds: float) -> Iterator[str]:
 
 
 def of_judging(rejudged: Rejudged) -> Group:
-    table = _two_columns("judging: a stored run judged again, on one core")
+    table = _plain_table()
     wall, judge, read = (statistics.median(values) for values in (rejudged.wall_s, rejudged.judge_s, rejudged.json_s))
     table.add_row("exchanges a minute, whole command", _amount(rejudged.exchanges / wall * 60))
     table.add_row("exchanges a minute, judging only", _amount(rejudged.exchanges / judge * 60))
@@ -114,11 +114,11 @@ def of_judging(rejudged: Rejudged) -> Group:
         f"{rejudged.exchanges:,} exchanges, {rejudged.verdicts:,} verdicts, {rejudged.size_bytes / 1e6:.1f} MB. "
         f"Median of {len(rejudged.wall_s)} rounds; json.loads takes {read:.3f} s for them, the command {wall:.1f} s."
     )
-    return Group(table, Text(said, style="dim"))
+    return Group(_title("judging", "a stored run judged again, on one core"), table, Text(said, style="dim"))
 
 
 def of_conformance(driven: Driven) -> Group:
-    table = _two_columns("conformance: a whole run with the embedded gateway")
+    table = _plain_table()
     for part, seconds in driven.parts_s.items():
         table.add_row(part, f"{seconds:.2f} s", f"{seconds / driven.wall_s:.0%}")
     table.add_row("whole command", f"{driven.wall_s:.2f} s", "100%", style="bold")
@@ -126,11 +126,15 @@ def of_conformance(driven: Driven) -> Group:
         f"{driven.exchanges:,} exchanges, {driven.verdicts:,} verdicts, exit code {driven.exit_code}. Shares are of the whole command. "
         "start: until all is collected and the gateway is up. drive: waiting for exchanges, which are driven while earlier ones are judged."
     )
-    return Group(table, Text(said, style="dim"))
+    return Group(_title("conformance", "a whole run with the embedded gateway"), table, Text(said, style="dim"))
 
 
-def _two_columns(title: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False)
+def _title(name: str, text: str) -> Text:
+    return Text.assemble((name, "bold"), f": {text}")
+
+
+def _plain_table() -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(justify="right")
     table.add_column(justify="right")

@@ -1,0 +1,74 @@
+"""`wireproof bench` as a whole, with the smallest durations: that it measures and prints; never how fast anything is."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from harness.bench import nginx, suites, wire
+from harness.bench.processes import BenchError
+from harness.bench.wire import GATEWAY, RELAY
+from harness.cli import main
+
+
+def test_the_wire_gives_finite_ratios(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "deep" / "bench.json"
+    assert main(["bench", "--only", "wire", "--rounds", "1", "--seconds", "0.04", "--json", str(file)]) == 0
+    printed = capfd.readouterr().out
+    assert all(scenario.text in printed for scenario in wire.SCENARIOS)
+    found = json.loads(file.read_text())["wire"]
+    for scenario in wire.SCENARIOS:
+        told = found["scenarios"][scenario.name]
+        assert {"direct", GATEWAY, RELAY} <= told["rounds"].keys()
+        ratios = [value for marks in told["gateway"].values() for name, value in marks.items() if not name.startswith(("added", "cpu"))]
+        assert all(value is not None and math.isfinite(value) and value > 0 for value in ratios)
+    assert found["scenarios"]["plain"]["gateway"]["per_relay"]["answers_per_s"] > 0
+    assert found["scenarios"]["bulk"]["gateway"]["per_relay"]["chunks_per_s"] > 0
+
+
+def test_without_nginx_it_says_so_and_divides_by_the_relay(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(nginx, "find", lambda: None)
+    assert main(["bench", "--only", "wire", "--rounds", "1", "--seconds", "0.02"]) == 0
+    printed = capfd.readouterr().out
+    assert "nginx is not installed" in printed
+    assert "/ nginx" not in printed
+    assert "/ relay" in printed
+
+
+def test_a_run_is_split_into_its_parts_and_judged_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bench.json"
+    words = ["bench", "--only", "conformance", "--only", "judging", "--select", "models/", "--rounds", "1", "--json", str(file)]
+    assert main(words) == 0
+    printed = capfd.readouterr().out
+    assert "exchanges a minute" in printed
+    assert "json.loads of the same lines" in printed
+    found = json.loads(file.read_text())
+    driven, rejudged = found["conformance"], found["judging"]
+    assert list(driven["parts_s"]) == ["start", "sdk import", "drive", "judge", "report"]
+    assert all(seconds >= 0 for seconds in driven["parts_s"].values())
+    assert 0 < sum(driven["parts_s"].values()) <= driven["wall_s"]
+    assert (rejudged["exchanges"], rejudged["verdicts"]) == (driven["exchanges"], driven["verdicts"])
+    assert rejudged["exchanges"] > 0
+    assert rejudged["json_s"][0] > 0
+
+
+def test_a_run_that_could_not_run_is_told_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="exit code 2: wireproof: --concurrency takes a whole number"):
+        suites.drive(tmp_path, ["--concurrency", "many"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--rounds", "0"], "--rounds takes"),
+        (["--seconds", "0"], "--seconds"),
+        (["--seconds", "nan"], "--seconds"),
+    ],
+)
+def test_what_cannot_run_is_one_sentence_and_exit_code_2(words: list[str], told: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", *words]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("wireproof: ")
+    assert told in said
+    assert said.count("\n") == 1
