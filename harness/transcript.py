@@ -114,7 +114,9 @@ class _Draft:
 
 
 def _chat(draft: _Draft, value: dict[str, Any]) -> None:
-    for choice in _objects(value.get("choices"))[:1]:
+    for choice in _objects(value.get("choices")):
+        if choice.get("index", 0) != 0:  # the first choice is the answer; the others are what it might have been
+            continue
         said = _object(choice.get("delta")) or _object(choice.get("message"))
         draft.text += _text(said.get("content"))
         draft.reasoning += _text(said.get("reasoning_content"))
@@ -241,7 +243,9 @@ def _gemini(draft: _Draft, value: dict[str, Any]) -> None:
             draft.signatures += filter(None, [_text(part.get("thoughtSignature"))])
             if call := _object(part.get("functionCall")):
                 made = draft.call(len(draft.calls))
-                made.id, made.name, made.arguments = _text(call.get("id")), _text(call.get("name")), _spelled(call.get("args"))
+                # Google's SDK leaves null members out.
+                arguments = {key: argument for key, argument in _object(call.get("args")).items() if argument is not None}
+                made.id, made.name, made.arguments = _text(call.get("id")), _text(call.get("name")), _spelled(arguments)
         draft.stop = _text(candidate.get("finishReason")) or draft.stop
     if usage := _object(value.get("usageMetadata")):
         cached = _count(usage.get("cachedContentTokenCount")) or 0

@@ -52,6 +52,7 @@ def _card(family: Family, model: Model) -> dict[str, Any]:
         case Family.GOOGLE:
             return {
                 "name": f"models/{model.id}",
+                "version": model.id,
                 "displayName": model.id,
                 "inputTokenLimit": model.context_window,
                 "outputTokenLimit": model.max_output_tokens,

@@ -87,7 +87,8 @@ class MutatingProxy:
                     await extra.response()
         async with self._call(sent) as vendor:
             head = await vendor.response()
-            if mutant is not None and (mutant.answer or mutant.books or flow is Flow.HOLD_BACK):
+            books = mutant is not None and mutant.books and ask.target.partition("?")[0] in (_BALANCE, _ROWS)
+            if mutant is not None and (mutant.answer or books or flow is Flow.HOLD_BACK):
                 await self._whole(client, vendor, ask, head, mutant)
             else:
                 await self._stream(client, vendor, ask, head, mutant)

@@ -236,8 +236,11 @@ def check_as_sent(exchange: Exchange) -> Verdict:
         return _NOT_NATIVE
     _, hop, upstream = pair
     held = [
-        Finding(expected="delivered before the next is sent", got="held back for two seconds", frame=read) for read in hop.lockstep_missed
+        Finding(expected="delivered before the next is sent", got=f"write {write} held back for two seconds", frame=write)
+        for write in hop.lockstep_missed
     ]
+    if not held and upstream.end is End.ABORTED:
+        held = [Finding(expected=f"write {len(upstream.reads)} delivered", got="held back until the gateway gave up on the vendor")]
     return conclude(held, f"{len(upstream.reads)} reads, each delivered before the next")
 
 
@@ -249,8 +252,10 @@ def check_hang_up(exchange: Exchange) -> Verdict:
         if hop.response is not None and hop.response.end is End.EOF and hop.response.end_ms <= client.end_ms:
             return Inconclusive("the upstream had sent everything before the client hung up")
         return conclude([Finding(side=Side.UPSTREAM, expected="the gateway hangs up on the vendor", got="it reads on")], "")
+    # A gateway that did not notice leaves too, once the vendor has been silent for as long as it promises to wait.
+    bound_ms = min(HANG_UP_MS, (exchange.promises.get("idle_ms") or 2 * HANG_UP_MS) // 2)
     late_ms = hop.closed_ms - client.end_ms
-    wrong = [Finding(side=Side.UPSTREAM, expected=f"within {HANG_UP_MS} ms", got=f"{late_ms} ms later")] if late_ms > HANG_UP_MS else []
+    wrong = [Finding(side=Side.UPSTREAM, expected=f"within {bound_ms} ms", got=f"{late_ms} ms later")] if late_ms > bound_ms else []
     return conclude(wrong, f"the client left at {client.end_ms} ms, the gateway at {hop.closed_ms} ms")
 
 
