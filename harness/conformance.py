@@ -1,22 +1,24 @@
 """One conformance run: what is judged, on which evidence, and what is written down. pytest is one front end of it."""
 
 import importlib.metadata
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from rich.console import Console
 
-from harness.case import Case, Client
+from harness.apart import ApartSession
+from harness.case import Case
 from harness.exchange import Exchange
 from harness.expectations import Expectations, read_expectations
 from harness.judged import Arithmetic, Judged, tally
 from harness.plan import Planned, cases_of, judge, plan, suite_modules, unserved
 from harness.recording.format import RecordingError
+from harness.recording.library import SHIPPED
 from harness.replay import SERVED, case_for
 from harness.report import allure
 from harness.report.cli import write_all
@@ -25,7 +27,6 @@ from harness.report.words import as_typed
 from harness.requirement import Rule
 from harness.run_secrets import RunSecrets
 from harness.runfile import Run, RunFileError, RunHeader, RunWriter, TargetFacts, read_run
-from harness.session import LiveSession
 from harness.settings import Settings
 from harness.spending import tokens
 from harness.toml_file import UserFileError
@@ -48,30 +49,28 @@ class Question:
 
 
 class Live:
-    """Evidence from a gateway, driven ahead."""
+    """Evidence from a gateway, driven ahead in a process of its own."""
 
     def __init__(
         self,
         settings: Settings,
         cases: Sequence[Case],
         *,
-        in_front: Callable[[str, int], Coroutine[Any, Any, str]] | None = None,
         probe: bool = True,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.session = LiveSession(settings, in_front=in_front, probe=probe, tell=tell)
+        # The official SDKs take seconds to import: meanwhile the gateway starts and pytest collects.
+        clients = sorted({case.client for case in cases}) if probe and settings.recordings == SHIPPED else []
+        self.session = ApartSession(settings, probe=probe, tell=tell, clients=clients)
         self.session.open()
-        if settings.recordings != "shipped":
+        if settings.recordings != SHIPPED:
             played = (case_for(recording) for recording in self.session.library if recording.surface in SERVED)
             cases = tuple(case for case in played if case.method == "POST")
         self.planned = tuple(planned for planned in plan(cases, self.session.models) if self.session.offers(planned))
         self._futures: dict[str, Future[Exchange]] = {}
 
     def begin(self, wanted: Iterable[Planned]) -> None:
-        chosen = tuple(wanted)
-        self.session.preload(Client(planned.case.client) for planned in chosen)
-        for planned in chosen:
-            self._futures[planned.id] = self.session.submit(planned)
+        self._futures = self.session.begin(wanted)
 
     def exchange(self, planned: Planned) -> Exchange:
         return self._futures[planned.id].result()
@@ -80,8 +79,6 @@ class Live:
         return self.session.target.declared(requirement)
 
     def close(self) -> None:
-        for future in self._futures.values():
-            future.cancel()
         self.session.close()
 
 
@@ -218,8 +215,7 @@ class Conformance:
         self._complete = complete
         if self._writer is not None:
             if isinstance(self.evidence, Live):
-                self._writer.calls_made = self.evidence.session.runner.calls_made
-                self._writer.spent_micro_usd = self.evidence.session.spent_micro_usd()
+                self._writer.calls_made, self._writer.spent_micro_usd = self.evidence.session.outcome()
             self.arithmetic = self._writer.close(complete=complete)
         else:
             self.arithmetic = tally(self.judged, selected=self._selected, driven=len(self.evidence.planned))

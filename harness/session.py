@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import httpx2
 
 from harness.case import Case, Client, Key, Outcome, Play, Surface
-from harness.client import ClientWitness, preload
+from harness.client import ClientWitness
 from harness.exchange import Exchange
 from harness.plan import Planned
 from harness.recording.library import Library
@@ -232,12 +232,16 @@ class LiveSession:
         return found
 
     def offers(self, planned: Planned) -> bool:
-        """Whether the target has the credential that the case wants."""
+        return self.has_key_for(planned, self.target, self.runner.outside)
+
+    @staticmethod
+    def has_key_for(planned: Planned, target: Target, outside: dict[str, str]) -> bool:
+        """Whether the target has the credential that the case wants; `outside` is Runner.outside."""
         match planned.case.key:
             case Key.OTHER_GROUP:
-                return planned.model in self.runner.outside
+                return planned.model in outside
             case Key.EMPTY_WALLET:
-                return Key.EMPTY_WALLET in self.target.other_keys
+                return Key.EMPTY_WALLET in target.other_keys
             case _:
                 return True
 
@@ -308,9 +312,9 @@ class LiveSession:
         """What left the wallets of all good keys since the run opened; 0 where the target shows no account."""
         return max(0, self._wallets - self._loop.run(self.runner.wallets()))
 
-    def preload(self, clients: Iterable[Client]) -> None:
-        """Import the SDKs that will be needed; it takes seconds, so it is begun early."""
-        preload(sorted(set(clients)))
+    def outcome(self) -> tuple[int, int]:
+        """Calls made, and micro-USD spent."""
+        return self.runner.calls_made, self.spent_micro_usd()
 
     def submit(self, planned: Planned) -> "Future[Exchange]":
         return self._loop.submit(self.runner.drive(planned))
