@@ -9,7 +9,6 @@ from harness.exchange import Exchange, Response, value
 from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement, Rule, Severity
 from harness.schema import findings as schema_findings
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
-from suites.blame import gateway_only
 from suites.errors.reading import SCHEMA, Said, family_of, refusal, said
 from suites.evidence import conclude, shown
 
@@ -68,7 +67,7 @@ JSON_TYPE = Requirement(
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
     clause=Clause(source="rfc-9110", section="8.3 Content-Type", says="indicates the media type of the associated representation"),
-    text="An error answer is labelled application/json, also where a stream was asked for.",
+    text="An error of the gateway's own is labelled application/json, also where a stream was asked for.",
     claims=("contract:200",),
 )
 TYPE_FITS = Requirement(
@@ -333,11 +332,13 @@ def _given(trait: str) -> Given:
 
 
 _ANY: Final = Given(surfaces=TEXT_SURFACES | {Surface.MODELS}, outcomes=_FAILING, sdk=False)
+# The gateway's own words; vendors label theirs oddly at times, and native/content-type judges what is handed on.
+_OWN: Final = Given(outcomes=frozenset({Outcome.UPSTREAM_BROKEN, Outcome.REFUSED}), sdk=False)
 _ON_TEXT: Final = Given(outcomes=_FAILING, sdk=False)
 
 RULES: tuple[Rule, ...] = (
     Rule(ENVELOPE, check_envelope, _ANY),
-    Rule(JSON_TYPE, gateway_only(check_json_type), _ON_TEXT),
+    Rule(JSON_TYPE, check_json_type, _OWN),
     Rule(TYPE_FITS, check_type_fits, Given(surfaces=frozenset({Surface.MESSAGES, Surface.GEMINI}), outcomes=_FAILING, sdk=False)),
     Rule(GOOGLE_CODE, check_google_code, Given(surfaces=frozenset({Surface.GEMINI}), outcomes=_FAILING, sdk=False)),
     Rule(
