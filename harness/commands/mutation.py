@@ -11,11 +11,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from harness.client import preload
-from harness.conformance import USER_ERRORS, Live
+from harness.conformance import USER_ERRORS
 from harness.mutation.matrix import Fate, Hunt, Row, all_mutants, picker, tally
 from harness.mutation.mutant import Mutant
 from harness.mutation.proxy import MutatingProxy
-from harness.plan import cases_of, rules_of, suite_modules
+from harness.plan import cases_of, plan, rules_of, suite_modules
+from harness.session import LiveSession
 from harness.settings import OPTIONS, Settings, add_options
 
 _STYLE: Final = {Fate.KILLED: "green", Fate.OTHER: "yellow", Fate.SURVIVED: "bold red", Fate.NOT_EXERCISED: "magenta"}
@@ -60,17 +61,19 @@ def _hunt(settings: Settings, mutants: tuple[Mutant, ...], console: Console) -> 
         await upstream[0].start(port)
         return upstream[0].url
 
-    live = Live(settings, cases_of(modules), in_front=in_front)
+    session = LiveSession(settings, in_front=in_front)
+    session.open()
     try:
-        preload({planned.case.client for planned in live.planned})
-        hunt = Hunt(live, rules_of(modules), upstream[0], marked)
+        planned = tuple(each for each in plan(cases_of(modules), session.models) if session.offers(each))
+        preload(sorted({each.case.client for each in planned}))
+        hunt = Hunt(session, planned, rules_of(modules), upstream[0], marked)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("mutants", total=len(mutants))
-            return live.session.run(hunt.run(mutants, lambda _: progress.advance(task)))
+            return session.run(hunt.run(mutants, lambda _: progress.advance(task)))
     finally:
         if upstream:
-            live.session.run(upstream[0].stop())
-        live.close()
+            session.run(upstream[0].stop())
+        session.close()
 
 
 def _print(console: Console, rows: tuple[Row, ...]) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from harness.conformance import Live
 from harness.exchange import Exchange
 from harness.mutation.mutant import Ask, Leg, Mutant
 from harness.mutation.proxy import MutatingProxy
@@ -19,6 +18,7 @@ from harness.plan import Planned, judge
 from harness.recording.marking import find_marker
 from harness.requirement import Rule
 from harness.runner import Runner
+from harness.session import LiveSession
 from harness.target import Bases
 from harness.verdict import Errored, Failed, Finding, Passed
 
@@ -58,8 +58,16 @@ def all_mutants() -> tuple[Mutant, ...]:
 class Hunt:
     """One mutation run against one target, whose upstream calls go through `upstream_proxy`."""
 
-    def __init__(self, live: Live, rules: Sequence[Rule], upstream_proxy: MutatingProxy, marked: dict[str, Mutant]) -> None:
-        self._live = live
+    def __init__(
+        self,
+        session: LiveSession,
+        planned: Sequence[Planned],
+        rules: Sequence[Rule],
+        upstream_proxy: MutatingProxy,
+        marked: dict[str, Mutant],
+    ) -> None:
+        self._session = session
+        self._planned = planned
         self._rules = rules
         self._by_id = {rule.requirement.id: rule for rule in rules}
         self._upstream_proxy = upstream_proxy
@@ -81,7 +89,7 @@ class Hunt:
         own = self._by_id.get(mutant.requirement)
         if own is None:
             return Row(mutant=mutant, fate=Fate.NOT_EXERCISED, driven=0, why=f"there is no requirement {mutant.requirement}")
-        fitting = [planned for planned in self._live.planned if _fits(mutant, own, planned)]
+        fitting = [planned for planned in self._planned if _fits(mutant, own, planned)]
         if not fitting:
             return Row(mutant=mutant, fate=Fate.NOT_EXERCISED, driven=0, why="no case fits it")
         proxy = MutatingProxy(self._root(), lambda _: mutant)
@@ -134,23 +142,22 @@ class Hunt:
         )
 
     def _runner(self, mutant: Mutant, proxy: MutatingProxy) -> Runner:
-        session = self._live.session
 
         def announce(marker: str) -> None:
             if mutant.leg is Leg.UPSTREAM:
                 self._marked[marker] = mutant
 
-        return session.runner.through(Bases.of(proxy.url) if mutant.leg is Leg.CLIENT else self._bases(), announce)
+        return self._session.runner.through(Bases.of(proxy.url) if mutant.leg is Leg.CLIENT else self._bases(), announce)
 
     async def _unharmed(self, planned: Planned) -> Exchange:
         """The same exchange without a mutant, driven once for all that need it."""
         if planned.id not in self._baseline:
-            self._baseline[planned.id] = asyncio.ensure_future(self._live.session.runner.drive(planned))
+            self._baseline[planned.id] = asyncio.ensure_future(self._session.runner.drive(planned))
         return await self._baseline[planned.id]
 
     def _bases(self) -> Bases:
-        assert self._live.session.target.bases is not None
-        return self._live.session.target.bases
+        assert self._session.target.bases is not None
+        return self._session.target.bases
 
     def _root(self) -> str:
         return self._bases().root

@@ -1,0 +1,229 @@
+"""The live session in a process of its own, so that judging never holds up the witnesses, and two cores are used.
+
+The parent writes commands to the child's standard input, the child answers on its standard output: pickled tuples, length first.
+Both ends are this module of the same installation; nothing else ever speaks to either.
+"""
+
+import contextlib
+import os
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import IO, Any, Final
+
+from harness.case import Client
+from harness.client import preload
+from harness.exchange import Exchange, Hop, Request
+from harness.plan import Planned
+from harness.recording.library import Library
+from harness.session import LiveSession
+from harness.settings import Settings
+from harness.target import Model, Target
+from harness.toml_file import UserFileError
+
+_LENGTH: Final = struct.Struct(">Q")
+_STOP_SECONDS: Final = 10
+
+
+class DriverGone(Exception):
+    """The driving process ended before it had answered; the message has its last words."""
+
+
+def _write(pipe: IO[bytes], lock: threading.Lock, *message: Any) -> None:
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    with lock:
+        pipe.write(_LENGTH.pack(len(data)) + data)
+        pipe.flush()
+
+
+def _read(pipe: IO[bytes]) -> tuple[Any, ...] | None:
+    """The next message; None where the other side has gone."""
+    head = pipe.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    length = _LENGTH.unpack(head)[0]
+    data = pipe.read(length)
+    return pickle.loads(data) if len(data) == length else None  # from our own child or parent
+
+
+class ApartSession:
+    """A LiveSession in another process, with the part of its interface that a run needs."""
+
+    target: Target
+    models: tuple[Model, ...]
+
+    def __init__(self, settings: Settings, *, probe: bool, tell: Callable[[str], None], clients: Iterable[Client]) -> None:
+        self.library = Library.open(settings.recordings)
+        self._tell = tell
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the session
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "harness.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said
+        )
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        self._to, self._from = self._child.stdin, self._child.stdout
+        self._lock = threading.Lock()
+        self._futures: dict[str, Future[Exchange]] = {}
+        self._outcome: Future[tuple[int, int]] = Future()
+        self._offered: frozenset[str] = frozenset()
+        self._listener: threading.Thread | None = None
+        self._closed = False
+        _write(self._to, self._lock, "open", settings, probe, tuple(clients))
+
+    def open(self) -> None:
+        """Wait until the target is ready. Raises what a user can mend, as LiveSession.open does."""
+        while (message := _read(self._from)) is not None:
+            match message:
+                case ("told", text):
+                    self._tell(text)
+                case ("failed", sentence):
+                    self.close()
+                    raise UserFileError(sentence)
+                case ("opened", target, models, outside):
+                    self.target, self.models, self._outside = target, models, outside
+                    self._listener = threading.Thread(target=self._listen, name="wireproof-listener", daemon=True)
+                    self._listener.start()
+                    return
+        raise DriverGone(self._last_words())
+
+    def offers(self, planned: Planned) -> bool:
+        return LiveSession.has_key_for(planned, self.target, self._outside)
+
+    def begin(self, chosen: Iterable[Planned]) -> dict[str, Future[Exchange]]:
+        """Set the exchanges going, in this order; each has its future."""
+        planned = tuple(chosen)
+        self._futures = {each.id: Future() for each in planned}
+        self._planned = {each.id: each for each in planned}
+        _write(self._to, self._lock, "begin", planned)
+        return self._futures
+
+    def outcome(self) -> tuple[int, int]:
+        """Calls made, and micro-USD spent."""
+        with contextlib.suppress(OSError):
+            _write(self._to, self._lock, "outcome")
+            return self._outcome.result(timeout=_STOP_SECONDS)
+        return 0, 0
+
+    def _listen(self) -> None:
+        while (message := _read(self._from)) is not None:
+            match message:
+                case ("exchange", planned_id, exchange):
+                    self._futures[planned_id].set_result(exchange)
+                case ("outcome", calls, spent):
+                    self._outcome.set_result((calls, spent))
+        if not self._closed:
+            why = self._last_words()
+            for planned_id, future in self._futures.items():
+                if not future.done():
+                    future.set_result(_undriven(self._planned[planned_id], why))
+        if not self._outcome.done():
+            self._outcome.set_result((0, 0))
+
+    def _last_words(self) -> str:
+        self._child.wait()
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        return f"the driving process ended with {self._child.returncode}: {lines[-1] if lines else 'it said nothing'}"
+
+    def close(self) -> None:
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._to.close()  # the child's sign to stop
+        try:
+            self._child.wait(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        if self._listener is not None:
+            self._listener.join(timeout=_STOP_SECONDS)
+        self._from.close()
+        self._said.close()
+
+
+def _undriven(planned: Planned, why: str) -> Exchange:
+    nothing = Request(method=planned.case.method, target=planned.case.path or "", headers=(), body=b"")
+    return Exchange(
+        id=planned.id,
+        case=planned.case,
+        model=planned.model,
+        route=planned.route,
+        marker="",
+        client=Hop(request=nothing, response=None),
+        errored=why,
+    )
+
+
+class _Child:
+    """The other end: owns the live session, and answers until its standard input closes."""
+
+    def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
+        self._commands = commands
+        self._answers = answers
+        self._lock = threading.Lock()
+        self._session: LiveSession | None = None
+
+    def serve(self) -> None:
+        try:
+            while (message := _read(self._commands)) is not None:
+                match message:
+                    case ("open", settings, probe, clients):
+                        if not self._open(settings, probe, clients):
+                            return
+                    case ("begin", chosen):
+                        self._begin(chosen)
+                    case ("outcome",) if self._session is not None:
+                        self._answer("outcome", *self._session.outcome())
+        finally:
+            if self._session is not None:
+                self._session.close()
+
+    def _answer(self, *message: Any) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the parent has gone: so shall we
+            _write(self._answers, self._lock, *message)
+
+    def _open(self, settings: Settings, probe: bool, clients: tuple[Client, ...]) -> bool:
+        from harness.conformance import USER_ERRORS
+
+        try:
+            self._session = LiveSession(settings, probe=probe, tell=lambda text: self._answer("told", text))
+            self._importing = threading.Thread(target=preload, args=(clients,), daemon=True)  # while the gateway starts
+            self._importing.start()
+            self._session.open()
+        except USER_ERRORS as error:
+            self._session = None  # it has closed itself
+            self._answer("failed", str(error))
+            return False
+        self._answer("opened", self._session.target, self._session.models, self._session.runner.outside)
+        return True
+
+    def _begin(self, chosen: tuple[Planned, ...]) -> None:
+        assert self._session is not None
+        self._importing.join()
+        preload(sorted({planned.case.client for planned in chosen}))
+        for planned in chosen:
+            self._session.submit(planned).add_done_callback(self._deliver(planned))
+
+    def _deliver(self, planned: Planned) -> Callable[["Future[Exchange]"], None]:
+        def done(future: "Future[Exchange]") -> None:
+            if not future.cancelled():
+                self._answer("exchange", planned.id, future.result())
+
+        return done
+
+
+def main() -> None:
+    """The child's life. Ctrl-C is the parent's to hear; what anything prints goes where errors go."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    commands, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    _Child(commands, answers).serve()
+
+
+if __name__ == "__main__":
+    main()
