@@ -1,17 +1,19 @@
 import pytest
 
 from harness.case import Surface
+from harness.recording.library import SHIPPED, Library
+from harness.replay import without_gateway
 from harness.transcript import ToolCall, canonical, of_upstream, of_values
-from suites.surfaces import TEXT
-from suites.tests import traffic
+
+TEXT = (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI)
 
 
 @pytest.mark.parametrize("surface", TEXT)
 def test_a_stream_says_what_the_whole_answer_says(surface: Surface) -> None:
     """The shipped recordings tell each scenario both ways."""
-    library = traffic.Library.open("shipped")
+    library = Library.open(SHIPPED)
     for name in ("text", "tools", "parallel-tools", "thinking", "refusal", "length"):
-        whole, streamed = (of_upstream(traffic.without_gateway(library.load(f"{surface}/{name}{dot}"))) for dot in ("", ".stream"))
+        whole, streamed = (of_upstream(without_gateway(library.load(f"{surface}/{name}{dot}"))) for dot in ("", ".stream"))
         assert whole is not None
         assert streamed is not None
         assert (streamed.text, streamed.reasoning, streamed.refusal, streamed.stop) == (

@@ -143,16 +143,16 @@ def check_fields(exchange: Exchange) -> Verdict:
 
 
 def check_sdk_reads(exchange: Exchange) -> Verdict:
-    ids, reading = _listed(exchange), exchange.sdk
-    if ids is None or reading is None:
+    response, reading = exchange.client.response, exchange.sdk
+    if response is None or not response.ok or reading is None:
         return _NO_LIST
     if reading.error is not None:
         return conclude([Finding(side=Side.SDK, expected="no exception", got=f"{reading.error.type}: {reading.error.message}"[:200])], "")
-    family = _family(exchange)
-    read = _ids(family, reading.final)
-    if read is None:
-        read = _ids("openai", reading.final) or _ids("gemini", reading.final)
-    return conclude([] if read == ids else [Finding(side=Side.SDK, expected=shown(ids), got=shown(read))], f"{len(ids)} ids")
+    read = _ids("openai", reading.final) or _ids("gemini", reading.final)
+    if not read:
+        return conclude([Finding(side=Side.SDK, expected="a list of models", got=shown(reading.final))], "")
+    ids = _listed(exchange)
+    return conclude([] if read == ids else [Finding(side=Side.SDK, expected=shown(ids), got=shown(read))], f"{len(read)} ids")
 
 
 def _given(trait: str, *, sdk: bool | None = None) -> Given:
