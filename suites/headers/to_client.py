@@ -226,6 +226,12 @@ _ANY: Final = frozenset({Outcome.SUCCESS, Outcome.UPSTREAM_ERROR, Outcome.UPSTRE
 _RAW: Final = Given(
     outcomes=frozenset({Outcome.SUCCESS}), sdk=False, sees_upstream=True, also=lambda case: bool({"ingress", "gzip"} & case.traits)
 )
+_TELLS: Final = Given(
+    outcomes=frozenset({Outcome.SUCCESS, Outcome.UPSTREAM_ERROR}),
+    sdk=False,
+    sees_upstream=True,
+    also=lambda case: bool({"ingress", "gzip", "lockstep", "key-place", "retry-after"} & case.traits),
+)
 _STANDING: Final = Given(
     outcomes=frozenset({Outcome.SUCCESS, Outcome.UPSTREAM_ERROR, Outcome.UPSTREAM_BROKEN}),
     sdk=False,
@@ -241,13 +247,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(QUOTA, check_quota, _STANDING),
     Rule(WINDOWS, check_windows, _STANDING),
-    Rule(
-        NO_VENDOR_LIMITS,
-        check_no_vendor_limits,
-        Given(outcomes=frozenset({Outcome.SUCCESS, Outcome.UPSTREAM_ERROR}), sdk=False, sees_upstream=True),
-    ),
-    Rule(NO_VENDOR_ACCOUNT, check_no_vendor_account, Given(sdk=False, sees_upstream=True)),
+    Rule(NO_VENDOR_LIMITS, check_no_vendor_limits, _TELLS),
+    Rule(NO_VENDOR_ACCOUNT, check_no_vendor_account, _TELLS),
     Rule(NO_CONNECTION, check_no_connection, _RAW),
     Rule(ONCE, check_once, Given(outcomes=_ANY, sdk=False, also=lambda case: bool({"ingress", "gzip", "error"} & case.traits))),
-    Rule(RETRY_KEPT, check_retry_kept, Given(outcomes=frozenset({Outcome.UPSTREAM_ERROR}), sees_upstream=True)),
+    Rule(
+        RETRY_KEPT,
+        check_retry_kept,
+        Given(outcomes=frozenset({Outcome.UPSTREAM_ERROR}), traits=frozenset({"retry-after"}), sees_upstream=True),
+    ),
 )

@@ -336,7 +336,7 @@ _LEFT: Final = Given(outcomes=frozenset({Outcome.ABORTED}), stream=True, sees_up
 
 RULES: tuple[Rule, ...] = (
     Rule(BODY_BYTES, check_body_bytes, _ANSWERED),
-    Rule(STATUS, check_status, _ANSWERED),
+    Rule(STATUS, check_status, _RAW),
     Rule(CONTENT_TYPE, check_content_type, _RAW),
     Rule(CONTENT_CODING, check_content_coding, Given(traits=frozenset({"gzip"}), sees_upstream=True)),
     Rule(WHOLE_BODY, check_whole_body, _RAW_SUCCESS),
