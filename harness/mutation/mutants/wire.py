@@ -65,7 +65,7 @@ def _run_together(frames: list[bytes]) -> list[bytes]:
     return [frames[0].rstrip(b"\r\n") + b"\n" + frames[1], *frames[2:]] if len(frames) > 1 else frames
 
 
-def _without_space(frames: list[bytes]) -> list[bytes]:
+def _without_one(frames: list[bytes]) -> list[bytes]:
     return frames[:-2] + frames[-1:] if len(frames) > 2 else frames
 
 
@@ -235,10 +235,10 @@ MUTANTS: tuple[Mutant, ...] = (
         answer=_on_stream(_first(lambda frame: frame + b": keep-alive\n\n")),
     ),
     Mutant(
-        id="sse-drops-unclosed-event",
+        id="sse-drops-an-event",
         requirement="sse/same-events",
         text="Drops the last event but one.",
-        answer=_on_stream(on_frames(_without_space)),
+        answer=_on_stream(on_frames(_without_one)),
         defects=("ferro-labs/ai-gateway#129",),
     ),
     Mutant(
@@ -326,7 +326,6 @@ MUTANTS: tuple[Mutant, ...] = (
         id="native-other-bytes-before-hang-up",
         requirement="native/bytes-before-hang-up",
         text="Upstream bytes reach the client under another spelling.",
-        leg=Leg.CLIENT,
         answer=_on_stream(on_body(lambda body: body.replace(b"data: ", b"data:  "))),
     ),
     Mutant(
