@@ -269,6 +269,8 @@ def check_refused_first(exchange: Exchange) -> Verdict:
         return conclude([Finding(side=Side.UPSTREAM, expected="no call", got=f"{len(exchange.upstream)} calls, the first to {path}")], "")
     if response.ok:
         return conclude([Finding(expected="a refusal", got=f"status {response.status}")], "")
+    if exchange.marker.encode() not in exchange.client.request.body:
+        return Inconclusive("a call made for it could not be told from others: the request carried no marker")
     return Passed(f"refused with {response.status}, the vendor was not called")
 
 
