@@ -21,10 +21,6 @@ ENVIRONMENT = ".nox/wireproof"
 CODE = ("harness", "reference_gateway", "suites", "noxfile.py")
 
 
-def session(**options: object):  # type: ignore[no-untyped-def]  # nox's own decorator is not typed for this
-    return nox.session(venv_location=ENVIRONMENT, reuse_venv=True, **options)
-
-
 def install(on: nox.Session) -> None:
     """Install the locked dependencies and this project; nothing when the lock has not changed since."""
     lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
@@ -36,7 +32,7 @@ def install(on: nox.Session) -> None:
     stamp.write_text(lock)
 
 
-@session()
+@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
 def lint(on: nox.Session) -> None:
     """ruff: rules and layout."""
     install(on)
@@ -44,49 +40,49 @@ def lint(on: nox.Session) -> None:
     on.run("ruff", "format", "--check", *CODE)
 
 
-@session()
+@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
 def types(on: nox.Session) -> None:
     """mypy, strict."""
     install(on)
     on.run("mypy", *CODE)
 
 
-@session()
+@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
 def tests(on: nox.Session) -> None:
     """The project's own tests. `nox -s tests -- -k sse` hands words on to pytest."""
     install(on)
     on.run("pytest", *on.posargs)
 
 
-@session()
+@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
 def conformance(on: nox.Session) -> None:
     """The suites against the reference gateway, or against any other: `nox -s conformance -- --base-url URL --api-key KEY`."""
     install(on)
     on.run("wireproof", "run", *on.posargs)
 
 
-@session()
+@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
 def mutation(on: nox.Session) -> None:
     """Break the wire on purpose, one way at a time, and print which check notices."""
     install(on)
     on.run("wireproof", "mutation", *on.posargs)
 
 
-@session()
+@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
 def record(on: nox.Session) -> None:
     """Record a vendor: `nox -s record -- --vendor anthropic`. Needs that vendor's key in the environment."""
     install(on)
     on.run("wireproof", "record", *on.posargs)
 
 
-@session()
+@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
 def bench(on: nox.Session) -> None:
     """Measure on this machine, as ratios against something measured in the same run."""
     install(on)
     on.run("wireproof", "bench", *on.posargs)
 
 
-@session()
+@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
 def lock(on: nox.Session) -> None:
     """Make requirements.lock again from pyproject.toml (needs uv)."""
     on.install("--quiet", "uv")
