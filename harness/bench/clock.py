@@ -13,18 +13,19 @@ from typing import Any, Final
 import pytest
 
 from harness import pytest_plugin
-from harness.conformance import Live
+from harness.exchange import Exchange
+from harness.plan import Planned
 
 FILE: Final = "WIREPROOF_BENCH_CLOCK"
 BEGAN: Final = "WIREPROOF_BENCH_BEGAN"  # time.monotonic() when the process was started
-PARTS: Final = ("start", "sdk import", "drive", "judge", "report")
+PARTS: Final = ("start", "drive", "judge", "report")
 
 
 class Clock:
     def __init__(self, began: float, file: Path) -> None:
         self._last = began
         self._file = file
-        self._inside = dict.fromkeys(("sdk import", "drive"), 0.0)  # measured within another part, and taken off it
+        self._waited = 0.0
         self.parts: dict[str, float] = {}
 
     def _end(self, part: str) -> None:
@@ -32,38 +33,29 @@ class Clock:
         self.parts[part] = now - self._last
         self._last = now
 
-    def _timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*words: Any) -> Any:
-            began = time.monotonic()
-            try:
-                return call(*words)
-            finally:
-                self._inside[part] += time.monotonic() - began
-
-        return timed
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Interpreter, pytest, suites, gateway and items are there; the SDKs come next, then the first exchange."""
-        self._end("start")
-        conformance = session.config.stash.get(pytest_plugin._CONFORMANCE, None)
-        if conformance is None:
-            return
-        evidence: Any = conformance.evidence  # Any: its methods are wrapped, which types do not allow
-        evidence.exchange = self._timed("drive", evidence.exchange)
-        if isinstance(evidence, Live):
-            live: Any = evidence.session
-            live.preload = self._timed("sdk import", live.preload)
-
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self) -> Iterator[None]:
-        self._end("sdk import")  # and all else that begins a run
+    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
+        self._end("start")  # interpreter, pytest, suites, gateway, items; the first exchanges are under way
+        conformance = session.config.stash.get(pytest_plugin._CONFORMANCE, None)
+        if conformance is not None:
+            evidence: Any = conformance.evidence  # Any: a method is wrapped, which types do not allow
+            evidence.exchange = self._timed(evidence.exchange)
         try:
             return (yield)
         finally:
             self._end("judge")
-            self.parts["drive"] = self._inside["drive"]
-            self.parts["judge"] -= self._inside["drive"]
+            self.parts["drive"] = self._waited
+            self.parts["judge"] -= self._waited
+
+    def _timed(self, exchange: Callable[[Planned], Exchange]) -> Callable[[Planned], Exchange]:
+        def timed(planned: Planned) -> Exchange:
+            began = time.monotonic()
+            try:
+                return exchange(planned)
+            finally:
+                self._waited += time.monotonic() - began
+
+        return timed
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:

@@ -13,6 +13,14 @@ from harness.bench import clock
 from harness.bench.processes import BenchError, Cores, kept_to
 from harness.runfile import RunFileError, read_run
 
+_IMPORT = """
+import time
+from harness.case import Client
+from harness.client import preload
+began = time.perf_counter()
+preload(Client)
+print(time.perf_counter() - began)
+"""
 _ENDED = (0, 1)  # exit codes of a run that was judged, green or red
 
 
@@ -22,6 +30,7 @@ class Driven:
 
     wall_s: float  # of the process, from its start to its end
     parts_s: dict[str, float]  # by clock.PARTS; they add up to all but the interpreter's last moments
+    sdk_import_s: float  # of all SDKs, in a process that does nothing else; a run imports them beside its start
     exchanges: int
     verdicts: int
     exit_code: int
@@ -45,7 +54,9 @@ def drive(folder: Path, words: Sequence[str], tell: Callable[[str], None] = lamb
     wall_s, parts, code = _wireproof(folder, ["--out", str(folder), *words])
     file = folder / "run.jsonl"
     exchanges, verdicts = _counts(file)
-    return Driven(wall_s=wall_s, parts_s=parts, exchanges=exchanges, verdicts=verdicts, exit_code=code), file
+    tell("import of the SDKs")
+    imported = subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, check=True).stdout
+    return Driven(wall_s=wall_s, parts_s=parts, sdk_import_s=float(imported), exchanges=exchanges, verdicts=verdicts, exit_code=code), file
 
 
 def rejudge(run: Path, rounds: int, folder: Path, words: Sequence[str], tell: Callable[[str], None] = lambda _: None) -> Rejudged:
@@ -92,9 +103,14 @@ def _wireproof(folder: Path, words: Sequence[str]) -> tuple[float, dict[str, flo
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     wall_s = time.monotonic() - began
     if done.returncode not in _ENDED or not file.exists():
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise BenchError(f"`wireproof run` ended with exit code {done.returncode}: {said[-1] if said else 'it said nothing'}")
+        raise BenchError(f"`wireproof run` ended with exit code {done.returncode}: {_last_words(done)}")
     return wall_s, json.loads(file.read_text()), done.returncode
+
+
+def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
+    """The line that says most likely why: pytest ends an internal error with a count of tests."""
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return next((line for line in reversed(said) if "Error" in line), said[-1] if said else "it said nothing")
 
 
 def _counts(run: Path) -> tuple[int, int]:

@@ -122,9 +122,11 @@ def of_conformance(driven: Driven) -> Group:
     for part, seconds in driven.parts_s.items():
         table.add_row(part, f"{seconds:.2f} s", f"{seconds / driven.wall_s:.0%}")
     table.add_row("whole command", f"{driven.wall_s:.2f} s", "100%", style="bold")
+    table.add_row("import of all SDKs, alone", f"{driven.sdk_import_s:.2f} s", f"{driven.sdk_import_s / driven.wall_s:.0%}")
     said = (
         f"{driven.exchanges:,} exchanges, {driven.verdicts:,} verdicts, exit code {driven.exit_code}. Shares are of the whole command. "
-        "start: until all is collected and the gateway is up. drive: waiting for exchanges, which are driven while earlier ones are judged."
+        "start: until all is collected and the gateway is up, SDKs being imported meanwhile. "
+        "drive: waiting for exchanges, which are driven while earlier ones are judged."
     )
     return Group(_title("conformance", "a whole run with the embedded gateway"), table, Text(said, style="dim"))
 

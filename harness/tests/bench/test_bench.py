@@ -45,7 +45,8 @@ def test_a_run_is_split_into_its_parts_and_judged_again(tmp_path: Path, capfd: p
     assert "json.loads of the same lines" in printed
     found = json.loads(file.read_text())
     driven, rejudged = found["conformance"], found["judging"]
-    assert list(driven["parts_s"]) == ["start", "sdk import", "drive", "judge", "report"]
+    assert list(driven["parts_s"]) == ["start", "drive", "judge", "report"]
+    assert driven["sdk_import_s"] > 0
     assert all(seconds >= 0 for seconds in driven["parts_s"].values())
     assert 0 < sum(driven["parts_s"].values()) <= driven["wall_s"]
     assert (rejudged["exchanges"], rejudged["verdicts"]) == (driven["exchanges"], driven["verdicts"])
