@@ -36,7 +36,10 @@ _DRIVEN: Final = ("gpt-5-4", "claude-sonnet-4-6", "gemini-3-1-pro", "deepseek-v4
 _LANES: Final = 8  # accounts of the embedded gateway
 _START_SECONDS: Final = 20
 _SWITCH_SECONDS: Final = 0.0005
-_SHORT_MS: Final = 1500  # the embedded gateway gives up on a silent vendor after this: stalls are played for real
+# So long the embedded gateway bears with a silent vendor, at first and within an answer: stalls are played for real. The second is
+# above the two seconds for which the upstream witness waits in lockstep, so that a gateway that holds back is found to do only that.
+_FIRST_BYTE_MS: Final = 1500
+_IDLE_MS: Final = 2600
 
 
 class Loop:
@@ -85,7 +88,7 @@ class EmbeddedGateway:
     def __init__(self, upstream_url: str, command: Iterable[str] | None = None) -> None:
         self._folder = TemporaryDirectory(prefix="wireproof-gateway-")
         words = ["--demo-upstream", upstream_url, "--demo-accounts", str(_LANES + 1), "--port", "0"]
-        words += ["--demo-first-byte-ms", str(_SHORT_MS), "--demo-idle-ms", str(_SHORT_MS)]
+        words += ["--demo-first-byte-ms", str(_FIRST_BYTE_MS), "--demo-idle-ms", str(_IDLE_MS)]
         self._said = (Path(self._folder.name) / "stderr.log").open("w+b")
         self._process = subprocess.Popen(
             [*(command or (sys.executable, "-m", "reference_gateway")), *words],
@@ -115,8 +118,8 @@ class EmbeddedGateway:
             other_keys={Key.OTHER_GROUP: tuple(told["narrow_keys"]), Key.EMPTY_WALLET: (told["poor_key"],)},
             models=tuple(Model(id=name, surfaces=served_by(name)) for name in _DRIVEN),
             dialect="wireproof",
-            first_byte_ms=_SHORT_MS,
-            idle_ms=_SHORT_MS,
+            first_byte_ms=_FIRST_BYTE_MS,
+            idle_ms=_IDLE_MS,
         )
 
     def stop(self) -> None:

@@ -1,0 +1,188 @@
+"""The reference gateway with one line broken on purpose turns the run red for that reason and no other.
+
+Each breakage is a real gateway's (schemas/sources.toml and the requirements' `defects` name cases): a copy of the gateway is changed in
+one place, started by the run in the place of the embedded one, driven by every shipped case of the raw client, and judged by every requirement.
+"""
+
+import shutil
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from harness.case import Client
+from harness.conformance import Live
+from harness.plan import cases_of, judge, rules_of, suite_modules, unserved
+from harness.settings import Settings
+from harness.verdict import Errored, Failed
+
+REPOSITORY = Path(__file__).parents[2]
+MODELS = ("gpt-5-4", "claude-sonnet-4-6", "gemini-3-1-pro")  # each surface once: a broken line breaks for every model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakage:
+    name: str
+    file: str
+    changes: tuple[tuple[str, str], ...]
+    breaks: tuple[str, ...]  # the requirements that must fail, and the only ones that may
+    may: tuple[str, ...] = ()  # globs of those that fail or not by how TCP cuts the stream that moment
+
+
+_WRITE = "        self._answer.write(read)\n"
+BREAKAGES = (
+    Breakage(
+        name="drops event lines",
+        file="proxy/relay.py",
+        changes=((_WRITE, '        self._answer.write(__import__("re").sub(rb"event: [^\\n]*\\n", b"", read))\n'),),
+        breaks=(
+            "errors/kept-until-the-break",
+            "errors/stream-ends-in-error",
+            "messages/stream/error-named",
+            "messages/stream/event-is-type",
+            "native/body-bytes",
+            "native/bytes-before-hang-up",
+            "native/delivered-as-sent",
+            "responses/stream/event-is-type",
+            "sse/same-events",
+        ),
+    ),
+    Breakage(
+        name="drops [DONE]",
+        file="proxy/relay.py",
+        changes=((_WRITE, '        self._answer.write(read.replace(b"data: [DONE]\\n\\n", b""))\n'),),
+        breaks=(
+            "chat/stream/done-last",
+            "native/body-bytes",
+            "sse/same-events",
+        ),
+    ),
+    Breakage(
+        name="decodes each read by itself",
+        file="proxy/relay.py",
+        changes=((_WRITE, '        self._answer.write(read.decode("utf-8", "replace").encode() if self.sse else read)\n'),),
+        breaks=(
+            "native/body-bytes",
+            "sse/no-replacement-character",
+            "sse/same-events",
+        ),
+        may=(
+            "*/content/*",
+            "*/items/*",
+        ),
+    ),
+    Breakage(
+        name="gathers the whole stream",
+        file="proxy/relay.py",
+        changes=(
+            (_WRITE, "        self._held = getattr(self, '_held', []) + [read]\n"),
+            (
+                "        self._answer.end()\n",
+                "        [self._answer.write(read) for read in getattr(self, '_held', [])]\n        self._answer.end()\n",
+            ),
+        ),
+        breaks=("native/delivered-as-sent",),
+        may=("native/bytes-before-hang-up",),
+    ),
+    Breakage(
+        name="writes the JSON anew",
+        file="forward.py",
+        changes=(
+            (
+                "        self._answer.send(response.status, headers.to_caller(response) + own_headers, data)\n\n    def _judge",
+                "        data = data if data[:2] == b'\\x1f\\x8b' else __import__('json').dumps(__import__('json').loads(data)).encode()\n"
+                "        self._answer.send(response.status, headers.to_caller(response) + own_headers, data)\n\n    def _judge",
+            ),
+        ),
+        breaks=("native/body-bytes",),
+    ),
+    Breakage(
+        name="bills the vendor's errors",
+        file="forward.py",
+        changes=(
+            (
+                "        await self._release()\n        if plain is not None and body.is_json(plain):\n",
+                "        await self._settle(Usage(input_tokens=10, output_tokens=10), estimated=False, cap=True)\n"
+                "        if plain is not None and body.is_json(plain):\n",
+            ),
+        ),
+        breaks=(
+            "billing/failure-has-no-row",
+            "billing/failure-is-free",
+        ),
+    ),
+    Breakage(
+        name="bills what breaks off",
+        file="forward.py",
+        changes=(
+            (
+                "        await self._release()\n        if not relay.sse:\n",
+                "        await self._charge_partial(watch)\n        if not relay.sse:\n",
+            ),
+        ),
+        breaks=(
+            "billing/failure-has-no-row",
+            "billing/failure-is-free",
+        ),
+    ),
+    Breakage(
+        name="hands the caller's key on",
+        file="headers.py",
+        changes=(
+            (
+                "        if name in REQUEST_NAMES or",
+                '        if name in (*REQUEST_NAMES, b"authorization", b"x-api-key", b"x-goog-api-key") or',
+            ),
+        ),
+        breaks=(
+            "headers/caller-key-stays",
+            "headers/one-vendor-credential",
+        ),
+    ),
+)
+
+
+@pytest.fixture
+def broken(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Breakage:
+    """The copy with the breakage stands in the current folder, where `python -m reference_gateway` looks first."""
+    breakage: Breakage = request.param
+    copy = tmp_path / "reference_gateway"
+    shutil.copytree(REPOSITORY / "reference_gateway", copy, ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    source = copy / breakage.file
+    text = source.read_text(encoding="utf-8")
+    for before, after in breakage.changes:
+        assert text.count(before) == 1, f"{breakage.file} has changed: find the line to break anew"
+        text = text.replace(before, after)
+    source.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return breakage
+
+
+@pytest.mark.parametrize("broken", BREAKAGES, ids=lambda breakage: breakage.name.replace(" ", "-"), indirect=True)
+def test_the_run_is_red_for_what_is_broken_and_nothing_else(broken: Breakage) -> None:
+    modules = suite_modules()
+    rules = rules_of(modules)
+    cases = tuple(case for case in cases_of(modules) if case.client is Client.RAW)  # what SDKs make of it is a consequence
+    live = Live(Settings(models=MODELS), cases)
+    failed: dict[str, str] = {}
+    errored: list[str] = []
+    try:
+        live.begin(live.planned)
+        for planned in live.planned:
+            exchange = live.exchange(planned)
+            for rule in rules:
+                if planned.case.surface not in rule.given.surfaces or not rule.given.holds(planned.case) or unserved(rule, planned):
+                    continue
+                match judge(rule, exchange):
+                    case Failed(findings=findings):
+                        failed.setdefault(rule.requirement.id, f"{planned.id}: {findings[0]}")
+                    case Errored(reason=reason):
+                        errored.append(f"{rule.requirement.id} on {planned.id}: {reason}")
+                    case _:
+                        pass
+    finally:
+        live.close()
+    assert not errored
+    certain = {name for name in failed if not any(fnmatchcase(name, glob) for glob in broken.may)}
+    assert certain == set(broken.breaks), "\n".join(f"{name} on {where}" for name, where in sorted(failed.items()))
