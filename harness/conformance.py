@@ -16,7 +16,7 @@ from harness.case import Case
 from harness.exchange import Exchange
 from harness.expectations import Expectations, read_expectations
 from harness.judged import Arithmetic, Judged, tally
-from harness.plan import Planned, cases_of, judge, plan, suite_modules, unserved
+from harness.plan import Planned, cases_of, judge, plan, rules_of, suite_modules, unserved
 from harness.recording.format import RecordingError
 from harness.recording.library import SHIPPED
 from harness.replay import SERVED, case_for
@@ -200,7 +200,11 @@ class Conformance:
     def print_summary(self, console: Console) -> None:
         """What broke, the arithmetic, and where the report is."""
         if isinstance(self.evidence, Stored):
-            run = replace(self.evidence.run, verdicts=tuple(self.judged), arithmetic=self.arithmetic, complete=self._complete)
+            # Today's suites judge it, which may have requirements that the run was not driven for.
+            known = {**self.evidence.run.requirements, **{rule.requirement.id: rule.requirement for rule in rules_of(self.modules)}}
+            run = replace(
+                self.evidence.run, verdicts=tuple(self.judged), arithmetic=self.arithmetic, complete=self._complete, requirements=known
+            )
             print_summary(run, console, run_file=as_typed(run.path))
         elif self._writer is not None:
             run = read_run(self._writer.path)
