@@ -1,97 +1,105 @@
 """Everything a person or CI runs: `nox` alone does lint, types, tests, conformance and mutation.
 
-All sessions share one environment, installed from requirements.lock and kept while that file stays the same,
-so the second call of any session starts at once.
+All sessions share one environment, .nox/wireproof, installed from requirements.lock and kept while that file stays the same,
+so the second call of any session starts at once. uv builds it where there is one, else virtualenv (which nox brings) and pip.
 """
 
 import hashlib
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2025.2"
-nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "tests", "conformance", "mutation"]
-nox.options.error_on_missing_interpreters = False
 
 ROOT = Path(__file__).parent
-ENVIRONMENT = ".nox/wireproof"
+ENVIRONMENT = ROOT / ".nox" / "wireproof"
+BIN = ENVIRONMENT / ("Scripts" if sys.platform == "win32" else "bin")
 CODE = ("harness", "reference_gateway", "suites", "noxfile.py")
-
-
-def install(on: nox.Session) -> None:
-    """Install the locked dependencies and this project; nothing when the lock has not changed since."""
-    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    stamp = Path(on.virtualenv.location) / f"installed-{sys.version_info[0]}.{sys.version_info[1]}"
-    if stamp.exists() and stamp.read_text() == lock:
-        return
-    on.install("--quiet", "--require-hashes", "-r", "requirements.lock")
-    on.install("--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
-    stamp.write_text(lock)
-
-
-@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
-def lint(on: nox.Session) -> None:
-    """ruff: rules and layout."""
-    install(on)
-    on.run("ruff", "check", *CODE)
-    on.run("ruff", "format", "--check", *CODE)
-
-
-@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
-def types(on: nox.Session) -> None:
-    """mypy, strict."""
-    install(on)
-    on.run("mypy", *CODE)
-
-
-@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
-def tests(on: nox.Session) -> None:
-    """The project's own tests. `nox -s tests -- -k sse` hands words on to pytest."""
-    install(on)
-    on.run("pytest", *on.posargs)
-
-
-@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
-def conformance(on: nox.Session) -> None:
-    """The suites against the reference gateway, or against any other: `nox -s conformance -- --base-url URL --api-key KEY`."""
-    install(on)
-    on.run("wireproof", "run", *on.posargs)
-
-
-@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
-def mutation(on: nox.Session) -> None:
-    """Break the wire on purpose, one way at a time, and print which check notices."""
-    install(on)
-    on.run("wireproof", "mutation", *on.posargs)
-
-
-@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
-def record(on: nox.Session) -> None:
-    """Record a vendor: `nox -s record -- --vendor anthropic`. Needs that vendor's key in the environment."""
-    install(on)
-    on.run("wireproof", "record", *on.posargs)
-
-
-@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
-def bench(on: nox.Session) -> None:
-    """Measure on this machine, as ratios against something measured in the same run."""
-    install(on)
-    on.run("wireproof", "bench", *on.posargs)
-
-
-@nox.session(venv_location=ENVIRONMENT, reuse_venv=True)
-def lock(on: nox.Session) -> None:
-    """Make requirements.lock again from pyproject.toml (needs uv)."""
-    on.install("--quiet", "uv")
-    head = "# Every dependency of wireproof and of its tests, with hashes and no addresses. Made again by: nox -s lock\n"
-    words = ["--group", "dev", "--extra", "allure", "--universal", "--python-version", "3.11", "--generate-hashes"]
-    words += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--upgrade"]
-    made = str(on.run("uv", "pip", "compile", "pyproject.toml", *words, silent=True))
-    (ROOT / "requirements.lock").write_text(head + made, encoding="utf-8")
-
 
 if os.environ.get("CI"):  # colours and progress bars help nobody in a log
     os.environ.setdefault("NO_COLOR", "1")
+
+
+def install(on: nox.Session) -> None:
+    """The shared environment: built when there is none for this lock and this Python, else left as it is."""
+    wanted = hashlib.sha256(sys.version.encode())
+    for name in ("requirements.lock", "pyproject.toml"):
+        wanted.update((ROOT / name).read_bytes())
+    stamp = ENVIRONMENT / "installed-from"
+    if stamp.exists() and stamp.read_text() == wanted.hexdigest():
+        return
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)  # half an environment is worse than none
+    python = str(BIN / "python")
+    if uv := shutil.which("uv"):
+        on.run(uv, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT), external=True)
+        pip = [uv, "pip", "install", "--quiet", "--python", python, "--compile-bytecode"]  # SDKs take seconds to import else
+    else:
+        on.run(sys.executable, "-m", "virtualenv", "--quiet", str(ENVIRONMENT), external=True)
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    on.run(*pip, "--require-hashes", "-r", "requirements.lock", external=True)
+    on.run(*pip, "--no-deps", "--no-build-isolation", "-e", ".", external=True)
+    stamp.write_text(wanted.hexdigest())
+
+
+def run(on: nox.Session, command: str, *words: str) -> None:
+    install(on)
+    on.env["PATH"] = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"
+    on.run(str(BIN / command), *words, external=True)
+
+
+@nox.session
+def lint(on: nox.Session) -> None:
+    """ruff: rules and layout."""
+    run(on, "ruff", "check", *CODE)
+    run(on, "ruff", "format", "--check", *CODE)
+
+
+@nox.session
+def types(on: nox.Session) -> None:
+    """mypy, strict."""
+    run(on, "mypy", *CODE)
+
+
+@nox.session
+def tests(on: nox.Session) -> None:
+    """The project's own tests. `nox -s tests -- -k sse` hands words on to pytest."""
+    run(on, "pytest", *on.posargs)
+
+
+@nox.session
+def conformance(on: nox.Session) -> None:
+    """The suites against the reference gateway, or against any other: `nox -s conformance -- --base-url URL --upstream-port PORT`."""
+    run(on, "wireproof", "run", *on.posargs)
+
+
+@nox.session
+def mutation(on: nox.Session) -> None:
+    """Break the wire on purpose, one way at a time, and print which check notices."""
+    run(on, "wireproof", "mutation", *on.posargs)
+
+
+@nox.session
+def record(on: nox.Session) -> None:
+    """Record a vendor: `nox -s record -- --vendor anthropic`. Needs that vendor's key in the environment."""
+    run(on, "wireproof", "record", *on.posargs)
+
+
+@nox.session
+def bench(on: nox.Session) -> None:
+    """Measure on this machine, as ratios against something measured in the same run."""
+    run(on, "wireproof", "bench", *on.posargs)
+
+
+@nox.session
+def lock(on: nox.Session) -> None:
+    """Make requirements.lock again from pyproject.toml (needs uv)."""
+    head = "# Every dependency of wireproof and of its tests, with hashes and no addresses. Made again by: nox -s lock\n"
+    words = ["--group", "dev", "--extra", "allure", "--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"]
+    words += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+    made = str(on.run("uv", "pip", "compile", "pyproject.toml", *words, silent=True, external=True))
+    (ROOT / "requirements.lock").write_text(head + made, encoding="utf-8")
