@@ -6,6 +6,7 @@ With `--run FILE` the exchanges come from a stored run, and nothing touches the 
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # the plugin is loaded by every pytest in the environment: it
 
 _SUITES: Final = Path(__file__).resolve().parent.parent / "suites"
 _CONFORMANCE: "Final[pytest.StashKey[Conformance]]" = pytest.StashKey()
+_LINES: "Final[pytest.StashKey[Lines]]" = pytest.StashKey()
 _ALONE: "Final[pytest.StashKey[bool]]" = pytest.StashKey()  # nothing but verdicts was selected
 _COULD_NOT_RUN: Final = 2
 
@@ -185,6 +187,47 @@ class Verdict(pytest.Item):
         return self.path, None, self.name
 
 
+class Lines:
+    """Tells a run suite by suite, one line each: ten thousand dots say nothing. On a terminal the suite under way is counted live."""
+
+    def __init__(self, config: pytest.Config, total: int) -> None:
+        self._reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self._total = total
+        self._done = 0
+        self._path: Path | None = None
+        self._counts: Counter[str] = Counter()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Counted by pytest, but not shown letter by letter."""
+        if report.when == "call" and "verdict" in dict(report.user_properties):
+            return "xfailed" if hasattr(report, "wasxfail") else report.outcome, "", ""
+        return None
+
+    def note(self, path: Path, standing: str) -> None:
+        if path != self._path:
+            self.finish()
+            self._path = path
+        self._counts[standing] += 1
+        self._done += 1
+        if self._reporter is not None and self._reporter.isatty and self._done % 25 == 0:
+            self._reporter.rewrite(f"{self._named()} {self._done * 100 // self._total}%", erase=True)
+
+    def finish(self) -> None:
+        if self._path is None or self._reporter is None:
+            return
+        told = ", ".join(f"{count} {standing}" for standing, count in sorted(self._counts.items(), key=lambda pair: pair[0] != "passed"))
+        red = self._counts.keys() & {"failed", "errored", "unexpected-pass"}
+        if self._reporter.isatty:
+            self._reporter.rewrite("", erase=True)
+        self._reporter.write_line(f"{self._named()} {told}", red=bool(red), bold=bool(red))
+        self._path, self._counts = None, Counter()
+
+    def _named(self) -> str:
+        assert self._path is not None
+        return self._path.relative_to(_SUITES).with_suffix("").as_posix().ljust(28)
+
+
 def _allure(config: pytest.Config) -> bool:
     return bool(getattr(config.option, "allure_report_dir", None))
 
@@ -218,6 +261,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     if outcome == "xfailed":
         report.wasxfail = why
     hook.pytest_runtest_logreport(report=report)
+    if (lines := item.config.stash.get(_LINES, None)) is not None:
+        lines.note(item.path, str(dict(item.user_properties)["verdict"]))
     if item.config.option.xmlpath:  # JUnit closes a testcase at its teardown
         hook.pytest_runtest_logreport(
             report=pytest.TestReport(
@@ -278,7 +323,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     from harness.conformance import USER_ERRORS
 
     asked = [item.asked for item in session.items if isinstance(item, Verdict)]
-    session.config.stash[_ALONE] = len(asked) == len(session.items)
+    config = session.config
+    config.stash[_ALONE] = len(asked) == len(session.items)
+    if config.stash[_ALONE] and config.option.verbose <= 0:
+        # The run's own summary tells what broke; pytest's would tell it again, and looks through all reports for each failure.
+        config.option.tbstyle, config.option.reportchars = "no", ""
+        config.stash[_LINES] = Lines(config, len(asked))
+        config.pluginmanager.register(config.stash[_LINES], "wireproof-lines")
     try:
         conformance.begin(asked)
     except USER_ERRORS as error:
@@ -293,6 +344,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     from harness.judged import exit_code
 
+    if (lines := session.config.stash.get(_LINES, None)) is not None:
+        lines.finish()
     complete = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
     arithmetic = conformance.close(complete=complete and not session.shouldstop and not session.shouldfail)
     alone = all(isinstance(item, Verdict) for item in session.items)  # else pytest's own verdict on the other tests counts too
