@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    console = Console()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     mutants = tuple(mutant for mutant in all_mutants() if not arguments.only or arguments.only in f"{mutant.id} {mutant.requirement}")
     if not mutants:
         sys.stderr.write(f"wireproof: no mutant's id or requirement contains {arguments.only!r}: leave --only out to see them all\n")
