@@ -109,7 +109,8 @@ class Case:
     """One thing to try, on every model that serves its surface.
 
     `request` is the surface's own JSON body without `model` and `stream`; MARKER stands in one of its prompt texts.
-    For RAW, `path` and `method` replace the surface's own, and `body` is sent in the place of `request`.
+    For RAW, `path` and `method` replace the surface's own, and `body` is sent in the place of `request`: byte for byte, but for MARKER
+    and `{model}`.
     """
 
     id: str  # permanent slug, for example "messages/parallel-tools.stream"
@@ -131,6 +132,7 @@ class Case:
     traits: frozenset[str] = frozenset()  # what the recording shows: "tools", "thinking", "cache-read", "refusal" ...
     account: bool = False  # balance and usage are read before and after, with no other exchange on the key
     serial: bool = False  # nothing else may run meanwhile
+    times: int = 1  # sent so often, one after the other, the same bytes; the client's side of the last call is what is kept
 
     def __post_init__(self) -> None:
         if (self.abort_after_frames is not None) != (self.outcome is Outcome.ABORTED):

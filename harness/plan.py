@@ -73,7 +73,7 @@ def _fitting(case: Case, models: Sequence[Model]) -> Sequence[Model]:
     elif "played" in case.traits and len(deepseek) < len(serving):
         serving = [model for model in serving if model not in deepseek]
     # Vendor traffic is played once, whatever the number of models: what it shows is the bytes, not the model.
-    return serving[:1] if "played" in case.traits else serving
+    return serving[:1] if case.traits & {"played", "one-model"} else serving
 
 
 def judge(rule: Rule, exchange: Exchange, declared: str | None = None) -> Verdict:

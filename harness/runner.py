@@ -16,7 +16,7 @@ from typing import Any, Final
 import httpx2
 
 from harness.account import Account, AccountError, WireproofAccount
-from harness.case import Case, Key, Outcome, Surface
+from harness.case import MARKER, Case, Key, Outcome, Surface
 from harness.client import Call, ClientWitness
 from harness.exchange import AccountReading, Balance, Exchange, Hop, Request, Response, SdkReading
 from harness.mask import Masker
@@ -198,20 +198,21 @@ class Runner:
         progress = ClientProgress()
         self.witness.expect(marker, case.play, surface=case.surface, client_progress=progress, began=began)
         try:
-            self.calls_made += 1
             call = Call(
                 case=case,
                 model=model,
                 body=body,
-                raw_body=case.body,
+                raw_body=_spelled(case.body, marker, model) if case.body is not None else None,
                 base=self.bases,
                 key=key,
                 progress=progress,
                 began=began,
                 timeout_s=_CALL_SECONDS,
             )
-            result = await self.clients.drive(call)
-            await self.witness.settled(marker, timeout=_VENDOR_SECONDS)
+            for _ in range(case.times):
+                self.calls_made += 1
+                result = await self.clients.drive(call)
+                await self.witness.settled(marker, timeout=_VENDOR_SECONDS)
             hops = self.witness.hops(marker)
         finally:
             self.witness.forget(marker)
@@ -266,6 +267,10 @@ class Runner:
             if not moves or after != before or time.perf_counter() >= deadline:
                 return AccountReading(before=before, after=after)
             await asyncio.sleep(0.02)
+
+
+def _spelled(body: bytes, marker: str, model: str) -> bytes:
+    return body.replace(MARKER.encode(), marker.encode()).replace(b"{model}", model.encode())
 
 
 def plain_request(surface: Surface) -> dict[str, Any]:

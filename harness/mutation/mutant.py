@@ -28,6 +28,7 @@ class Flow(StrEnum):
     HOLD_BACK = "hold-back"  # the answer is passed on only once it is complete
     DEAF_TO_ABORT = "deaf-to-abort"  # the client's hanging up is not passed on
     CALL_TWICE = "call-twice"  # the request goes out a second time
+    REPLAY = "replay"  # the same request again is answered with what was answered before
     NO_EOF = "no-eof"  # the connection stays open, silent, after the answer's last byte
     EARLY_EOF = "early-eof"  # the connection closes without the last chunk, or short of content-length
 

@@ -45,6 +45,7 @@ class MutatingProxy:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[str, _Calls] = {}
+        self._answers: dict[tuple[str, bytes], Answer] = {}  # of REPLAY, by target and body
         self.bites: dict[str, int] = {}
 
     async def start(self, port: int = 0) -> None:
@@ -85,10 +86,14 @@ class MutatingProxy:
             with contextlib.suppress(OSError, h11.ProtocolError):
                 async with self._call(sent) as extra:
                     await extra.response()
+        if flow is Flow.REPLAY and (kept := self._answers.get((ask.target, ask.body))) is not None:
+            self._bit(mutant)
+            await _send(client, kept)
+            return
         async with self._call(sent) as vendor:
             head = await vendor.response()
             books = mutant is not None and mutant.books and ask.target.partition("?")[0] in (_BALANCE, _ROWS)
-            if mutant is not None and (mutant.answer or books or flow is Flow.HOLD_BACK):
+            if mutant is not None and (mutant.answer or books or flow in (Flow.HOLD_BACK, Flow.REPLAY)):
                 await self._whole(client, vendor, ask, head, mutant)
             else:
                 await self._stream(client, vendor, ask, head, mutant)
@@ -110,10 +115,9 @@ class MutatingProxy:
         self._count(ask, head, ok=head.status_code < 300)
         if mutant.flow is Flow.HOLD_BACK or after != before:
             self._bit(mutant)
-        streamed = "event-stream" in (value(after.headers, "content-type") or "")
-        await client.send(_response(after.status, after.headers, None if streamed else len(after.body)))
-        await client.data(after.body)
-        await client.send(h11.EndOfMessage())
+        if mutant.flow is Flow.REPLAY:
+            self._answers[ask.target, ask.body] = after
+        await _send(client, after)
 
     def _answered(self, mutant: Mutant, before: Answer) -> Answer:
         path = before.ask.target.partition("?")[0]
@@ -262,6 +266,13 @@ class _Peer:
         """Returns when the peer has hung up. It sends nothing while it waits for an answer, so any read is the end."""
         with contextlib.suppress(OSError):
             await self._reader.read(1)
+
+
+async def _send(client: _Peer, answer: Answer) -> None:
+    streamed = "event-stream" in (value(answer.headers, "content-type") or "")
+    await client.send(_response(answer.status, answer.headers, None if streamed else len(answer.body)))
+    await client.data(answer.body)
+    await client.send(h11.EndOfMessage())
 
 
 async def _until(pieces: AsyncIterator[bytes], gone: "asyncio.Task[None]") -> AsyncIterator[bytes]:

@@ -55,6 +55,9 @@ _MADE: dict[str, Exchange] = {}
 def _of_case(case: Case) -> Exchange:
     assert case.play is not None
     exchange = without_gateway(_library().load(case.play.recording), replace(case, request=None))
+    if case.body is not None:
+        sent = replace(exchange.client, request=replace(exchange.client.request, body=case.body))
+        return replace(exchange, client=sent, upstream=(sent,))
     if case.request is None:
         return exchange
     asked = json.dumps({"model": "some-model", **case.request}).encode()

@@ -12,7 +12,7 @@ from harness.exchange import End, Exchange, Hop, Response, value
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
 from suites.evidence import conclude, native_upstream, shown
-from suites.wire.compare import decoded, finding
+from suites.wire.compare import decoded, excerpt, finding
 
 CLOSE_MS: Final = 2000  # a body ends so soon after its last byte (defects: "EOF within 2 s")
 HANG_UP_MS: Final = 2000  # the vendor hears so soon that the client has gone
@@ -133,6 +133,25 @@ ONE_CALL = Requirement(
     text="One call of the client makes one call to the vendor; an answer of 4xx is never tried again.",
     claims=("contract:185",),
     defects=("BerriAI/litellm#19216", "Wei-Shaw/sub2api#1776", "zirkelc/ai-retry#51"),
+)
+
+SERVED = Requirement(
+    id="native/served",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=_contract("8", "the surface's own path"),
+    text="A request that the vendor takes is put to the vendor: the gateway has no limits of its own on size, spelling or features.",
+    claims=("contract:8", "contract:70", "contract:108"),
+    defects=("ferro-labs/ai-gateway#129",),
+)
+ASKED_AGAIN = Requirement(
+    id="native/asked-each-time",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.DOCUMENTED,
+    clause=_contract("185", "Text endpoints are not idempotent"),
+    text="The same request sent again is put to the vendor again: no answer of an earlier call is served.",
+    claims=("contract:185",),
+    defects=("BerriAI/litellm#29955", "vllm-project/semantic-router#2130"),
 )
 
 
@@ -327,6 +346,22 @@ def check_one_call(exchange: Exchange) -> Verdict:
     return conclude(wrong, f"one call, answered {statuses[0]}")
 
 
+def check_served(exchange: Exchange) -> Verdict:
+    response = exchange.client.response
+    if exchange.upstream:
+        return Passed(f"put to the vendor, {len(exchange.upstream[0].request.body)} bytes")
+    got = f"status {response.status} {excerpt(response.text, 0)}" if response else exchange.client.error or "no answer"
+    return conclude([Finding(expected="the vendor to be asked", got=f"it was not; the client got {got}")], "")
+
+
+def check_asked_again(exchange: Exchange) -> Verdict:
+    sent, calls = exchange.case.times, len(exchange.upstream)
+    if not calls:
+        return Inconclusive("the upstream was not called")
+    wrong = [Finding(side=Side.UPSTREAM, expected=f"{sent} calls, as the client made", got=f"{calls}")] if calls < sent else []
+    return conclude(wrong, f"{calls} calls for {sent}")
+
+
 _BOTH: Final = frozenset({Outcome.SUCCESS, Outcome.UPSTREAM_ERROR})
 _ANSWERED: Final = Given(outcomes=_BOTH, sees_upstream=True)
 # What does not depend on who reads it is judged where the raw client does: that keeps a run to thousands of verdicts.
@@ -346,5 +381,7 @@ RULES: tuple[Rule, ...] = (
     Rule(UNTIL_HANG_UP, check_until_hang_up, _LEFT),
     Rule(REQUEST_BYTES, check_request_bytes, _ANSWERED),
     Rule(REQUEST_TARGET, check_request_target, _RAW_SUCCESS),
-    Rule(ONE_CALL, check_one_call, _RAW),
+    Rule(ONE_CALL, check_one_call, Given(outcomes=_BOTH, sees_upstream=True, sdk=False, without=frozenset({"again"}))),
+    Rule(SERVED, check_served, _RAW),
+    Rule(ASKED_AGAIN, check_asked_again, Given(traits=frozenset({"again"}), sees_upstream=True)),
 )

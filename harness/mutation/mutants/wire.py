@@ -110,6 +110,14 @@ def _html_escaped(ask: Ask) -> Ask:
     return replace(ask, body=text.encode())
 
 
+def _shorter_numbers(ask: Ask) -> Ask:
+    return replace(ask, body=re.sub(rb"(\d)\.0(?=[,\s])", rb"\1", ask.body))
+
+
+def _doubles(ask: Ask) -> Ask:
+    return replace(ask, body=re.sub(rb"(?<=[ :])\d{16,}(?=[,\s])", lambda found: b"%d" % int(float(found[0])), ask.body))
+
+
 def _other_query(ask: Ask) -> Ask:
     return replace(ask, target=f"{ask.target}{'&' if '?' in ask.target else '?'}beta=true")
 
@@ -366,5 +374,35 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Calls the vendor a second time for one request.",
         flow=Flow.CALL_TWICE,
         defects=("BerriAI/litellm#19216",),
+    ),
+    Mutant(
+        id="native-refuses",
+        requirement="native/served",
+        text="Refuses a request that the vendor would have taken.",
+        ask=lambda ask: replace(ask, body=ask.body[:-2]),
+        where=lambda case: bool({"big-request", "spelled", "tools"} & case.traits),
+        defects=("ferro-labs/ai-gateway#129",),
+    ),
+    Mutant(
+        id="native-answer-cached",
+        requirement="native/asked-each-time",
+        text="Answers the same request a second time out of a cache.",
+        flow=Flow.REPLAY,
+    ),
+    Mutant(
+        id="native-request-numbers-respelled",
+        requirement="native/request-bytes",
+        text="Writes the request's 1.0 as 1, as an encoder without a type for it does.",
+        leg=Leg.UPSTREAM,
+        ask=_shorter_numbers,
+        where=lambda case: "spelled" in case.traits,
+    ),
+    Mutant(
+        id="native-request-big-integers",
+        requirement="native/request-bytes",
+        text="Reads the request's integers as doubles, so that those beyond 2^53 change.",
+        leg=Leg.UPSTREAM,
+        ask=_doubles,
+        where=lambda case: "spelled" in case.traits,
     ),
 )
