@@ -62,10 +62,10 @@ class Live:
         # The official SDKs take seconds to import: meanwhile the gateway starts and pytest collects.
         clients = sorted({case.client for case in cases}) if probe and settings.recordings == SHIPPED else []
         self.session = ApartSession(settings, probe=probe, tell=tell, clients=clients)
-        self.session.open()
-        if settings.recordings != SHIPPED:
+        if settings.recordings != SHIPPED:  # before anything is started, since a file of the folder may be broken
             played = (case_for(recording) for recording in self.session.library if recording.surface in SERVED)
             cases = tuple(case for case in played if case.method == "POST")
+        self.session.open()
         self.planned = tuple(planned for planned in plan(cases, self.session.models) if self.session.offers(planned))
         self._futures: dict[str, Future[Exchange]] = {}
 

@@ -25,7 +25,6 @@ _SUITES: Final = Path(__file__).resolve().parent.parent / "suites"
 _CONFORMANCE: "Final[pytest.StashKey[Conformance]]" = pytest.StashKey()
 _LINES: "Final[pytest.StashKey[Lines]]" = pytest.StashKey()
 _ALONE: "Final[pytest.StashKey[bool]]" = pytest.StashKey()  # nothing but verdicts was selected
-_COULD_NOT_RUN: Final = 2
 
 _SDK_WARNINGS: Final = ("ignore:.* is not a valid :UserWarning",)
 
@@ -113,7 +112,7 @@ def _refuse(config: pytest.Config, sentence: str) -> NoReturn:
     with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
         sys.stderr.write(f"wireproof: {sentence}\n")
         sys.stderr.flush()
-    pytest.exit(sentence, returncode=_COULD_NOT_RUN)
+    raise pytest.Session.Interrupted(sentence)  # which collection lets through, as it does not pytest.exit; its exit code is 2
 
 
 class SuiteFile(pytest.File):

@@ -1,7 +1,7 @@
 """The reference gateway with one line broken on purpose turns the run red for that reason and no other.
 
-Each breakage is a real gateway's (schemas/sources.toml and the requirements' `defects` name cases): a copy of the gateway is changed in
-one place, started by the run in the place of the embedded one, driven by every shipped case of the raw client, and judged by every requirement.
+A copy of the gateway is changed in one place, the way real gateways were wrong (the requirements' `defects` name them), started in the
+place of the embedded one, driven by every shipped case of the raw client, and judged by every requirement.
 """
 
 import shutil
@@ -91,8 +91,10 @@ BREAKAGES = (
         changes=(
             (
                 "        self._answer.send(response.status, headers.to_caller(response) + own_headers, data)\n\n    def _judge",
-                "        data = data if data[:2] == b'\\x1f\\x8b' else __import__('json').dumps(__import__('json').loads(data)).encode()\n"
-                "        self._answer.send(response.status, headers.to_caller(response) + own_headers, data)\n\n    def _judge",
+                (
+                    "        data = data if data[:1] == b'\\x1f' else __import__('json').dumps(__import__('json').loads(data)).encode()\n"
+                    "        self._answer.send(response.status, headers.to_caller(response) + own_headers, data)\n\n    def _judge"
+                ),
             ),
         ),
         breaks=("native/body-bytes",),
@@ -103,8 +105,10 @@ BREAKAGES = (
         changes=(
             (
                 "        await self._release()\n        if plain is not None and body.is_json(plain):\n",
-                "        await self._settle(Usage(input_tokens=10, output_tokens=10), estimated=False, cap=True)\n"
-                "        if plain is not None and body.is_json(plain):\n",
+                (
+                    "        await self._settle(Usage(input_tokens=10, output_tokens=10), estimated=False, cap=True)\n"
+                    "        if plain is not None and body.is_json(plain):\n"
+                ),
             ),
         ),
         breaks=(
