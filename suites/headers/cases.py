@@ -77,7 +77,7 @@ CASES: tuple[Case, ...] = (
             id=f"{surface}/headers-organization",
             surface=surface,
             play=Play(recording=f"{surface}/text"),
-            headers=_OPENAI,
+            headers=(*_OPENAI, ("OpenAI-Beta", "responses_multi_agent=v1")),
             traits=frozenset({"organization", "exact"}),
         )
         for surface in (Surface.CHAT, Surface.RESPONSES)

@@ -40,6 +40,13 @@ BETA = Requirement(
     claims=("contract:111", "contract:234"),
     defects=("agentgateway/agentgateway#1777", "maximhq/bifrost#2411", "anthropics/claude-code#31033"),
 )
+OPENAI_BETA = Requirement(
+    id="headers/openai-beta",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="rfc-9110", section="5.1 Field Names", says="a proxy must forward header fields that it does not know"),
+    text="OpenAI-Beta, by which a caller switches a feature on, reaches the vendor with its value.",
+)
 VERSION = Requirement(
     id="headers/version-forwarded",
     severity=Severity.BREAKS_SDK,
@@ -123,6 +130,16 @@ def check_beta(exchange: Exchange) -> Verdict:
     if not sent:
         return Inconclusive("the client sent no anthropic-beta")
     return conclude([] if sent == got else [_up(shown(sent), shown(got))], f"{len(got)} values in order")
+
+
+def check_openai_beta(exchange: Exchange) -> Verdict:
+    pair = _asked(exchange)
+    if pair is None:
+        return _NOT_CALLED
+    sent, got = (_listed(values(request.headers, "openai-beta")) for request in pair)
+    if not sent:
+        return Inconclusive("the client sent no OpenAI-Beta")
+    return conclude([] if sent == got else [_up(shown(sent), shown(got))], f"OpenAI-Beta {shown(got)}")
 
 
 def _listed(lines: tuple[str, ...]) -> list[str]:
@@ -225,7 +242,8 @@ _RAW: Final = Given(sdk=False, sees_upstream=True, also=lambda case: bool(_TELLI
 _MESSAGES: Final = frozenset({Surface.MESSAGES})
 
 RULES: tuple[Rule, ...] = (
-    Rule(BETA, check_beta, Given(surfaces=_MESSAGES, traits=frozenset({"beta"}), sees_upstream=True)),
+    Rule(BETA, check_beta, Given(surfaces=_MESSAGES, sees_upstream=True, also=lambda case: bool({"beta", "beta-header"} & case.traits))),
+    Rule(OPENAI_BETA, check_openai_beta, Given(traits=frozenset({"organization"}), sees_upstream=True)),
     Rule(VERSION, check_version, Given(surfaces=_MESSAGES, sees_upstream=True, also=lambda case: bool({"beta", "sdk-id"} & case.traits))),
     Rule(ORGANIZATION, check_organization, Given(traits=frozenset({"organization"}), sees_upstream=True)),
     Rule(NO_CLIENT_KEY, check_client_key, _SEEN),

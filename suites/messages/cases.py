@@ -173,7 +173,7 @@ def _cases() -> Iterator[Case]:
     yield _beta(
         "beta-header-duplicates",
         "fine-grained-tool-streaming-2025-05-14",
-        "context-1m-2025-08-07, prompt-caching-2024-07-31",
+        "context-1m-2025-08-07, prompt-caching-2024-07-31, context-1m-2025-08-07",
         "fine-grained-tool-streaming-2025-05-14",
     )
     yield _count("", _SYNC)

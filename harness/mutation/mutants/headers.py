@@ -25,6 +25,13 @@ def _plain_text(headers: Headers) -> Headers:
     return (*(pair for pair in headers if pair[0].lower() != "content-type"), ("content-type", "text/plain"))
 
 
+def _each_beta_once(headers: Headers) -> Headers:
+    return tuple(
+        (name, ",".join(dict.fromkeys(part.strip() for part in text.split(",")))) if name.lower() == "anthropic-beta" else (name, text)
+        for name, text in dict.fromkeys(headers)
+    )
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         id="headers-one-beta",
@@ -33,6 +40,21 @@ MUTANTS: tuple[Mutant, ...] = (
         leg=Leg.UPSTREAM,
         ask=ask_headers(_first_beta_only),
         defects=("agentgateway/agentgateway#1777",),
+    ),
+    Mutant(
+        id="headers-each-beta-once",
+        requirement="headers/beta-verbatim",
+        text="Passes on each anthropic-beta line, and each value in a line, only once.",
+        leg=Leg.UPSTREAM,
+        ask=ask_headers(_each_beta_once),
+        where=lambda case: case.id == "messages/beta-header-duplicates",
+    ),
+    Mutant(
+        id="headers-openai-beta-dropped",
+        requirement="headers/openai-beta",
+        text="Does not pass OpenAI-Beta on.",
+        leg=Leg.UPSTREAM,
+        ask=ask_headers(lambda headers: tuple(pair for pair in headers if pair[0].lower() != "openai-beta")),
     ),
     Mutant(
         id="headers-old-version",
