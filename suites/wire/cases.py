@@ -5,6 +5,10 @@ from typing import Final
 from harness.case import Case, Framing, Pace, Play, Surface
 from suites.surfaces import TEXT
 
+_QUERIED: Final = {
+    Surface.MESSAGES: "/v1/messages?beta=true",  # as the SDK's beta client calls it
+    Surface.GEMINI: "/v1beta/models/{model}:generateContent?$alt=json%3Benum-encoding%3Dint",  # as Google's own libraries call it
+}
 _BIG_BYTES: Final = 1_100_000  # a picture or a long history: over the megabyte that many servers take unless told otherwise
 # JSON as no SDK writes it and every vendor reads it: what is parsed on the way and written again comes out in other bytes.
 _SPELLED: Final = {
@@ -122,4 +126,16 @@ def _cases(surface: Surface) -> tuple[Case, ...]:
     )
 
 
-CASES: tuple[Case, ...] = tuple(case for surface in TEXT for case in _cases(surface))
+CASES: tuple[Case, ...] = (
+    *(case for surface in TEXT for case in _cases(surface)),
+    *(
+        Case(
+            id=f"{surface}/with-query",
+            surface=surface,
+            path=path,
+            play=Play(recording=f"{surface}/text"),
+            traits=frozenset({"query", "exact"}),
+        )
+        for surface, path in _QUERIED.items()
+    ),
+)

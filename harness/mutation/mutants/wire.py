@@ -369,6 +369,14 @@ MUTANTS: tuple[Mutant, ...] = (
         ask=_other_query,
     ),
     Mutant(
+        id="native-request-query-dropped",
+        requirement="native/request-target",
+        text="Does not pass the caller's query on.",
+        leg=Leg.UPSTREAM,
+        ask=lambda ask: replace(ask, target=ask.target.partition("?")[0]),
+        where=lambda case: "query" in case.traits,
+    ),
+    Mutant(
         id="native-called-twice",
         requirement="native/one-call",
         text="Calls the vendor a second time for one request.",

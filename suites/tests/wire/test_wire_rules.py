@@ -21,6 +21,7 @@ LIVE_ONLY = {
     "native-mislabelled-gzip",
     "native-other-bytes-before-hang-up",
     "native-refuses",
+    "native-request-query-dropped",
 }
 
 
