@@ -18,6 +18,8 @@ class Account(Protocol):
 
     async def read(self) -> Balance: ...
 
+    async def prices(self, model: str) -> dict[str, int]: ...
+
 
 def micro_usd(amount: Any) -> int:
     """Whole micro-USD of a decimal number of USD, as text or number. Raises AccountError."""
@@ -47,6 +49,18 @@ class WireproofAccount:
             return Balance(available_micro_usd=micro_usd(available), rows=tuple(_row(row) for row in rows))
         except (KeyError, TypeError) as error:
             raise AccountError(f"the account documents of {self._root} lack {error}") from error
+
+    async def prices(self, model: str) -> dict[str, int]:
+        """micro-USD per million tokens of each class, by /api/pricing (contract:62); empty where the target has no such table."""
+        answer = await self._client.get(f"{self._root}/api/pricing", headers=self._headers)
+        if answer.status_code != httpx2.codes.OK:
+            return {}
+        try:
+            table = json.loads(answer.content, parse_float=Decimal)
+            rates: dict[str, Any] = next((entry["rates"] for entry in table["data"] if entry["model"] == model), {})
+            return {name: micro_usd(rate) for name, rate in rates.items() if name.endswith("_per_1m") and rate is not None}
+        except (KeyError, TypeError, ValueError) as error:
+            raise AccountError(f"the price table of {self._root} is not as documented: {error}") from error
 
     async def _get(self, path: str) -> Any:
         answer = await self._client.get(self._root + path, headers=self._headers)

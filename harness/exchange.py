@@ -210,7 +210,7 @@ class AccountReading:
     before: Balance
     after: Balance
     during: Balance | None = None
-    prices: dict[str, int] = field(default_factory=dict)  # token class -> micro-USD per million tokens, where the target says
+    prices: dict[str, int] = field(default_factory=dict)  # such as "output_per_1m" -> micro-USD, where the target has a price table
 
     @property
     def charged_micro_usd(self) -> int:

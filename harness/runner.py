@@ -225,7 +225,7 @@ class Runner:
             client=result.hop,
             upstream=hops,
             sdk=result.sdk,
-            account=await self._after(account, before, case) if account and before else None,
+            account=await self._after(account, before, case, model) if account and before else None,
             recording=facts(recording) if recording else None,
             promises=self.target.promises(),
             lag_ms=self._pulse.worst_ms(began),
@@ -256,7 +256,7 @@ class Runner:
         accounts = [account for key in self.target.good_keys if (account := self._account(key)) is not None]
         return sum([(await account.read()).available_micro_usd for account in accounts])
 
-    async def _after(self, account: Account, before: Balance, case: Case) -> AccountReading:
+    async def _after(self, account: Account, before: Balance, case: Case, model: str) -> AccountReading:
         """The books once they have come to rest: at once where something must have moved and did, else when the target's own time is up."""
         moves = case.outcome is Outcome.SUCCESS
         deadline = time.perf_counter() + (max(self.target.settle_ms, _SETTLE_BOUND_MS) if moves else self.target.settle_ms) / 1000
@@ -265,7 +265,7 @@ class Runner:
         while True:
             after = await account.read()
             if not moves or after != before or time.perf_counter() >= deadline:
-                return AccountReading(before=before, after=after)
+                return AccountReading(before=before, after=after, prices=await account.prices(model) if moves else {})
             await asyncio.sleep(0.02)
 
 

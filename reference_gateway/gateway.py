@@ -103,6 +103,8 @@ class Gateway:
                 return account.account(self._treasury, key, group)
             case Fixed.USAGE:
                 return await account.usage(self._treasury, key, head.query)
+            case Fixed.PRICING:
+                return models.pricing(group.values())
             case Fixed.HEALTH:
                 raise AssertionError("answered before")
 

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from reference_gateway.catalog import Model
+from reference_gateway.catalog import MILLION, Model
 from reference_gateway.errors import Family
 
 
@@ -24,6 +24,25 @@ def listing(family: Family, models: Iterable[Model]) -> bytes:
             return msgspec.json.encode({"models": cards})
         case _:
             assert_never(family)
+
+
+def pricing(models: Iterable[Model]) -> bytes:
+    """USD per million tokens of each class (contract:062, C22, C29)."""
+    return msgspec.json.encode({"object": "list", "data": [_rates(model) for model in models]})
+
+
+def _rates(model: Model) -> dict[str, Any]:
+    prices = model.prices
+    rates: dict[str, Any] = {
+        "input_per_1m": prices.input / MILLION,
+        "cache_write_per_1m": prices.cache_write_5m / MILLION,
+        "cache_write_1h_per_1m": prices.cache_write_1h / MILLION,
+        "cache_read_per_1m": prices.cache_read / MILLION,
+        "output_per_1m": prices.output / MILLION,
+        "currency": "USD",
+    }
+    updated = datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"model": model.id, "category": "text", "vendor": model.owned_by, "rates": rates, "updated_at": updated}
 
 
 def card(family: Family, model: Model) -> bytes:

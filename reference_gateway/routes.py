@@ -51,6 +51,7 @@ class Fixed(StrEnum):
     MODELS = "models"
     ACCOUNT = "account"
     USAGE = "usage"
+    PRICING = "pricing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ FIXED: Final[Mapping[bytes, Fixed]] = {
     b"/v1beta/models": Fixed.MODELS,
     b"/api/v1/me/account": Fixed.ACCOUNT,
     b"/api/v1/usage": Fixed.USAGE,
+    b"/api/pricing": Fixed.PRICING,
 }
 GEMINI_METHODS: Final = (b"generateContent", b"streamGenerateContent")
 

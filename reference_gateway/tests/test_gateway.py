@@ -182,6 +182,17 @@ async def test_what_is_not_served(method: str, path: str, headers: dict[str, str
         assert s.calls == []
 
 
+async def test_the_price_table_has_a_price_for_each_token_class(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        table = (await s.get("/api/pricing")).json()["data"]
+        listed = (await s.get("/v1/models")).json()["data"]
+        assert [entry["model"] for entry in table] == [model["id"] for model in listed]
+        rates = next(entry["rates"] for entry in table if entry["model"] == "claude-sonnet-4-6")
+        assert rates["cache_read_per_1m"] < rates["input_per_1m"] < rates["cache_write_per_1m"] < rates["cache_write_1h_per_1m"]
+        assert rates["input_per_1m"] < rates["output_per_1m"]
+        assert rates["currency"] == "USD"
+
+
 async def test_the_model_list_in_three_dialects(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         openai = (await s.get("/v1/models")).json()

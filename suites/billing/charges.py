@@ -74,6 +74,15 @@ CHARGE = Requirement(
     claims=("contract:152", "contract:162"),
     defects=("QuantumNous/new-api#6771",),
 )
+PRICE = Requirement(
+    id="billing/price-identity",
+    severity=Severity.COST,
+    basis=Basis.DOCUMENTED,
+    clause=_spec("4.3, 1", "Wallet delta = Σ class tokens in the response's own usage * price table, within one micro-USD"),
+    text="The wallet loses what the answer's own token counts cost by the price table, each class at its own price.",
+    claims=("contract:62", "contract:118", "contract:164"),
+    defects=("BerriAI/litellm#9812", "icebear0828/codex-proxy#587"),
+)
 NOT_ESTIMATED = Requirement(
     id="billing/reported-not-estimated",
     severity=Severity.COST,
@@ -242,6 +251,27 @@ def check_charge(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{charged} micro-USD")
 
 
+def check_price(exchange: Exchange) -> Verdict:
+    tokens = reported(exchange)
+    if exchange.account is None or not _ok(exchange) or tokens is None:
+        return _NO_BOOKS
+    prices = exchange.account.prices
+    if not {"input_per_1m", "output_per_1m"} <= prices.keys():
+        return Inconclusive("the target has no price table, or this model is not in it")
+    plain = prices["input_per_1m"]
+    write_5m = prices.get("cache_write_per_1m", plain)
+    wanted = (
+        tokens.input_tokens * plain
+        + tokens.output_tokens * prices["output_per_1m"]
+        + tokens.cache_read_tokens * prices.get("cache_read_per_1m", plain)
+        + (tokens.cache_write_tokens - tokens.cache_write_1h_tokens) * write_5m
+        + tokens.cache_write_1h_tokens * prices.get("cache_write_1h_per_1m", write_5m)
+    ) / 1_000_000
+    charged = exchange.account.charged_micro_usd
+    wrong = [] if abs(charged - wanted) <= 1 else [_book(f"{wanted:.2f} micro-USD by the price table", f"{charged} micro-USD")]
+    return conclude(wrong, f"{charged} micro-USD, by the price table")
+
+
 def check_not_estimated(exchange: Exchange) -> Verdict:
     row = _row(exchange)
     if not isinstance(row, UsageRow):
@@ -395,6 +425,7 @@ RULES: tuple[Rule, ...] = (
     Rule(ROW_TOKENS, check_row_tokens, _PAID),
     Rule(ROW_CACHE, check_row_cache, Given(account=True, also=lambda case: bool({"cache-read", "cache-write"} & case.traits))),
     Rule(CHARGE, check_charge, _PAID),
+    Rule(PRICE, check_price, _PAID),
     Rule(NOT_ESTIMATED, check_not_estimated, _PAID),
     Rule(QUOTA_HEADER, check_quota_header, _PAID),
     Rule(FAILURE_FREE, check_failure_free, _FAILED),

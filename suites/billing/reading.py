@@ -16,6 +16,7 @@ class Tokens:
     output_tokens: int
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0  # of those
 
     @property
     def all_input(self) -> int:
@@ -66,6 +67,7 @@ def _tokens(surface: Surface, usage: dict[str, Any]) -> Tokens | None:
                 output_tokens=count("output_tokens"),
                 cache_read_tokens=count("cache_read_input_tokens"),
                 cache_write_tokens=count("cache_creation_input_tokens"),
+                cache_write_1h_tokens=count("ephemeral_1h_input_tokens", "cache_creation"),
             )
         case Surface.GEMINI:
             cached = count("cachedContentTokenCount")

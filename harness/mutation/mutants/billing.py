@@ -112,6 +112,12 @@ MUTANTS: tuple[Mutant, ...] = (
         books=_per_call,
     ),
     Mutant(
+        id="billing-dearer-than-the-table",
+        requirement="billing/price-identity",
+        text="Charges more than its price table says.",
+        books=_per_call,
+    ),
+    Mutant(
         id="billing-always-estimates",
         requirement="billing/reported-not-estimated",
         text="Bills an estimate although the vendor reported its usage.",

@@ -60,6 +60,16 @@ def test_the_wallet_loses_what_the_row_says() -> None:
     assert isinstance(charges.check_charge(billed(replace(ROW, cost_micro_usd=0), charged=0)), Failed)
 
 
+@pytest.mark.parametrize(("charged", "right"), [(90, True), (91, True), (180, False), (45, False), (0, False)])
+def test_each_token_class_costs_what_the_price_table_says(charged: int, right: bool) -> None:
+    exchange = billed(ROW, charged=charged)
+    assert exchange.account is not None
+    assert isinstance(charges.check_price(exchange), Inconclusive)
+    rates = {"input_per_1m": 1_000_000, "output_per_1m": 5_000_000, "cache_read_per_1m": 400_000, "cache_write_per_1m": 1_800_000}
+    priced = replace(exchange, account=replace(exchange.account, prices=rates))  # 10 + 35 + 36 + 9
+    assert isinstance(charges.check_price(priced), Passed if right else Failed)
+
+
 @pytest.mark.parametrize(("charged", "rows", "free"), [(0, (), True), (1, (), False), (0, (ROW,), False)])
 def test_a_failure_is_free_and_leaves_no_row(charged: int, rows: tuple[UsageRow, ...], free: bool) -> None:
     exchange = billed(*rows, charged=charged)
