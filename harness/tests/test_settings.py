@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+
+from harness.settings import OPTIONS, Settings
+from harness.toml_file import UserFileError
+
+WORTH = {
+    "base_url": ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+    "api_key": ("sk-1", "sk-1"),
+    "models": ("gpt-5-4, claude-x,", ("gpt-5-4", "claude-x")),
+    "target": ("gateway.toml", Path("gateway.toml")),
+    "upstream_port": ("9100", 9100),
+    "concurrency": ("3", 3),
+    "expectations": ("known.toml", Path("known.toml")),
+    "out": ("there", Path("there")),
+    "recordings": ("corpus", "corpus"),
+    "run": ("run.jsonl", Path("run.jsonl")),
+}
+
+
+def test_every_option_is_an_environment_variable_too() -> None:
+    assert set(WORTH) == {option.name for option in OPTIONS}
+    environment = {f"WIREPROOF_{name.upper()}": text for name, (text, _) in WORTH.items()}
+    settings = Settings.of({}, environment)
+    assert {name: getattr(settings, name) for name in WORTH} == {name: value for name, (_, value) in WORTH.items()}
+
+
+def test_the_command_line_comes_before_the_environment_and_that_before_the_default() -> None:
+    assert Settings.of({"concurrency": "5"}, {"WIREPROOF_CONCURRENCY": "6"}).concurrency == 5
+    assert Settings.of({"concurrency": None}, {"WIREPROOF_CONCURRENCY": "6"}).concurrency == 6
+    assert Settings.of({}, {}) == Settings()
+
+
+def test_a_key_never_shows_in_the_settings_as_text() -> None:
+    assert "sk-secret" not in repr(Settings.of({"api_key": "sk-secret"}, {}))
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "65536", "1.5", "", "x"])
+def test_what_is_no_number_of_exchanges_is_refused(number: str) -> None:
+    if not number:
+        assert Settings.of({"concurrency": number}, {}).concurrency == 16  # not given
+        return
+    with pytest.raises(UserFileError, match="--concurrency takes a whole number"):
+        Settings.of({"concurrency": number}, {})
