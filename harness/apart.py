@@ -192,8 +192,9 @@ class _Child:
 
         try:
             self._session = LiveSession(settings, probe=probe, tell=lambda text: self._answer("told", text))
-            self._importing = threading.Thread(target=preload, args=(clients,), daemon=True)  # while the gateway starts
-            self._importing.start()
+            self._importing = threading.Thread(target=preload, args=(clients,), daemon=True)
+            if settings.base_url is None and settings.target is None:
+                self._importing.start()  # seconds, while the embedded gateway starts; a given target may not even answer
             self._session.open()
         except USER_ERRORS as error:
             self._session = None  # it has closed itself
@@ -204,7 +205,8 @@ class _Child:
 
     def _begin(self, chosen: tuple[Planned, ...]) -> None:
         assert self._session is not None
-        self._importing.join()
+        if self._importing.is_alive():
+            self._importing.join()
         preload(sorted({planned.case.client for planned in chosen}))
         for planned in chosen:
             self._session.submit(planned).add_done_callback(self._deliver(planned))

@@ -111,12 +111,20 @@ Evidence = Live | Stored
 class Conformance:
     """Opened, asked for its questions, begun with those that were selected, and closed."""
 
-    def __init__(self, settings: Settings, evidence: Evidence, modules: tuple[ModuleType, ...], command: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        evidence: Evidence,
+        *,
+        modules: tuple[ModuleType, ...],
+        expectations: Expectations,
+        command: Sequence[str] = (),
+    ) -> None:
         self.settings = settings
         self.evidence = evidence
         self.modules = modules
         self.command = tuple(command)
-        self.expectations = read_expectations(settings.expectations) if settings.expectations else Expectations()
+        self.expectations = expectations
         self.judged: list[Judged] = []
         self.arithmetic = Arithmetic()
         self._selected = 0
@@ -133,11 +141,12 @@ class Conformance:
         cls, settings: Settings, *, command: Sequence[str] = (), probe: bool = True, tell: Callable[[str], None] = lambda _: None
     ) -> "Conformance":
         """Raises what USER_ERRORS lists, each with one sentence for the user. Without `probe` nothing is asked of the upstream."""
+        expectations = read_expectations(settings.expectations) if settings.expectations else Expectations()  # before anything starts
         modules = suite_modules()
         evidence: Evidence
         evidence = Stored(read_run(settings.run)) if settings.run else Live(settings, cases_of(modules), probe=probe, tell=tell)
         try:
-            return cls(settings, evidence, modules, command)
+            return cls(settings, evidence, modules=modules, expectations=expectations, command=command)
         except BaseException:
             evidence.close()
             raise
