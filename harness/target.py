@@ -94,6 +94,8 @@ class Target:
 
     def declared(self, requirement: str) -> str | None:
         """Why the requirement does not apply, where the target said so beforehand."""
+        if self.dialect == "none" and requirement.startswith("billing/"):
+            return "the target shows no account (dialect none)"
         return next((entry.reason for entry in self.not_served if entry.covers(requirement)), None)
 
     def secrets(self) -> tuple[str, ...]:
