@@ -7,6 +7,7 @@ Both ends are this module of the same installation; nothing else ever speaks to 
 import contextlib
 import os
 import pickle
+import queue
 import signal
 import struct
 import subprocess
@@ -165,10 +166,13 @@ class _Child:
     def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
         self._commands = commands
         self._answers = answers
-        self._lock = threading.Lock()
+        # Exchanges are delivered by the event loop's thread, which must never wait for a parent that is busy judging.
+        self._outbox: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._session: LiveSession | None = None
 
     def serve(self) -> None:
+        postman = threading.Thread(target=self._post, name="wireproof-postman", daemon=True)
+        postman.start()
         try:
             while (message := _read(self._commands)) is not None:
                 match message:
@@ -182,10 +186,17 @@ class _Child:
         finally:
             if self._session is not None:
                 self._session.close()
+            self._outbox.put(None)
+            postman.join(timeout=_STOP_SECONDS)
 
     def _answer(self, *message: Any) -> None:
+        self._outbox.put(message)
+
+    def _post(self) -> None:
+        lock = threading.Lock()
         with contextlib.suppress(BrokenPipeError):  # the parent has gone: so shall we
-            _write(self._answers, self._lock, *message)
+            while (message := self._outbox.get()) is not None:
+                _write(self._answers, lock, *message)
 
     def _open(self, settings: Settings, probe: bool, clients: tuple[Client, ...]) -> bool:
         from harness.conformance import USER_ERRORS
