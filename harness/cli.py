@@ -49,7 +49,12 @@ def parser(only: Command | None = None) -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"wireproof {_version()}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
-        sub = commands.add_parser(command.name, help=command.help, description=command.help[0].upper() + command.help[1:] + ".")
+        sub = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=command.help[0].upper() + command.help[1:] + ".",
+            allow_abbrev=not command.passes_on,  # pytest's --co is not our --concurrency
+        )
         sub.set_defaults(command=command)
         if command is only:
             importlib.import_module(command.module).add_arguments(sub)

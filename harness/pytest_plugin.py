@@ -321,8 +321,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     from harness.conformance import USER_ERRORS
 
-    asked = [item.asked for item in session.items if isinstance(item, Verdict)]
     config = session.config
+    if not session.items:  # before anything is driven, and before the last run's report is written over
+        _refuse(config, "no verdict was selected, so nothing can be proven: correct -k, -m or the names, which --collect-only lists")
+    asked = [item.asked for item in session.items if isinstance(item, Verdict)]
     config.stash[_ALONE] = len(asked) == len(session.items)
     if config.stash[_ALONE] and config.option.verbose <= 0:
         # The run's own summary tells what broke; pytest's would tell it again, and looks through all reports for each failure.

@@ -274,7 +274,7 @@ class LiveSession:
             if self.settings.models:
                 return tuple(Model(id=name, surfaces=served_by(name)) for name in self.settings.models)
             raise TargetError(
-                f"{url} answers {answer.status_code} and no model list: name the models by --models or in a target file"
+                f"{url} answers {answer.status_code} and no model list: correct --base-url, or name the models by --models"
             ) from None
         if not ids:
             raise TargetError(f"{url} lists no models for this key: bind it to a group that has some")

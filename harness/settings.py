@@ -32,14 +32,14 @@ OPTIONS: Final = (
     Option(name="base_url", metavar="URL", help="the gateway under test; without it the embedded reference gateway is started"),
     Option(name="api_key", metavar="KEY", help="a key of the gateway under test (better given by the environment variable)"),
     Option(name="models", metavar="ID,ID", help="only these models; without it all that the gateway lists"),
-    Option(name="target", metavar="FILE", help="TOML file that says what the gateway is and promises"),
+    Option(name="target", metavar="FILE", help="TOML file that says what the gateway is and promises (its form: README.md, Target file)"),
     Option(
         name="upstream_port",
         metavar="PORT",
         help="where the upstream witness listens: the gateway's vendors must be configured to be there",
     ),
     Option(name="concurrency", metavar="N", default="16", help="exchanges driven at the same time"),
-    Option(name="expectations", metavar="FILE", help="TOML file of known failures and flakes"),
+    Option(name="expectations", metavar="FILE", help="TOML file of known failures and flakes (its form: README.md, Expectations)"),
     Option(name="out", metavar="DIR", default="reports/latest", help="where the run file and the reports go"),
     Option(
         name="recordings",

@@ -1,7 +1,9 @@
 """`wireproof run`: the suites, by pytest, with the reports written at the end."""
 
 import argparse
+import difflib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,4 +33,17 @@ def main(arguments: argparse.Namespace) -> int:
     folder = Path(suites.__file__).parent
     own = Path(__file__).parent.parent / "suites.ini"
     places = [word for word in arguments.rest if not word.startswith("-") and ("::" in word or Path(word).exists())]
-    return int(pytest.main(["-c", str(own), "--rootdir", str(folder.parent), *words, *arguments.rest, *([] if places else [str(folder)])]))
+    code = pytest.main(["-c", str(own), "--rootdir", str(folder.parent), *words, *arguments.rest, *([] if places else [str(folder)])])
+    if code == pytest.ExitCode.USAGE_ERROR:  # pytest has said what it did not understand
+        sys.stderr.write(_mistyped(arguments.rest))
+        return 2
+    return int(code)
+
+
+def _mistyped(words: Sequence[str]) -> str:
+    """What to do about words that neither we nor pytest know, with the option of ours that is nearest."""
+    flags = [option.flag for option in OPTIONS]
+    for word in words:
+        if word.startswith("--") and (near := difflib.get_close_matches(word.partition("=")[0], flags, n=1)):
+            return f"wireproof: there is no {word.partition('=')[0]}; did you mean {near[0]}?\n"
+    return "wireproof: correct the words after `wireproof run`; `wireproof run --help` has ours, `pytest --help` those of pytest\n"

@@ -33,7 +33,11 @@ def add_recordings_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("folder", nargs="?", type=Path, help="the recordings' root (default: those that ship)")
     bring = commands.add_parser("import", help="convert HAR, mitmproxy flow and VCR files to recordings")
     bring.add_argument(
-        "files", nargs="+", type=Path, help="HAR, mitmproxy flow or VCR files, or the folder of a corpus with its index.jsonl"
+        "files",
+        nargs="+",
+        type=Path,
+        help="HAR (.har), mitmproxy flow (.flow, .flows, .mitm) or VCR files (.yaml, .yml, also .gz), saved answers (.sse, .txt, .json), "
+        "or the folder of a corpus with its index.jsonl",
     )
     bring.add_argument("--into", type=Path, required=True, help="the root to write the recordings under")
     bring.add_argument("--repository", default="local", help="where the files come from, OWNER/NAME (default: local)")

@@ -189,7 +189,7 @@ def read_file(path: str, data: bytes, batch: Batch) -> Iterator[Imported]:
         return bodies.read_saved_body(path, data, batch)
     if bodies.is_snapshot(path):
         return bodies.read_snapshot(path, data, batch)
-    return iter((Skipped(path=path, index=None, reason="no layout that we read"),))
+    return iter((Skipped(path=path, index=None, reason="no layout that we read, by its name"),))
 
 
 def _manifest(folder: Path) -> dict[str, Any] | None:

@@ -119,6 +119,23 @@ def test_expectations_that_cannot_stand(tmp_path: Path, entry: str, words: tuple
     refused(run(tmp_path, "--expectations", expectations, "--models", "gpt-5-4", "-k", "native/status"), "known.toml", *words)
 
 
+def test_words_that_select_nothing_leave_the_last_report_alone(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "run.jsonl").write_text("of last time\n")
+    refused(run(tmp_path, "--models", "gpt-5-4", "--out", out, "-k", "nosuchthing"), "no verdict was selected", "-k")
+    assert [(file.name, file.read_text()) for file in out.iterdir()] == [("run.jsonl", "of last time\n")]
+
+
+def test_an_option_with_a_slip_in_it(tmp_path: Path) -> None:
+    result = run(tmp_path, "--bse-url", "http://127.0.0.1:8080")
+    assert result.returncode == 2
+    assert result.stderr.endswith("wireproof: there is no --bse-url; did you mean --base-url?\n")
+    result = run(tmp_path, "--nothing-like-it")
+    assert result.returncode == 2
+    assert "wireproof run --help" in result.stderr
+
+
 def test_run_files_that_are_none(tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("hello\n")

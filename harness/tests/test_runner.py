@@ -5,11 +5,13 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from harness.case import Case, Play, Route, Surface
 from harness.client import ClientWitness
 from harness.plan import Planned
 from harness.recording.library import Library
-from harness.runner import Gate, Runner
+from harness.runner import Gate, Runner, patience
 from harness.target import Bases, Target
 from harness.upstream.witness import UpstreamWitness
 
@@ -102,7 +104,8 @@ async def gateway_that_waits_for(count: int) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def test_exchanges_are_driven_together() -> None:
+@pytest.mark.parametrize("account", [False, True], ids=["no account", "an account that the target does not show"])
+async def test_exchanges_are_driven_together(account: bool) -> None:
     library = Library.open("shipped")
     witness = UpstreamWitness(library.load)
     await witness.start()
@@ -110,7 +113,7 @@ async def test_exchanges_are_driven_together() -> None:
         bases = Bases.of(url)
         target = Target(name="barrier", bases=bases, good_keys=("sk-one-0123456789",))
         runner = Runner(target=target, bases=bases, library=library, clients=clients, witness=witness, concurrency=8)
-        case = Case(id="plain", surface=Surface.CHAT, play=Play(recording="chat/text"))
+        case = Case(id="plain", surface=Surface.CHAT, play=Play(recording="chat/text"), account=account)
         planned = [Planned(id=f"plain-{number}", case=case, model="gpt-5-4", route=Route.NATIVE) for number in range(8)]
         exchanges = await asyncio.wait_for(asyncio.gather(*map(runner.drive, planned)), 30)
         await runner.close()
@@ -118,3 +121,9 @@ async def test_exchanges_are_driven_together() -> None:
     assert [exchange.errored for exchange in exchanges] == [None] * 8
     assert [exchange.client.response and exchange.client.response.json for exchange in exchanges] == [{"waited_for": 8}] * 8
     assert len({exchange.marker for exchange in exchanges}) == 8
+
+
+def test_the_client_waits_longer_than_the_gateway_promised_to() -> None:
+    usual = patience(Target(name="says nothing", bases=None))
+    assert patience(Target(name="quick", bases=None, first_byte_ms=300, idle_ms=300)) == usual
+    assert patience(Target(name="patient", bases=None, first_byte_ms=30_000, idle_ms=90_000)) > 90

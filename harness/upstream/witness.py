@@ -89,7 +89,7 @@ class UpstreamWitness:
         except OSError as error:
             where = f"port {self._port} of {self._host}"
             if error.errno == errno.EADDRINUSE:
-                raise PortBusyError(f"{where} is taken by another program: give the upstream witness another port, or 0 for any") from error
+                raise PortBusyError(f"{where} is taken by another program: give another one, to the gateway's vendors too") from error
             raise ListenError(f"the upstream witness cannot listen on {where} ({error.strerror}): give another one") from error
         self._port = self._server.sockets[0].getsockname()[1]
 
