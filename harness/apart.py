@@ -112,14 +112,18 @@ class ApartSession:
         return 0, 0
 
     def _listen(self) -> None:
-        while (message := _read(self._from)) is not None:
-            match message:
-                case ("exchange", planned_id, exchange):
-                    self._futures[planned_id].set_result(exchange)
-                case ("outcome", calls, spent):
-                    self._outcome.set_result((calls, spent))
+        why = None
+        try:
+            while (message := _read(self._from)) is not None:
+                match message:
+                    case ("exchange", planned_id, exchange):
+                        self._futures[planned_id].set_result(exchange)
+                    case ("outcome", calls, spent):
+                        self._outcome.set_result((calls, spent))
+        except Exception as error:  # what the child wrote cannot be read: nobody may wait for it for ever
+            why = f"the driving process said what cannot be read ({type(error).__name__}: {error})"
         if not self._closed:
-            why = self._last_words()
+            why = why or self._last_words()
             for planned_id, future in self._futures.items():
                 if not future.done():
                     future.set_result(_undriven(self._planned[planned_id], why))

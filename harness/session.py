@@ -87,11 +87,12 @@ class EmbeddedGateway:
 
     def __init__(self, upstream_url: str, command: Iterable[str] | None = None) -> None:
         self._folder = TemporaryDirectory(prefix="wireproof-gateway-")
-        words = ["--demo-upstream", upstream_url, "--demo-accounts", str(_LANES + 1), "--port", "0"]
+        words = ["--demo-upstream", upstream_url, "--demo-accounts", str(_LANES + 1), "--port", "0", "--demo-tied"]
         words += ["--demo-first-byte-ms", str(_FIRST_BYTE_MS), "--demo-idle-ms", str(_IDLE_MS)]
         self._said = (Path(self._folder.name) / "stderr.log").open("w+b")
         self._process = subprocess.Popen(
             [*(command or (sys.executable, "-m", "reference_gateway")), *words],
+            stdin=subprocess.PIPE,  # it stops when this closes, so it never outlives us
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
@@ -129,8 +130,9 @@ class EmbeddedGateway:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
         self._said.close()
         self._folder.cleanup()
 

@@ -10,9 +10,12 @@ import asyncio
 import dataclasses
 import json
 import logging
+import os
+import signal
 import sqlite3
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from reference_gateway import app
@@ -28,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     demo.add_argument("--demo-key", metavar="KEY", help="this secret for the first key instead of a drawn one")
     demo.add_argument("--demo-accounts", type=int, default=1, metavar="N", help="so many accounts, each with a key of its own")
     demo.add_argument("--demo-first-byte-ms", type=int, default=30_000, metavar="MS", help="how long an upstream may keep silent at first")
+    demo.add_argument("--demo-tied", action="store_true", help="stop when standard input closes: when whoever started it is gone")
     demo.add_argument("--demo-idle-ms", type=int, default=300_000, metavar="MS", help="how long an upstream may pause")
     parser.add_argument("--host", help="listen there instead of where the configuration says")
     parser.add_argument("--port", type=int, help="listen there instead of where the configuration says; 0 takes a free port")
@@ -82,8 +86,17 @@ def _run(config: Config, args: argparse.Namespace, demo: Demo | None) -> int:
             sys.stdout.write(f"OpenAI base URL {url}/v1, Anthropic and Gemini base URL {url}; Ctrl-C stops.\n")
         sys.stdout.flush()
 
+    if demo is not None and args.demo_tied:
+        threading.Thread(target=_stop_with_stdin, daemon=True).start()
     _run_on_best_loop(config, ready)
     return 0
+
+
+def _stop_with_stdin() -> None:
+    """Waits for the end of standard input, then asks for an orderly stop."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _run_on_best_loop(config: Config, ready: app.Ready) -> None:

@@ -1,0 +1,69 @@
+"""The driving process: what it sends arrives, and when it dies nobody waits for it."""
+
+import io
+import os
+import signal
+import threading
+
+import pytest
+
+from harness.apart import ApartSession, _read, _write
+from harness.case import Case, Client, Play, Route, Surface
+from harness.plan import Planned
+from harness.settings import Settings
+from harness.toml_file import UserFileError
+
+
+def planned(number: int, recording: str = "chat/text") -> Planned:
+    case = Case(id=f"chat/apart-{number}", surface=Surface.CHAT, client=Client.RAW, play=Play(recording=recording))
+    return Planned(id=f"{case.id}-gpt-5-4", case=case, model="gpt-5-4", route=Route.NATIVE)
+
+
+def test_messages_come_back_whole_and_a_cut_one_is_an_end() -> None:
+    pipe = io.BytesIO()
+    _write(pipe, threading.Lock(), "told", {"a": b"\x00"})
+    _write(pipe, threading.Lock(), "outcome", 1, 2)
+    whole = pipe.getvalue()
+    pipe.seek(0)
+    assert [_read(pipe), _read(pipe), _read(pipe)] == [("told", {"a": b"\x00"}), ("outcome", 1, 2), None]
+    assert _read(io.BytesIO(whole[:-20])) == ("told", {"a": b"\x00"})
+    assert _read(io.BytesIO(whole[:10])) is None
+
+
+def test_exchanges_arrive_from_the_other_process() -> None:
+    session = ApartSession(Settings(), probe=True, tell=lambda _: None, clients=())
+    try:
+        session.open()
+        futures = session.begin([planned(number) for number in range(5)])
+        exchanges = [future.result(timeout=30) for future in futures.values()]
+        assert [exchange.errored for exchange in exchanges] == [None] * 5
+        assert all(
+            exchange.client.response and exchange.client.response.text == exchange.upstream[0].response.text for exchange in exchanges
+        )  # type: ignore[union-attr]
+        calls, spent = session.outcome()
+        assert calls >= 5
+        assert spent > 0
+    finally:
+        session.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
+def test_a_driving_process_that_is_killed_leaves_errored_exchanges_and_nobody_waiting() -> None:
+    session = ApartSession(Settings(), probe=True, tell=lambda _: None, clients=())
+    try:
+        session.open()
+        os.kill(session._child.pid, signal.SIGSTOP)
+        futures = session.begin([planned(0)])
+        os.kill(session._child.pid, signal.SIGKILL)
+        exchange = futures[planned(0).id].result(timeout=30)
+        assert exchange.errored is not None
+        assert "the driving process ended" in exchange.errored
+        assert session.outcome() == (0, 0)
+    finally:
+        session.close()
+
+
+def test_what_a_user_can_mend_is_raised_in_the_parent() -> None:
+    session = ApartSession(Settings(base_url="http://127.0.0.1:9", upstream_port=19_999), probe=True, tell=lambda _: None, clients=())
+    with pytest.raises(UserFileError, match="nothing answers at"):
+        session.open()
