@@ -123,7 +123,8 @@ class SuiteFile(pytest.File):
         if not getattr(module, "RULES", ()):
             return
         for asked in _conformance(self.config).questions(module):
-            yield Verdict.from_parent(self, name=asked.name, asked=asked)
+            # The id as text, so that pytest parses it as it will parse the one that it keeps for --lf.
+            yield Verdict.from_parent(self, name=asked.name, nodeid=f"{self.nodeid}::{asked.name}", asked=asked)
 
     def _module(self) -> ModuleType:
         from importlib import import_module

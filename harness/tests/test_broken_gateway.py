@@ -66,7 +66,7 @@ BREAKAGES = (
         changes=(
             (
                 "    def on_read(self, read: bytes) -> None:\n",
-                "    def on_read(self, read: bytes) -> None:\n        read = read.decode('utf-8', 'replace').encode() if self.sse else read\n",
+                "    def on_read(self, read: bytes) -> None:\n        read = read.decode(errors='replace').encode() if self.sse else read\n",
             ),
         ),
         breaks=(

@@ -1,7 +1,6 @@
 """The verdicts as ordinary pytest items, live and from a stored run, by the words that people use on pytest."""
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -104,7 +103,7 @@ def test_x_stops_at_the_first_and_lf_comes_back_to_it(stored: Path, tmp_path: Pa
     assert judged(stopped).startswith("1 failed")
     assert "broken off" in stopped.stdout
     again = wireproof(*words, "--lf", cwd=tmp_path)
-    assert re.fullmatch(rf"{red} failed, \d+ deselected", judged(again))
+    assert judged(again) == f"{red} failed"
 
 
 def test_collecting_drives_nothing(tmp_path: Path) -> None:
