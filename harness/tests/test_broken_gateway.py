@@ -65,8 +65,11 @@ BREAKAGES = (
         file="proxy/relay.py",
         changes=(
             (
-                "    def on_read(self, read: bytes) -> None:\n",
-                "    def on_read(self, read: bytes) -> None:\n        read = read.decode(errors='replace').encode() if self.sse else read\n",
+                "        if self._gathered is not None:\n            self._gather(",
+                (
+                    "        read = read.decode(errors='replace').encode() if self.sse else read\n"
+                    "        if self._gathered is not None:\n            self._gather("
+                ),
             ),
         ),
         breaks=(
