@@ -93,7 +93,10 @@ class _Form:
         runs = [run for part in parts for run in ([part] if isinstance(part, _Run) else [_Run(re.escape(c), 1, 1) for c in part])]
         last = runs[-1]
         self.kind = kind
-        self.hint = max((part for part in parts if isinstance(part, str)), key=len).encode()  # rules most bodies out at once
+        # Looked for first, which rules most bodies out at once: the first literal, and how many bytes of the form stand before it.
+        literal = next(index for index, part in enumerate(parts) if isinstance(part, str))
+        self.anchor = str(parts[literal]).encode()
+        self.before_anchor = sum(part.low for part in parts[:literal] if isinstance(part, _Run))
         # Where base64 could spell the form, it must not begin inside base64.
         boundary = _BOUNDARY.format(also="" if re.search(r"[-_. ]", "".join(run.members for run in runs[:-1])) else "+/")
         # "Bearer " itself is no secret and stays, so the secret is the last run only.
@@ -220,10 +223,15 @@ class StreamRedactor:
 
 def _spans(data: bytes) -> Iterator[tuple[_Form, int, int]]:
     for form in _ALL:
-        if form.hint in data:
-            for match in form.whole.finditer(data):
+        at, end = data.find(form.anchor), 0
+        while at >= 0:
+            start = at - form.before_anchor
+            match = form.whole.match(data, start) if start >= end else None
+            if match is not None:
+                end = match.end()
                 if not _is_cut(match[1]):
                     yield form, *match.span(1)
+            at = data.find(form.anchor, max(end, at + 1))
 
 
 def _is_cut(secret: bytes) -> bool:

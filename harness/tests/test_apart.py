@@ -37,9 +37,10 @@ def test_exchanges_arrive_from_the_other_process() -> None:
         futures = session.begin([planned(number) for number in range(5)])
         exchanges = [future.result(timeout=30) for future in futures.values()]
         assert [exchange.errored for exchange in exchanges] == [None] * 5
-        assert all(
-            exchange.client.response and exchange.client.response.text == exchange.upstream[0].response.text for exchange in exchanges
-        )  # type: ignore[union-attr]
+        for exchange in exchanges:
+            assert exchange.client.response is not None
+            assert exchange.upstream[0].response is not None
+            assert exchange.client.response.text == exchange.upstream[0].response.text
         calls, spent = session.outcome()
         assert calls >= 5
         assert spent > 0
