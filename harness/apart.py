@@ -219,10 +219,13 @@ class _Child:
         return True
 
     def _begin(self, chosen: tuple[Planned, ...]) -> None:
+        from harness.conformance import rarely_collect
+
         assert self._session is not None
         if self._importing.is_alive():
             self._importing.join()
         preload(sorted({planned.case.client for planned in chosen}))
+        rarely_collect()
         for planned in chosen:
             self._session.submit(planned).add_done_callback(self._deliver(planned))
 

@@ -1,5 +1,6 @@
 """One conformance run: what is judged, on which evidence, and what is written down. pytest is one front end of it."""
 
+import gc
 import importlib.metadata
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -164,6 +165,7 @@ class Conformance:
         """Check the expectations against what is selected, open the run file, and set the exchanges going, in order."""
         triples = ((asked.rule.requirement.id, asked.planned.case.id, asked.planned.model) for asked in selected)
         self.expectations.check(triples, datetime.now(UTC).date())
+        rarely_collect()
         self._selected = len(selected)
         wanted = {asked.planned.id: asked.planned for asked in selected}
         if isinstance(self.evidence, Live):
@@ -251,6 +253,13 @@ class Conformance:
             models=tuple(model.id for model in live.session.models),
             command=self.command,
         )
+
+
+def rarely_collect() -> None:
+    """What is alive now stays to the end: the collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def version(distribution: str) -> str:
