@@ -94,7 +94,7 @@ class ApartSession:
         raise DriverGone(self._last_words())
 
     def offers(self, planned: Planned) -> bool:
-        return LiveSession.has_key_for(planned, self.target, self._outside)
+        return LiveSession.can_be_asked(planned, self.target, self._outside)
 
     def begin(self, chosen: Iterable[Planned]) -> dict[str, Future[Exchange]]:
         """Set the exchanges going, in this order; each has its future."""
@@ -136,10 +136,14 @@ class ApartSession:
         lines = self._said.read().decode(errors="replace").strip().splitlines()
         return f"the driving process ended with {self._child.returncode}: {lines[-1] if lines else 'it said nothing'}"
 
-    def close(self) -> None:
+    def let_go(self) -> None:
+        """Tell the child to stop, and do not wait for it."""
         self._closed = True
         with contextlib.suppress(OSError):
-            self._to.close()  # the child's sign to stop
+            self._to.close()
+
+    def close(self) -> None:
+        self.let_go()
         try:
             self._child.wait(timeout=_STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -17,7 +17,7 @@ from harness.case import Case
 from harness.exchange import Exchange
 from harness.expectations import Expectations, read_expectations
 from harness.judged import Arithmetic, Judged, tally
-from harness.plan import Planned, cases_of, judge, plan, rules_of, suite_modules, unserved
+from harness.plan import Planned, cases_of, in_driving_order, judge, plan, rules_of, suite_modules, unserved
 from harness.recording.format import RecordingError
 from harness.recording.library import SHIPPED
 from harness.replay import SERVED, case_for
@@ -71,13 +71,16 @@ class Live:
         self._futures: dict[str, Future[Exchange]] = {}
 
     def begin(self, wanted: Iterable[Planned]) -> None:
-        self._futures = self.session.begin(wanted)
+        self._futures = self.session.begin(in_driving_order(wanted))
 
     def exchange(self, planned: Planned) -> Exchange:
         return self._futures[planned.id].result()
 
     def declared(self, requirement: str) -> str | None:
         return self.session.target.declared(requirement)
+
+    def let_go(self) -> None:
+        self.session.let_go()
 
     def close(self) -> None:
         self.session.close()
@@ -101,6 +104,9 @@ class Stored:
 
     def declared(self, requirement: str) -> str | None:
         return self._declared.get(requirement)
+
+    def let_go(self) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -234,8 +240,12 @@ class Conformance:
             self.arithmetic = self._writer.close(complete=complete)
         else:
             self.arithmetic = tally(self.judged, selected=self._selected, driven=len(self.evidence.planned))
-        self.evidence.close()
+        self.evidence.let_go()
         return self.arithmetic
+
+    def end(self) -> None:
+        """Wait until witnesses and embedded gateway are gone: they leave while the reports are written."""
+        self.evidence.close()
 
     def _header(self, live: Live, selected: int) -> RunHeader:
         target = live.session.target

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from harness.case import Case, Route, Surface
+from harness.case import Case, FaultKind, Route, Surface
 from harness.exchange import Exchange
 from harness.requirement import Rule
 from harness.target import Model
@@ -74,6 +74,17 @@ def _fitting(case: Case, models: Sequence[Model]) -> Sequence[Model]:
         serving = [model for model in serving if model not in deepseek]
     # Vendor traffic is played once, whatever the number of models: what it shows is the bytes, not the model.
     return serving[:1] if case.traits & {"played", "one-model"} else serving
+
+
+def in_driving_order(chosen: Iterable[Planned]) -> tuple[Planned, ...]:
+    """Those that run alone first, since each waits until nothing else runs; then those that last by design; then as they were asked for."""
+
+    def haste(planned: Planned) -> int:
+        fault = planned.case.play.fault if planned.case.play else None
+        stalls = fault is not None and fault.kind in (FaultKind.STALL_BEFORE, FaultKind.STALL_IN)
+        return 0 if planned.case.serial else 1 if stalls else 2
+
+    return tuple(sorted(chosen, key=haste))
 
 
 def judge(rule: Rule, exchange: Exchange, declared: str | None = None) -> Verdict:

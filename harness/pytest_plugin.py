@@ -369,3 +369,4 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     conformance = config.stash.get(_CONFORMANCE, None)
     if conformance is not None:
         conformance.close(complete=False)  # already closed, unless pytest never came to its end
+        conformance.end()

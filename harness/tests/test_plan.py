@@ -2,9 +2,9 @@ from types import ModuleType
 
 import pytest
 
-from harness.case import Case, Outcome, Play, Route, Surface
+from harness.case import Case, Fault, FaultKind, Outcome, Play, Route, Surface
 from harness.exchange import Exchange, Hop, Request
-from harness.plan import Planned, cases_of, judge, plan, suite_modules, unserved
+from harness.plan import Planned, cases_of, in_driving_order, judge, plan, suite_modules, unserved
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.target import Model
 from harness.verdict import Errored, Inconclusive, NotApplicable, Passed, Verdict
@@ -103,3 +103,15 @@ def test_given_asks_for_all_that_it_names() -> None:
     assert not Given(outcomes=refused, sees_upstream=True).holds(streamed)
     assert not Given(outcomes=refused, sdk=True).holds(streamed)
     assert not Given(stream=True).holds(streamed)
+
+
+def test_who_runs_alone_goes_first_and_who_stalls_before_the_others() -> None:
+    stall = Play(recording="chat/text", fault=Fault(kind=FaultKind.STALL_IN))
+    cases = (
+        case("plain", Surface.CHAT),
+        Case(id="stall", surface=Surface.CHAT, play=stall, outcome=Outcome.UPSTREAM_BROKEN),
+        Case(id="alone", surface=Surface.CHAT, play=None, serial=True),
+        case("plain-too", Surface.CHAT),
+    )
+    ordered = in_driving_order(plan(cases, [GPT]))
+    assert [planned.case.id for planned in ordered] == ["alone", "stall", "plain", "plain-too"]
