@@ -123,6 +123,7 @@ class RunWriter:
             calls_made=self.calls_made,
             tokens=self.tokens,
             spent_micro_usd=self.spent_micro_usd,
+            every_requirement=self._header.recordings == "shipped",
         )
 
     def close(self, *, complete: bool = True) -> Arithmetic:

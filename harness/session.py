@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 
-from harness.case import Case, Client, Key, Outcome, Play, Surface
+from harness.case import Case, Client, FaultKind, Key, Outcome, Play, Surface
 from harness.client import ClientWitness
 from harness.exchange import Exchange
 from harness.plan import Planned
@@ -33,6 +33,7 @@ T = TypeVar("T")
 EMBEDDED: Final = "reference gateway (embedded)"
 # One model of each vendor. The gateway lists more, but in a closed loop a second model of a vendor shows the same bytes again.
 _DRIVEN: Final = ("gpt-5-4", "claude-sonnet-4-6", "gemini-3-1-pro", "deepseek-v4-pro")
+_STALLS: Final = frozenset({FaultKind.STALL_BEFORE, FaultKind.STALL_IN})
 _LANES: Final = 8  # accounts of the embedded gateway
 _START_SECONDS: Final = 20
 _SWITCH_SECONDS: Final = 0.0005
@@ -237,11 +238,14 @@ class LiveSession:
         return found
 
     def offers(self, planned: Planned) -> bool:
-        return self.has_key_for(planned, self.target, self.runner.outside)
+        return self.can_be_asked(planned, self.target, self.runner.outside)
 
     @staticmethod
-    def has_key_for(planned: Planned, target: Target, outside: dict[str, str]) -> bool:
-        """Whether the target has the credential that the case wants; `outside` is Runner.outside."""
+    def can_be_asked(planned: Planned, target: Target, outside: dict[str, str]) -> bool:
+        """Whether the target has what the case wants of it: the credential, or its word on timeouts. `outside` is Runner.outside."""
+        fault = planned.case.play.fault if planned.case.play else None
+        if fault is not None and fault.kind in _STALLS and (target.first_byte_ms is None or target.idle_ms is None):
+            return False  # how long is too long is for the target to say: without its word, patience is no fault
         match planned.case.key:
             case Key.OTHER_GROUP:
                 return planned.model in outside
