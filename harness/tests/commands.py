@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,19 @@ def environment(**more: str) -> dict[str, str]:
     """The process's environment without settings of a run, as on a user's machine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WIREPROOF_", "PYTEST_"))}
     return kept | {"PYTHONPATH": str(REPOSITORY)} | more
+
+
+def started(words: Sequence[str | Path], cwd: Path) -> "subprocess.Popen[str]":
+    """A command that goes on while the test looks on. It hears Ctrl-C even where the tests themselves were started deaf to it."""
+    return subprocess.Popen(
+        [str(word) for word in words],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # the child does nothing else before exec
+    )
 
 
 def wireproof(*words: str | Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ import pytest
 from harness.cli import COMMANDS, main, parser
 from harness.commands.recordings import played
 from harness.recording.library import Library
-from harness.tests.commands import REPOSITORY, environment, wireproof
+from harness.tests.commands import REPOSITORY, environment, started, wireproof
 
 
 @pytest.mark.parametrize("name", [command.name for command in COMMANDS])
@@ -64,7 +64,7 @@ def test_the_shipped_recordings_pass_the_lint(capsys: pytest.CaptureFixture[str]
 
 def test_the_upstream_witness_alone_answers_the_call_that_it_prints(tmp_path: Path) -> None:
     words = [sys.executable, "-u", "-m", "harness.cli", "upstream", "chat/text", "messages/text.stream", "--upstream-port", "0"]
-    process = subprocess.Popen(words, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = started(words, tmp_path)
     try:
         assert process.stdout is not None
         told = [process.stdout.readline() for _ in range(5)]

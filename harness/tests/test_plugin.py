@@ -14,7 +14,7 @@ from harness.conformance import RUN_FILE, Conformance
 from harness.data import data_dir
 from harness.runfile import Run, read_run
 from harness.settings import Settings
-from harness.tests.commands import environment, pytest_suites, server, wireproof
+from harness.tests.commands import environment, pytest_suites, server, started, wireproof
 
 SELECTED = "native/status or sse/ or chat/content"
 # Put before a command's own start: whatever opens a connection dies of it.
@@ -143,7 +143,7 @@ def test_pytest_suites_in_a_checkout_is_the_same(stored: Path, run: Run) -> None
 def test_ctrl_c_leaves_a_run_that_can_be_read_and_judged_again(tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = [sys.executable, "-m", "harness.cli", "run", "--models", "gpt-5-4,claude-sonnet-4-6", "--out", str(out)]
-    process = subprocess.Popen(words, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = started(words, tmp_path)
     try:
         file = out / RUN_FILE
         for _ in range(1200):
@@ -151,7 +151,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_read_and_judged_again(tmp_path: Path) -
                 break
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+        said = "".join(process.communicate(timeout=60))
     finally:
         process.kill()
     assert process.returncode == 2, said
