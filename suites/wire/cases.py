@@ -9,7 +9,8 @@ _QUERIED: Final = {
     Surface.MESSAGES: "/v1/messages?beta=true",  # as the SDK's beta client calls it
     Surface.GEMINI: "/v1beta/models/{model}:generateContent?$alt=json%3Benum-encoding%3Dint",  # as Google's own libraries call it
 }
-_BIG_BYTES: Final = 1_100_000  # a picture or a long history: over the megabyte that many servers take unless told otherwise
+# Over the limits that gateways set: a megabyte where coding agents send such, elsewhere what a web framework takes by default.
+_BIG_BYTES: Final = {Surface.CHAT: 200_000, Surface.RESPONSES: 200_000, Surface.MESSAGES: 1_100_000, Surface.GEMINI: 200_000}
 # JSON as no SDK writes it and every vendor reads it: what is parsed on the way and written again comes out in other bytes.
 _SPELLED: Final = {
     Surface.CHAT: b"""{ "model" : "{model}",\r
@@ -89,7 +90,7 @@ def _cases(surface: Surface) -> tuple[Case, ...]:
             id=f"{surface}/big-request",
             surface=surface,
             play=Play(recording=f"{surface}/text"),
-            body=(b"two words " * (_BIG_BYTES // 10)).join(_BIG[surface]),
+            body=(b"two words " * (_BIG_BYTES[surface] // 10)).join(_BIG[surface]),
             traits=frozenset({"big-request", "one-model", "exact"}),
             serial=True,  # reading and masking it takes long enough to hold others up
         ),
