@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from harness.case import Case, FaultKind, Route, Surface
+from harness.case import Case, FaultKind, Outcome, Route, Surface
 from harness.exchange import Exchange
 from harness.requirement import Rule
 from harness.target import Model
@@ -70,7 +70,7 @@ def _fitting(case: Case, models: Sequence[Model]) -> Sequence[Model]:
     deepseek = [model for model in serving if "deepseek" in model.id]
     if "vendor-deepseek" in case.traits and deepseek:
         serving = deepseek
-    elif "played" in case.traits and len(deepseek) < len(serving):
+    elif case.outcome is Outcome.SUCCESS and len(deepseek) < len(serving):
         serving = [model for model in serving if model not in deepseek]
     # Vendor traffic is played once, whatever the number of models: what it shows is the bytes, not the model.
     return serving[:1] if case.traits & {"played", "one-model"} else serving
