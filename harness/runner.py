@@ -35,6 +35,7 @@ _GRACE_SECONDS: Final = 5.0  # what a gateway may take, past its promised timeou
 _VENDOR_SECONDS: Final = 2.0  # how long the upstream may go on with an exchange that the client has done with
 _BEAT_SECONDS: Final = 0.05
 _WORTH_A_NOTE_MS: Final = 20
+_REST_SECONDS: Final = 0.3
 _SETTLE_BOUND_MS: Final = 2000  # billing-and-storage 4.3: poll until settled, with a bound
 
 
@@ -257,12 +258,26 @@ class Runner:
         accounts = [account for key in self.target.good_keys if (account := self._account(key)) is not None]
         return sum([(await account.read()).available_micro_usd for account in accounts])
 
+    async def _at_rest(self, account: Account) -> Balance:
+        """The books once two readings agree, or the bound is over."""
+        deadline = time.perf_counter() + max(self.target.settle_ms, _SETTLE_BOUND_MS) / 1000
+        seen = await account.read()
+        while time.perf_counter() < deadline:
+            await asyncio.sleep(_REST_SECONDS)
+            again = await account.read()
+            if again == seen:
+                return again
+            seen = again
+        return seen
+
     async def _after(self, account: Account, before: Balance, case: Case, model: str) -> AccountReading:
         """The books once they have come to rest: at once where something must have moved and did, else when the target's own time is up."""
         moves = case.outcome is Outcome.SUCCESS
         deadline = time.perf_counter() + (max(self.target.settle_ms, _SETTLE_BOUND_MS) if moves else self.target.settle_ms) / 1000
         if not moves and self.target.settle_ms:
             await asyncio.sleep(self.target.settle_ms / 1000)
+        if case.outcome is Outcome.ABORTED:  # the gateway learns of it on its own time, and balance and rows are two documents
+            return AccountReading(before=before, after=await self._at_rest(account))
         while True:
             after = await account.read()
             if not moves or after != before or time.perf_counter() >= deadline:
