@@ -38,7 +38,8 @@ class WireproofAccount:
     def __init__(self, client: httpx2.AsyncClient, root: str, key: str) -> None:
         self._client = client
         self._root = root
-        self._headers = {"authorization": f"Bearer {key}"}
+        # A connection of its own each time: one that the target closes at the same moment would look like our own fault.
+        self._headers = {"authorization": f"Bearer {key}", "connection": "close"}
 
     async def read(self) -> Balance:
         account = await self._get("/api/v1/me/account")
