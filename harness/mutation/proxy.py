@@ -21,6 +21,7 @@ from harness.mutation.mutant import Answer, Ask, Books, Flow, Mutant
 _READ_BYTES: Final = 64 * 1024
 _SILENT_SECONDS: Final = 5.0  # how long NO_EOF and DEAF_TO_ABORT keep a connection at most
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade", "proxy-connection"})
+_DOCUMENTS: Final = "/api/"  # of the account and its prices: not what a model answers
 _BALANCE: Final = "/api/v1/me/account"
 _ROWS: Final = "/api/v1/usage"
 _CREDENTIALS: Final = ("x-api-key", "authorization", "x-goog-api-key")
@@ -123,7 +124,7 @@ class MutatingProxy:
         path = before.ask.target.partition("?")[0]
         if mutant.books is not None:
             return self._books(mutant.books, before, path) if path in (_BALANCE, _ROWS) and before.status == 200 else before
-        if mutant.answer is None or path in (_BALANCE, _ROWS):
+        if mutant.answer is None or path.startswith(_DOCUMENTS):
             return before
         return mutant.answer(before)
 
