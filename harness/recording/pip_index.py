@@ -25,7 +25,7 @@ from urllib.request import url2pathname
 import httpx2
 
 _ACCEPT: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
-_DEFAULT_INDEX: Final = "https://pypi.org/simple"
+_DEFAULT_INDEX: Final = re.compile(r"Package\s+Index\s+\(default\s+(\S+?)\)")  # in pip's own help
 _LINE: Final = re.compile(r"(?P<section>[^=]*)\.(?P<name>[^.=]+)=(?P<value>.*)")
 # Later wins; pip gives the command's own section more weight than [global], and its environment more than either.
 _SECTIONS: Final = ("global", "install", "download", ":env:")
@@ -39,7 +39,7 @@ class FetchError(Exception):
 class PipConfig:
     """What pip's configuration says about where distributions are and how to get there."""
 
-    indexes: tuple[str, ...] = (_DEFAULT_INDEX,)
+    indexes: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     proxy: str | None = None
     cert: str | None = None  # CA bundle
@@ -59,7 +59,7 @@ def pip_config() -> PipConfig:
     except ValueError:
         raise FetchError(f"pip is configured with the timeout {timeout!r}: make it a number of seconds") from None
     indexes = (
-        [] if _is_on(values.get("no-index")) else [values.get("index-url", _DEFAULT_INDEX), *values.get("extra-index-url", "").split()]
+        [] if _is_on(values.get("no-index")) else [values.get("index-url") or _default_index(), *values.get("extra-index-url", "").split()]
     )
     return PipConfig(
         indexes=tuple(indexes),
@@ -70,6 +70,16 @@ def pip_config() -> PipConfig:
         trusted_hosts=frozenset(values.get("trusted-host", "").split()),
         timeout_seconds=timeout_seconds,
     )
+
+
+def _default_index() -> str:
+    """Where pip looks when nothing else is configured: pip knows, so pip is asked. Raises FetchError without a pip."""
+    pip = shutil.which("pip") or shutil.which("pip3")
+    words = [pip, "download", "--help"] if pip else [sys.executable, "-m", "pip", "download", "--help"]
+    told = _DEFAULT_INDEX.search(subprocess.run(words, capture_output=True, text=True, check=False).stdout)
+    if told is None:
+        raise FetchError("no package index is configured and there is no pip to ask: set PIP_INDEX_URL")
+    return told[1]
 
 
 def _config_list() -> str:

@@ -209,10 +209,11 @@ def test_extra_indexes_and_local_folders_are_asked_too(index: SimpleIndex, tmp_p
 
 
 def test_a_configuration_without_pip_comes_from_its_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://own.example/simple")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://a.example/simple https://b.example/simple")
     monkeypatch.setenv("PIP_TRUSTED_HOST", "a.example")
     config = pip_index.pip_config()
-    assert config.indexes == ("https://pypi.org/simple", "https://a.example/simple", "https://b.example/simple")
+    assert config.indexes == ("https://own.example/simple", "https://a.example/simple", "https://b.example/simple")
     assert config.trusted_hosts == {"a.example"}
 
 
