@@ -28,7 +28,8 @@ COMMANDS: Final = (
     Command("run", "harness.commands.run", "drive a gateway (or judge a stored run again) and write the compatibility report", True),
     Command("report", "harness.report.cli", "write a stored run as HTML, Markdown, JUnit or badge"),
     Command("mutation", "harness.commands.mutation", "break the wire on purpose and print which check notices"),
-    Command("gateway", "reference_gateway.cli", "start the reference gateway"),  # named, not imported: the harness knows no gateway
+    # Named, not imported: the harness knows no gateway.
+    Command("gateway", "reference_gateway.operations.cli", "start the reference gateway"),
     Command("upstream", "harness.commands.upstream", "play recordings as the vendor, for calls that you make by hand"),
     Command("record", "harness.recording.record", "record a vendor through mitmdump with the official SDKs"),
     Command("recordings", "harness.commands.recordings", "check recordings (lint), or convert HAR files, flows and cassettes (import)"),

@@ -1,7 +1,7 @@
 import argparse
 import sys
 
-from reference_gateway import cli
+from reference_gateway.operations import cli
 
 parser = argparse.ArgumentParser(prog="python -m reference_gateway", description=cli.__doc__)
 cli.add_arguments(parser)

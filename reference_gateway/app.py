@@ -9,12 +9,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
+from reference_gateway.billing.treasury import Treasury
 from reference_gateway.config import Config
 from reference_gateway.forward import Forwarder
 from reference_gateway.gateway import Gateway
-from reference_gateway.money import Treasury
 from reference_gateway.proxy.server import Server
-from reference_gateway.storage import Store
+from reference_gateway.storage.sqlite import Store
 
 Ready = Callable[[str], None]
 STOP_WITHIN_S: Final = 10.0

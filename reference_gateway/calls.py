@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reference_gateway.accounts.keys import Key
 from reference_gateway.body import Facts
 from reference_gateway.catalog import Model
 from reference_gateway.errors import Family
-from reference_gateway.keys import Key
 from reference_gateway.proxy.server import Answer, RequestHead
 from reference_gateway.routes import Call, Surface
 

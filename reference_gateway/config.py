@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from reference_gateway import toml_lines
+from reference_gateway.accounts.keys import Key, digest
 from reference_gateway.catalog import MILLION, SURFACES, Catalog, Model, Prices, Timeouts, Upstream, UpstreamKind
-from reference_gateway.keys import Key, digest
 from reference_gateway.routes import Surface
 from reference_gateway.toml_lines import ConfigError, Table
 

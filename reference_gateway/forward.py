@@ -10,14 +10,15 @@ from __future__ import annotations
 from typing import Final, assert_never
 from urllib.parse import quote
 
-from reference_gateway import body, content_coding, errors, headers, keys
+from reference_gateway import body, content_coding, errors, headers
 from reference_gateway.accounting import Completed, Failed, StreamWatch, judge_answer
+from reference_gateway.accounts import keys
+from reference_gateway.billing.treasury import Hold, Treasury
 from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Upstream, Usage
 from reference_gateway.config import Config
 from reference_gateway.content_coding import Corrupt
 from reference_gateway.errors import Fault, Refusal
-from reference_gateway.money import Hold, Treasury
 from reference_gateway.proxy.relay import CallerGone, Milestone, Patience, Relay
 from reference_gateway.proxy.server import Headers
 from reference_gateway.proxy.upstream import Connection, Gather, Pool, ResponseHead, UpstreamBroken, UpstreamTimeout

@@ -10,14 +10,15 @@ import os
 import time
 from typing import Final
 
-from reference_gateway import account, body, errors, headers, keys, models, routes
+from reference_gateway import body, errors, headers, models, routes
+from reference_gateway.accounts import keys, me
+from reference_gateway.accounts.keys import Key, KeyRing
+from reference_gateway.billing.treasury import Treasury
 from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Catalog, Model
 from reference_gateway.config import Config
 from reference_gateway.errors import Family, Refusal
 from reference_gateway.forward import Forwarder
-from reference_gateway.keys import Key, KeyRing
-from reference_gateway.money import Treasury
 from reference_gateway.proxy.server import Answer, Headers, RequestHead
 from reference_gateway.routes import Call, Fixed, ModelCard, Nothing, Route, Surface, WrongMethod
 
@@ -100,9 +101,9 @@ class Gateway:
             case Fixed.MODELS:
                 return models.listing(family, group.values())
             case Fixed.ACCOUNT:
-                return account.account(self._treasury, key, group)
+                return me.account(self._treasury, key, group)
             case Fixed.USAGE:
-                return await account.usage(self._treasury, key, head.query)
+                return await me.usage(self._treasury, key, head.query)
             case Fixed.PRICING:
                 return models.pricing(group.values())
             case Fixed.HEALTH:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from reference_gateway.billing.treasury import Standing, usd
 from reference_gateway.content_coding import readable_only
 from reference_gateway.errors import Family
-from reference_gateway.money import Standing, usd
 from reference_gateway.proxy.server import Headers, RequestHead
 from reference_gateway.proxy.upstream import ResponseHead
 

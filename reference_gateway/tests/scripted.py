@@ -14,7 +14,7 @@ from typing import Any
 
 from reference_gateway.app import Running
 from reference_gateway.config import load
-from reference_gateway.demo import Demo, demo_config
+from reference_gateway.operations.demo import Demo, demo_config
 
 PATIENCE_S = 10.0  # a bound against hanging for ever, never a measure
 

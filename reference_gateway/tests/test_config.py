@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from reference_gateway.accounts.keys import digest
 from reference_gateway.config import ConfigError, load
-from reference_gateway.demo import demo_config
-from reference_gateway.keys import digest
+from reference_gateway.operations.demo import demo_config
 
 EXAMPLE = Path(__file__).parents[1] / "example.toml"
 ENVIRONMENT = {

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from reference_gateway.app import Running
 from reference_gateway.config import load
-from reference_gateway.demo import demo_config
+from reference_gateway.operations.demo import demo_config
 from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Stage, Upstream, stage
 from reference_gateway.tests.wires import CHAT_BODY, CHAT_STREAM, COSTS, request

@@ -1,7 +1,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from reference_gateway.windows import SPANS, Window, Windows
+from reference_gateway.billing.windows import SPANS, Window, Windows
 
 HOUR = 3600
 

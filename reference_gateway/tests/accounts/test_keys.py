@@ -1,4 +1,4 @@
-from reference_gateway.keys import Key, KeyRing, digest, presented, without_key
+from reference_gateway.accounts.keys import Key, KeyRing, digest, presented, without_key
 
 
 def test_a_key_is_found_by_its_secret_and_only_under_its_pepper() -> None:

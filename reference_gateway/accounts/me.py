@@ -12,11 +12,11 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from reference_gateway.accounts.keys import Key
+from reference_gateway.billing.treasury import Treasury, usd
 from reference_gateway.catalog import MILLION, Model
 from reference_gateway.errors import INVALID_REQUEST, Refusal
-from reference_gateway.keys import Key
-from reference_gateway.money import Treasury, usd
-from reference_gateway.storage import UsageRow
+from reference_gateway.storage.sqlite import UsageRow
 
 
 def account(treasury: Treasury, key: Key, group: Mapping[str, Model]) -> bytes:

@@ -38,7 +38,7 @@ async def test_the_books_balance_after_kill_9(tmp_path: Path) -> None:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "reference_gateway", "--config", str(s.demo.config), "--port", "0"),
             stdout=asyncio.subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
         )
         assert process.stdout is not None
         port = int(json.loads(await process.stdout.readline())["listening"].rpartition(":")[2])

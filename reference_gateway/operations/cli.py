@@ -20,7 +20,7 @@ from pathlib import Path
 
 from reference_gateway import app
 from reference_gateway.config import Config, ConfigError, load
-from reference_gateway.demo import Demo, demo_config
+from reference_gateway.operations.demo import Demo, demo_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from reference_gateway.billing.ledger import Entry, Kind
 from reference_gateway.catalog import Usage
-from reference_gateway.ledger import Entry, Kind
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS ledger (

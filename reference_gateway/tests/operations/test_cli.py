@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reference_gateway import cli
-from reference_gateway.demo import demo_config
+from reference_gateway.operations import cli
+from reference_gateway.operations.demo import demo_config
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -21,7 +21,7 @@ def parse(*words: str) -> argparse.Namespace:
 def test_it_says_where_it_listens_and_stops_when_told(tmp_path: Path) -> None:
     demo = demo_config("http://127.0.0.1:9", tmp_path, accounts=1)
     command = [sys.executable, "-m", "reference_gateway", "--config", str(demo.config), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as process:
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["listening"]
         with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:

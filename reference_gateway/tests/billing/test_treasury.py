@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from reference_gateway.accounts.keys import Key
+from reference_gateway.billing.treasury import Treasury, usd
 from reference_gateway.catalog import Usage
 from reference_gateway.config import Config, load
-from reference_gateway.demo import demo_config
 from reference_gateway.errors import Refusal
-from reference_gateway.keys import Key
-from reference_gateway.money import Treasury, usd
-from reference_gateway.storage import Store
+from reference_gateway.operations.demo import demo_config
+from reference_gateway.storage.sqlite import Store
 
 USAGE = Usage(input_tokens=1000, output_tokens=100, cache_read_tokens=200)
 COST = 1250 + 1000 + 25  # gpt-5-5

@@ -12,13 +12,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from reference_gateway.accounts.keys import Key
+from reference_gateway.billing.ledger import Entry, InsufficientFunds, Kind, Ledger, State, Wallet
+from reference_gateway.billing.windows import Tightest, Windows
 from reference_gateway.catalog import MILLION, Model, Usage
 from reference_gateway.config import Account
 from reference_gateway.errors import INSUFFICIENT_BALANCE, QUOTA_EXCEEDED, RATE_LIMITED, UNAVAILABLE, Refusal
-from reference_gateway.keys import Key
-from reference_gateway.ledger import Entry, InsufficientFunds, Kind, Ledger, State, Wallet
-from reference_gateway.storage import StorageFailed, Store, UsageRow
-from reference_gateway.windows import Tightest, Windows
+from reference_gateway.storage.sqlite import StorageFailed, Store, UsageRow
 
 log = logging.getLogger("reference_gateway")
 

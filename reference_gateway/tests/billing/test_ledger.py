@@ -5,7 +5,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from reference_gateway.ledger import Entry, IllegalTransition, InsufficientFunds, Kind, Ledger, State
+from reference_gateway.billing.ledger import Entry, IllegalTransition, InsufficientFunds, Kind, Ledger, State
 
 AMOUNTS = st.integers(0, 2_000)
 REQUESTS = st.integers(0, 12).map(str)

@@ -1,0 +1,1 @@
+"""Images: generations and edits, billed per delivered image."""

@@ -1,0 +1,1 @@
+"""What an operator does and sees: the commands, the demo, metrics, traces, the access log."""

@@ -1,0 +1,1 @@
+"""Which channel serves a model call: priority, failover, stickiness and health."""

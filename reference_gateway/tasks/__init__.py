@@ -1,0 +1,1 @@
+"""Tasks: work that outlives its request, submitted, queried, cancelled, followed."""
