@@ -152,6 +152,8 @@ def judge_answer(surface: Surface, data: bytes) -> Outcome:
             if answer.get("type") == "error" or "error" in answer:
                 return Failed(reason="it answered 200 with an error")
             return Completed(usage=None, content_bytes=0)
+        case Surface.IMAGES:
+            raise AssertionError("images/ judges its own answers")
 
 
 def _judge_chat(answer: dict[str, Any]) -> Outcome:

@@ -69,6 +69,7 @@ def read(body: bytes, surface: Surface) -> Facts:
         Surface.RESPONSES: (members.max_output_tokens,),
         Surface.MESSAGES: (members.max_tokens,),
         Surface.COUNT_TOKENS: (),
+        Surface.IMAGES: (),
     }[surface]
     return Facts(
         model=members.model,

@@ -19,12 +19,16 @@ class UpstreamKind(StrEnum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
+    OPENAI_IMAGES = "openai-images"
+    SEEDREAM = "seedream"
 
 
 SURFACES = {
     UpstreamKind.OPENAI: (Surface.CHAT, Surface.RESPONSES),
     UpstreamKind.ANTHROPIC: (Surface.MESSAGES, Surface.COUNT_TOKENS),
-    UpstreamKind.GEMINI: (Surface.GEMINI,),
+    UpstreamKind.GEMINI: (Surface.GEMINI, Surface.IMAGES),
+    UpstreamKind.OPENAI_IMAGES: (Surface.IMAGES,),
+    UpstreamKind.SEEDREAM: (Surface.IMAGES,),
 }
 
 
@@ -64,7 +68,7 @@ class Upstream:
     @property
     def auth_header(self) -> tuple[bytes, bytes]:
         match self.kind:
-            case UpstreamKind.OPENAI:
+            case UpstreamKind.OPENAI | UpstreamKind.OPENAI_IMAGES | UpstreamKind.SEEDREAM:
                 return b"authorization", b"Bearer " + self.secret
             case UpstreamKind.ANTHROPIC:
                 return b"x-api-key", self.secret

@@ -168,7 +168,9 @@ class _Reader:
             known = ", ".join(upstreams) or "none"
             raise table.error(f'model {id_}: upstream "{table.string("upstream")}" is not defined; defined are {known}', "upstream")
         native = [surface for surface in SURFACES[upstream.kind] if surface is not Surface.COUNT_TOKENS]
-        names = table.strings("surfaces", tuple(native))
+        # A gemini model speaks images only where its configuration says so.
+        usual = [surface for surface in native if surface is not Surface.IMAGES] or native
+        names = table.strings("surfaces", tuple(usual))
         for name in names:
             if name not in native:
                 raise table.error(

@@ -19,6 +19,7 @@ class Surface(StrEnum):
     MESSAGES = "messages"
     COUNT_TOKENS = "count_tokens"
     GEMINI = "gemini"
+    IMAGES = "images"  # generations and edits; served by images/, never by the byte pipe of forward.py
 
     @property
     def family(self) -> Family:
@@ -31,6 +32,7 @@ FAMILY: Final = {
     Surface.MESSAGES: Family.ANTHROPIC,
     Surface.COUNT_TOKENS: Family.ANTHROPIC,
     Surface.GEMINI: Family.GOOGLE,
+    Surface.IMAGES: Family.OPENAI,  # contract:200
 }
 
 
