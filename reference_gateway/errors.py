@@ -40,6 +40,7 @@ def _fault(status: int, openai_type: str, openai_code: str | None, anthropic_typ
 INVALID_REQUEST = _fault(400, "invalid_request_error", "invalid_param", "invalid_request_error", "INVALID_ARGUMENT")
 UNSUPPORTED = _fault(400, "invalid_request_error", "unsupported_feature", "invalid_request_error", "INVALID_ARGUMENT")
 INVALID_KEY = _fault(401, "invalid_request_error", "invalid_api_key", "authentication_error", "UNAUTHENTICATED")
+KEY_WITHDRAWN = _fault(401, "authentication_error", "invalid_api_key", "authentication_error", "UNAUTHENTICATED")  # C5: in-band only
 INSUFFICIENT_BALANCE = _fault(402, "insufficient_quota", "insufficient_balance", "billing_error", "FAILED_PRECONDITION")
 QUOTA_EXCEEDED = _fault(402, "insufficient_quota", "quota_exceeded", "billing_error", "FAILED_PRECONDITION")
 MODEL_NOT_IN_GROUP = _fault(403, "permission_denied", "model_not_in_group", "permission_error", "PERMISSION_DENIED")
@@ -112,10 +113,10 @@ def body(family: Family, fault: Fault, message: str, request_id: str, param: str
     return msgspec.json.format(data, indent=2) + b"\n"
 
 
-def chat_event(fault: Fault, message: str) -> bytes:
-    """contract:147: a frame with `choices: []` and an `error` object, then `[DONE]`."""
+def chat_event(fault: Fault, message: str, *, done: bool = True) -> bytes:
+    """contract:147: a frame with `choices: []` and an `error` object, then `[DONE]`, but for a key that was withdrawn (C5)."""
     error = {"message": message, "type": fault.openai_type, "param": None, "code": fault.openai_code}
-    return b"data: " + msgspec.json.encode({"choices": [], "error": error}) + b"\n\ndata: [DONE]\n\n"
+    return b"data: " + msgspec.json.encode({"choices": [], "error": error}) + (b"\n\ndata: [DONE]\n\n" if done else b"\n\n")
 
 
 def responses_event(fault: Fault, message: str, sequence_number: int) -> bytes:

@@ -7,12 +7,14 @@ envelope: a failure that comes as a 200 becomes a 5xx (contract:158), a stream t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, assert_never
 from urllib.parse import quote
 
 from reference_gateway import body, content_coding, errors, headers
 from reference_gateway.accounting import Completed, Failed, StreamWatch, judge_answer
 from reference_gateway.accounts import keys
+from reference_gateway.accounts.keys import Key
 from reference_gateway.billing.treasury import Hold, Treasury
 from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Upstream, Usage
@@ -29,6 +31,18 @@ KEPT_ON_REWRITE: Final = (b"retry-after", b"retry-after-ms", b"x-should-retry", 
 BYTES_PER_TOKEN: Final = 4
 
 
+class BrokenOff(UpstreamBroken):
+    """The gateway itself ends an exchange: the upstream is not to blame, and no other one is asked.
+
+    `fault` is what a caller gets that has had nothing yet, `in_band` what one gets in the middle of its stream.
+    """
+
+    def __init__(self, fault: Fault, message: str, *, in_band: Fault | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.in_band = in_band or fault
+
+
 class Forwarder:
     def __init__(self, config: Config, treasury: Treasury) -> None:
         self.treasury = treasury
@@ -36,6 +50,13 @@ class Forwarder:
         self.max_answer_bytes = config.max_answer_bytes
         connect_s = config.timeouts.connect_ms / 1000
         self.pools = {upstream.name: Pool(upstream, connect_s) for upstream in config.catalog.upstreams.values()}
+        self.under_way: set[_Exchange] = set()
+
+    def break_off(self, reason: BrokenOff, concerns: Callable[[Key], bool] = lambda key: True) -> None:
+        """Ends the exchanges under way on the keys concerned; none of them is billed."""
+        for exchange in tuple(self.under_way):
+            if concerns(exchange.key):
+                exchange.break_off(reason)
 
     def close(self) -> None:
         for pool in self.pools.values():
@@ -61,12 +82,31 @@ class _Exchange:
         self._call = call
         self._answer = call.answer
         self._hold = hold
+        self._connection: Connection | None = None
+        self._broken_off: BrokenOff | None = None
+        self._under_way = forwarder.under_way
+
+    @property
+    def key(self) -> Key:
+        return self._call.key
+
+    def break_off(self, reason: BrokenOff) -> None:
+        self._broken_off = reason
+        if self._connection is not None:
+            self._connection.abort(reason)
 
     async def run(self) -> None:
+        self._under_way.add(self)
         try:
-            connection = await self._pool.get()
+            await self._run()
+        finally:
+            self._under_way.discard(self)
+
+    async def _run(self) -> None:
+        try:
+            connection = self._connection = await self._pool.get()
         except UpstreamBroken as broken:
-            raise _refusal(broken) from None
+            raise _refusal(self._broken_off or broken) from None
         try:
             response = await self._send(connection)
             if response.status >= 400:
@@ -81,12 +121,14 @@ class _Exchange:
             if not self._answer.gone:
                 raise _refusal(broken) from None
         finally:
-            self._answer.on_gone = None
+            self._answer.on_gone = self._connection = None
             connection.release()
 
     async def _send(self, connection: Connection) -> ResponseHead:
         if self._answer.gone:
             raise UpstreamBroken("The caller has gone.")
+        if self._broken_off is not None:
+            raise self._broken_off
         self._answer.on_gone = lambda: connection.abort(UpstreamBroken("The caller has gone."))
         upstream = self._call.model.upstream
         data = body.with_model(self._call.request, self._call.facts, self._call.model.upstream_id)
@@ -194,7 +236,8 @@ class _Exchange:
         except UpstreamBroken as broken:
             if not relay.started:
                 raise
-            await self._break_off(relay, watch, _refusal(broken))
+            in_band = broken.in_band if isinstance(broken, BrokenOff) else None
+            await self._break_off(relay, watch, _refusal(broken), in_band)
         finally:
             relay.close()
 
@@ -227,7 +270,7 @@ class _Exchange:
         except (UpstreamBroken, CallerGone):
             pass
 
-    async def _break_off(self, relay: Relay, watch: StreamWatch, refusal: Refusal) -> None:
+    async def _break_off(self, relay: Relay, watch: StreamWatch, refusal: Refusal, in_band: Fault | None = None) -> None:
         """Nothing is billed.
 
         The caller is told in its protocol's words, or, where the body leaves no room for words, by a broken connection.
@@ -236,12 +279,14 @@ class _Exchange:
         if not relay.sse:
             self._answer.abort()
             return
-        relay.finish(self._event(refusal.fault, refusal.message, watch), drop_partial=True)
+        if in_band is not None:
+            self._answer.close_after()
+        relay.finish(self._event(in_band or refusal.fault, refusal.message, watch), drop_partial=True)
 
     def _event(self, fault: Fault, message: str, watch: StreamWatch) -> bytes:
         match self._call.surface:
             case Surface.CHAT:
-                return errors.chat_event(fault, message)
+                return errors.chat_event(fault, message, done=fault is not errors.KEY_WITHDRAWN)
             case Surface.RESPONSES:
                 return errors.responses_event(fault, message, watch.last_sequence_number() + 1)
             case Surface.MESSAGES | Surface.COUNT_TOKENS:
@@ -305,6 +350,8 @@ class _Exchange:
 
 
 def _refusal(broken: UpstreamBroken) -> Refusal:
+    if isinstance(broken, BrokenOff):
+        return Refusal(broken.fault, str(broken))
     fault = errors.UPSTREAM_TIMEOUT if isinstance(broken, UpstreamTimeout) else errors.BAD_UPSTREAM
     return Refusal(fault, str(broken))
 

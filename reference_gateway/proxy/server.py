@@ -72,6 +72,16 @@ class Answer:
     def paused(self) -> bool:
         return self._connection.write_paused
 
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the socket; "" where it has none."""
+        name = self._connection.transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) else ""
+
+    def close_after(self) -> None:
+        """The connection ends with this answer."""
+        self._connection.close_after_answer()
+
     def send(self, status: int, headers: Headers, body: bytes) -> None:
         """The whole answer in one write; to a HEAD request without the body."""
         if self.gone:
@@ -359,6 +369,9 @@ class ServerConnection(asyncio.Protocol):
         if not self.chunked:
             self._keep_alive = False
         return self._head_bytes_of(status, headers) + (b"transfer-encoding: chunked\r\n\r\n" if self.chunked else b"\r\n")
+
+    def close_after_answer(self) -> None:
+        self._keep_alive = False
 
     def _too_large(self) -> None:
         self._refuse(413, f"The request body is over {self._body_limit} bytes.")
