@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
+
+from reference_gateway.accounts.networks import Networks
 
 
 def digest(pepper: bytes, secret: bytes) -> bytes:
@@ -21,16 +23,21 @@ class Key:
     """One key; the USD limits are in micro-USD and 0 means none."""
 
     id: str
-    hash: bytes
+    hash: bytes = field(repr=False)
     account: str
     group: str
+    name: str = ""
     mask: str = ""
+    declared: bool = False  # by the configuration, which alone changes it then
     revoked: bool = False
+    created_at: float = 0.0  # Unix seconds; 0 where nobody knows
     expires_at: float | None = None  # Unix seconds
     quota_micro_usd: int = 0
     limit_5h_micro_usd: int = 0
     limit_1d_micro_usd: int = 0
     limit_7d_micro_usd: int = 0
+    ip_allow: Networks = ()
+    ip_deny: Networks = ()
 
 
 class KeyRing:
