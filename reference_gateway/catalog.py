@@ -1,7 +1,4 @@
-"""Models, groups, upstreams and prices, as the configuration declares them (contract:042 to contract:069, C22, C29).
-
-A price is integer micro-USD per million tokens, so that a request's cost is one integer division, rounded half up once.
-"""
+"""Models, groups, upstreams and prices, as the configuration declares them (contract:042 to contract:069, C22, C29)."""
 
 from __future__ import annotations
 
@@ -10,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reference_gateway.billing.prices import MILLION as MILLION
+from reference_gateway.billing.prices import Prices as Prices
+from reference_gateway.billing.prices import Usage as Usage
 from reference_gateway.routes import Surface
-
-MILLION = 1_000_000
 
 
 class UpstreamKind(StrEnum):
@@ -74,39 +72,6 @@ class Upstream:
                 return b"x-api-key", self.secret
             case UpstreamKind.GEMINI:
                 return b"x-goog-api-key", self.secret
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """Tokens by the class they are priced in; the classes are disjoint. Reasoning is part of output (C30)."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_5m_tokens: int = 0
-    cache_write_1h_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prices:
-    """micro-USD per million tokens of each class."""
-
-    input: int
-    output: int
-    cache_read: int
-    cache_write_5m: int
-    cache_write_1h: int
-
-    def cost(self, usage: Usage) -> int:
-        """micro-USD of one request, rounded half up once."""
-        total = (
-            usage.input_tokens * self.input
-            + usage.output_tokens * self.output
-            + usage.cache_read_tokens * self.cache_read
-            + usage.cache_write_5m_tokens * self.cache_write_5m
-            + usage.cache_write_1h_tokens * self.cache_write_1h
-        )
-        return (total + MILLION // 2) // MILLION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

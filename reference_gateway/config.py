@@ -28,6 +28,7 @@ class Account:
     name: str
     opening_balance_micro_usd: int
     low_balance_micro_usd: int
+    max_concurrency: int = 0  # 0: no cap (contract:195)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +239,7 @@ class _Reader:
             name=name,
             opening_balance_micro_usd=self._usd(table, "balance_usd", 0),
             low_balance_micro_usd=self._usd(table, "low_balance_usd", 5 * MILLION),
+            max_concurrency=table.integer("max_concurrency", 0),
         )
         table.close()
         return account

@@ -12,10 +12,19 @@ from typing import Final
 
 
 class Kind(StrEnum):
-    TOPUP = "topup"
+    """What an entry does: three are steps of a request, `adjust` is what a settlement costs beyond its hold, the others move the wallet."""
+
     HOLD = "hold"
     SETTLE = "settle"
+    ADJUST = "adjust"
     RELEASE = "release"
+    TOPUP = "topup"
+    REFUND = "refund"
+    ADMIN_CREDIT = "admin_credit"
+    ADMIN_DEBIT = "admin_debit"
+
+
+MOVEMENTS: Final = (Kind.TOPUP, Kind.REFUND, Kind.ADMIN_CREDIT, Kind.ADMIN_DEBIT)  # contract:179
 
 
 class State(StrEnum):
