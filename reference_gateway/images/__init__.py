@@ -1,1 +1,1 @@
-"""Images: generations and edits, billed per delivered image."""
+"""The images surface: what a caller asks, each vendor's words for it, and what is kept and linked to (contract:210 to contract:215)."""
