@@ -61,10 +61,13 @@ keys: Final = Table(
     number("expires_ms", null=True),
     number("revoked", 0),
     number("deleted_ms", null=True),
+    number("declared", 0),  # by the configuration
     number("created_ms"),
+    number("changed_ms", 0),  # by a person; spending does not count
     number("spent_micro_usd", 0),
     number("held_micro_usd", 0),
     Index("keys_by_account", "account"),
+    Index("keys_by_change", "changed_ms"),
 )
 
 prices: Final = Table(

@@ -38,7 +38,9 @@ CREATE TABLE keys (
 	expires_ms INTEGER,
 	revoked INTEGER DEFAULT 0 NOT NULL,
 	deleted_ms INTEGER,
+	declared INTEGER DEFAULT 0 NOT NULL,
 	created_ms INTEGER NOT NULL,
+	changed_ms INTEGER DEFAULT 0 NOT NULL,
 	spent_micro_usd INTEGER DEFAULT 0 NOT NULL,
 	held_micro_usd INTEGER DEFAULT 0 NOT NULL,
 	PRIMARY KEY (id),
@@ -46,6 +48,7 @@ CREATE TABLE keys (
 )
  STRICT;
 CREATE INDEX keys_by_account ON keys (account);
+CREATE INDEX keys_by_change ON keys (changed_ms);
 CREATE TABLE ledger (
 	id INTEGER NOT NULL,
 	kind TEXT NOT NULL,

@@ -72,12 +72,15 @@ def _accounts_and_keys() -> None:
         number("expires_ms", null=True),
         number("revoked", 0),
         number("deleted_ms", null=True),
+        number("declared", 0),
         number("created_ms"),
+        number("changed_ms", 0),
         number("spent_micro_usd", 0),
         number("held_micro_usd", 0),
         sqlite_strict=True,
     )
     op.create_index("keys_by_account", "keys", ["account"])
+    op.create_index("keys_by_change", "keys", ["changed_ms"])
 
 
 def _prices_and_holds() -> None:
