@@ -35,6 +35,28 @@ capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_sch
 prices = { input = "1.00", output = "8.00", cache_read = "0.10" }
 
 [[models]]
+id = "gpt-5-4-mini"
+upstream = "openai"
+surfaces = ["chat", "responses"]
+max_output_tokens = 128000
+context_window = 400000
+owned_by = "openai"
+family = "gpt"
+capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
+prices = { input = "0.25", output = "2.00", cache_read = "0.025" }
+
+[[models]]
+id = "gpt-5-4-nano"
+upstream = "openai"
+surfaces = ["chat", "responses"]
+max_output_tokens = 128000
+context_window = 400000
+owned_by = "openai"
+family = "gpt"
+capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
+prices = { input = "0.05", output = "0.40", cache_read = "0.005" }
+
+[[models]]
 id = "claude-sonnet-4-6"
 upstream = "anthropic"
 max_output_tokens = 64000
@@ -53,6 +75,16 @@ owned_by = "anthropic"
 family = "claude"
 capabilities = ["text", "vision", "tool_use", "streaming", "cache_control", "thinking", "json_schema"]
 prices = { input = "5.00", output = "25.00", cache_read = "0.50" }
+
+[[models]]
+id = "claude-haiku-4-5"
+upstream = "anthropic"
+max_output_tokens = 64000
+context_window = 200000
+owned_by = "anthropic"
+family = "claude"
+capabilities = ["text", "vision", "tool_use", "streaming", "cache_control", "json_schema"]
+prices = { input = "1.00", output = "5.00", cache_read = "0.10" }
 
 [[models]]
 id = "gemini-3-1-pro"
@@ -74,16 +106,26 @@ owned_by = "deepseek"
 family = "deepseek"
 capabilities = ["text", "tool_use", "streaming", "thinking"]
 prices = { input = "0.28", output = "0.42", cache_read = "0.028" }
+
+[[models]]
+id = "deepseek-v3-anthropic"
+upstream = "deepseek-anthropic"
+max_output_tokens = 65536
+context_window = 131072
+owned_by = "deepseek"
+family = "deepseek"
+capabilities = ["text", "tool_use", "streaming", "thinking"]
+prices = { input = "0.28", output = "0.42", cache_read = "0.028", cache_write_5m = "0.28", cache_write_1h = "0.28" }
 """
 GROUPS: Final = """
 [groups.default]
 models = ["*"]
 
 [groups.claude-default]
-models = ["claude-sonnet-4-6", "claude-opus-4-8"]
+models = ["claude-sonnet-4-6", "claude-opus-4-8", "claude-haiku-4-5"]
 
 [groups.gpt-default]
-models = ["gpt-5-5", "gpt-5-4"]
+models = ["gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano"]
 """
 WINDOWS: Final = 'limit_5h_usd = "1000.00"\nlimit_1d_usd = "2000.00"\nlimit_7d_usd = "5000.00"\n'
 
@@ -141,6 +183,7 @@ def demo_config(
         ("anthropic", "anthropic", root),
         ("gemini", "gemini", root),
         ("deepseek", "openai", f"{root}/v1"),
+        ("deepseek-anthropic", "anthropic", f"{root}/anthropic"),
     ):
         sections.append(f'[upstreams.{name}]\nkind = "{kind}"\nbase_url = "{base}"\nkey_file = "upstream-key"\n')
     sections += [MODELS, GROUPS]
