@@ -41,20 +41,48 @@ class Key:
 
 
 class KeyRing:
-    def __init__(self, pepper: bytes, keys: Iterable[Key]) -> None:
+    """The keys that may call now, in memory. A key put again replaces the one of its id: its old secret is unknown from then on."""
+
+    def __init__(self, pepper: bytes, keys: Iterable[Key] = ()) -> None:
         self._pepper = pepper
-        self._by_hash = {key.hash: key for key in keys}
-        self.by_id = {key.id: key for key in self._by_hash.values()}
+        self._by_hash: dict[bytes, Key] = {}
+        self.by_id: dict[str, Key] = {}
+        self.suspended: set[str] = set()  # accounts
+        for key in keys:
+            self.put(key)
+
+    def put(self, key: Key) -> None:
+        self.drop(key.id)
+        self._by_hash[key.hash] = self.by_id[key.id] = key
+
+    def drop(self, key_id: str) -> None:
+        key = self.by_id.pop(key_id, None)
+        if key is not None:
+            self._by_hash.pop(key.hash, None)
+
+    def digest(self, secret: bytes) -> bytes:
+        return digest(self._pepper, secret)
+
+    def knows(self, hash_: bytes) -> bool:
+        return hash_ in self._by_hash
 
     def find(self, secret: bytes, now: float) -> Key | None:
-        """The live key of that secret; None for one that is unknown, revoked or expired: the caller is told no difference."""
+        """The live key of that secret.
+
+        None for one that is unknown, deleted, revoked or expired, or whose account is suspended: the caller is told no difference.
+        """
         wanted = digest(self._pepper, secret)
         key = self._by_hash.get(wanted)
-        if key is None or not hmac.compare_digest(key.hash, wanted) or key.revoked:
-            return None
-        if key.expires_at is not None and now >= key.expires_at:
+        if key is None or not hmac.compare_digest(key.hash, wanted) or not self.is_live(key, now):
             return None
         return key
+
+    def is_live(self, key: Key, now: float) -> bool:
+        return not key.revoked and (key.expires_at is None or now < key.expires_at) and key.account not in self.suspended
+
+    def of_account(self, account: str) -> list[Key]:
+        """Oldest first."""
+        return sorted((key for key in self.by_id.values() if key.account == account), key=lambda key: (key.created_at, key.id))
 
 
 def presented(headers: Mapping[bytes, bytes], query: bytes) -> bytes | None:
