@@ -64,12 +64,6 @@ class Topics:
     def __init__(self) -> None:
         self._queues: dict[str, set[asyncio.Queue[str | None]]] = {}
 
-    def __contains__(self, topic: str) -> bool:
-        return topic in self._queues
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._queues)
-
     def deliver(self, topic: str, message: str | None) -> None:
         for queue in self._queues.get(topic, ()):
             queue.put_nowait(message)
