@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from reference_gateway.accounts.keys import Key
@@ -35,3 +36,15 @@ class ModelCall:
     def streams(self) -> bool:
         """Whether a stream was asked for."""
         return self.facts.stream or self.route.gemini_method == b"streamGenerateContent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaCall:
+    """A request for images or tasks under way. `find` gives the key's model of that name, or raises Refusal (C8, C9)."""
+
+    head: RequestHead
+    request: bytes
+    key: Key
+    request_id: str
+    answer: Answer
+    find: Callable[[str], Model]

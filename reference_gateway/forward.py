@@ -8,7 +8,7 @@ envelope: a failure that comes as a 200 becomes a 5xx (contract:158), a stream t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, assert_never
+from typing import Final, Protocol, assert_never
 from urllib.parse import quote
 
 from reference_gateway import body, content_coding, errors, headers
@@ -43,6 +43,15 @@ class BrokenOff(UpstreamBroken):
         self.in_band = in_band or fault
 
 
+class UnderWay(Protocol):
+    """Something at work for a key that the gateway may have to end before its time."""
+
+    @property
+    def key(self) -> Key: ...
+
+    def break_off(self, reason: BrokenOff) -> None: ...
+
+
 class Forwarder:
     def __init__(self, config: Config, treasury: Treasury) -> None:
         self.treasury = treasury
@@ -50,7 +59,7 @@ class Forwarder:
         self.max_answer_bytes = config.max_answer_bytes
         connect_s = config.timeouts.connect_ms / 1000
         self.pools = {upstream.name: Pool(upstream, connect_s) for upstream in config.catalog.upstreams.values()}
-        self.under_way: set[_Exchange] = set()
+        self.under_way: set[UnderWay] = set()
 
     def break_off(self, reason: BrokenOff, concerns: Callable[[Key], bool] = lambda key: True) -> None:
         """Ends the exchanges under way on the keys concerned; none of them is billed."""
