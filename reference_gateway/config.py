@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from reference_gateway import toml_lines
 from reference_gateway.accounts.keys import Key, digest
+from reference_gateway.accounts.minting import mask as masked
+from reference_gateway.accounts.networks import Networks, network
 from reference_gateway.catalog import MILLION, SURFACES, Catalog, Model, Prices, Timeouts, Upstream, UpstreamKind
 from reference_gateway.routes import Surface
 from reference_gateway.toml_lines import ConfigError, Table
@@ -29,6 +31,7 @@ class Account:
     opening_balance_micro_usd: int
     low_balance_micro_usd: int
     max_concurrency: int = 0  # 0: no cap (contract:195)
+    groups: tuple[str, ...] = ()  # what its keys can be bound to; none named: every group (contract:040)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,7 @@ class Config:
     synchronous: str
     max_body_bytes: int
     max_answer_bytes: int
+    trusted_proxies: Networks
     timeouts: Timeouts
     catalog: Catalog
     accounts: Mapping[str, Account]
@@ -68,7 +72,7 @@ class _Reader:
         upstreams = {name: self._upstream(name, table) for name, table in self._root.tables("upstreams")}
         models = self._models(upstreams)
         groups = {name: self._group(table, models) for name, table in self._root.tables("groups")}
-        accounts = {name: self._account(name, table) for name, table in self._root.tables("accounts")}
+        accounts = {name: self._account(name, table, groups) for name, table in self._root.tables("accounts")}
         keys = self._keys(pepper, accounts, groups)
         database = server.string("database", "gateway.sqlite3")
         synchronous = server.string("synchronous", "normal")
@@ -81,6 +85,7 @@ class _Reader:
             synchronous=synchronous,
             max_body_bytes=server.integer("max_body_bytes", 32 * 1024 * 1024),
             max_answer_bytes=server.integer("max_answer_bytes", 64 * 1024 * 1024),
+            trusted_proxies=self._networks(server, "trusted_proxies"),
             timeouts=timeouts,
             catalog=Catalog(upstreams=upstreams, models=models, groups=groups),
             accounts=accounts,
@@ -234,11 +239,22 @@ class _Reader:
                 raise table.error(f"model {name} is not defined; add [[models]] with that id, or take it out", "models")
         return {name: models[name] for name in names}
 
-    def _account(self, name: str, table: Table) -> Account:
+    def _networks(self, table: Table, key: str) -> Networks:
+        try:
+            return tuple(network(text) for text in table.strings(key, ()))
+        except ValueError as error:
+            raise table.error(f"{key}: {error}".rstrip("."), key) from None
+
+    def _account(self, name: str, table: Table, groups: Collection[str]) -> Account:
+        bound = table.strings("groups", ())
+        for group in bound:
+            if group not in groups:
+                raise table.error(f"account {name}: group {group} is not defined; add [groups.{group}], or take it out", "groups")
         account = Account(
             name=name,
             opening_balance_micro_usd=self._usd(table, "balance_usd", 0),
             low_balance_micro_usd=self._usd(table, "low_balance_usd", 5 * MILLION),
+            groups=bound,
             max_concurrency=table.integer("max_concurrency", 0),
         )
         table.close()
@@ -269,7 +285,7 @@ class _Reader:
                 raise table.error(f"key {id_}: hash must be hmac-sha256: and 64 hexadecimal digits", "hash")
         else:
             secret = self._secret(table, "secret", close=False)
-            hash_, mask = digest(pepper, secret), f"{secret[:8].decode()}...****{secret[-4:].decode()}"
+            hash_, mask = digest(pepper, secret), masked(secret.decode())
         expires_at = table.integer("expires_at", 0)
         key = Key(
             id=id_,
@@ -277,12 +293,16 @@ class _Reader:
             mask=mask,
             account=table.string("account"),
             group=table.string("group"),
+            name=table.string("name", id_),
+            declared=True,
             revoked=table.boolean("revoked", False),
             expires_at=float(expires_at) if expires_at else None,
             quota_micro_usd=self._usd(table, "quota_usd", 0),
             limit_5h_micro_usd=self._usd(table, "limit_5h_usd", 0),
             limit_1d_micro_usd=self._usd(table, "limit_1d_usd", 0),
             limit_7d_micro_usd=self._usd(table, "limit_7d_usd", 0),
+            ip_allow=self._networks(table, "ip_allow"),
+            ip_deny=self._networks(table, "ip_deny"),
         )
         table.close()
         return key

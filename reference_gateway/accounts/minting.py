@@ -23,5 +23,5 @@ def custom(text: str) -> str:
 
 
 def mask(secret: str) -> str:
-    """`sk-byts-...****1234`."""
-    return f"{secret[: len(PREFIX)]}...****{secret[-4:]}"
+    """`sk-byts-...****1234`. Of a secret so short that this would give it away, nothing is shown."""
+    return f"{secret[: len(PREFIX)]}...****{secret[-4:]}" if len(secret) >= 2 * (len(PREFIX) + 4) else "****"
