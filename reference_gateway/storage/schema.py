@@ -171,6 +171,12 @@ tasks: Final = Table(
     number("finished_ms", null=True),
     UniqueConstraint("key_id", "out_task_id"),
     Index("tasks_by_state", "state"),
+    Index(
+        "tasks_to_call_back",
+        "callback_due_ms",
+        sqlite_where=literal("callback_due_ms IS NOT NULL"),
+        postgresql_where=literal("callback_due_ms IS NOT NULL"),
+    ),
 )
 
 files: Final = Table(

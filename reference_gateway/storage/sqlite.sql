@@ -130,6 +130,7 @@ CREATE TABLE tasks (
 )
  STRICT;
 CREATE INDEX tasks_by_state ON tasks (state);
+CREATE INDEX tasks_to_call_back ON tasks (callback_due_ms) WHERE callback_due_ms IS NOT NULL;
 CREATE TABLE usage (
 	request_id TEXT NOT NULL,
 	account TEXT NOT NULL,

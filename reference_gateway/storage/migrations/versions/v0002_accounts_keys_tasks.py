@@ -10,6 +10,7 @@ down_revision = "0001"
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
 IS_MOVEMENT = text("balance_after_micro_usd IS NOT NULL")
+IS_DUE = text("callback_due_ms IS NOT NULL")
 
 
 def words(name: str, default: str | None = None, *, key: bool = False, null: bool = False) -> Column[str]:
@@ -133,6 +134,7 @@ def _tasks_and_files() -> None:
         sqlite_strict=True,
     )
     op.create_index("tasks_by_state", "tasks", ["state"])
+    op.create_index("tasks_to_call_back", "tasks", ["callback_due_ms"], sqlite_where=IS_DUE, postgresql_where=IS_DUE)
     op.create_table(
         "files",
         words("id", key=True),
