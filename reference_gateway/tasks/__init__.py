@@ -1,1 +1,1 @@
-"""Tasks: work that outlives its request, submitted, queried, cancelled, followed."""
+"""Work that outlives its request: submitted, run, watched, called back (contract:217 to contract:229)."""
