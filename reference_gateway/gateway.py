@@ -11,7 +11,7 @@ import time
 from typing import Final
 
 from reference_gateway import body, errors, headers, models, routes
-from reference_gateway.accounts import keys, me
+from reference_gateway.accounts import keys, me, networks
 from reference_gateway.accounts.keys import Key, KeyRing
 from reference_gateway.billing.treasury import Treasury
 from reference_gateway.calls import ModelCall
@@ -23,6 +23,7 @@ from reference_gateway.proxy.server import Answer, Headers, RequestHead
 from reference_gateway.routes import Call, Fixed, ModelCard, Nothing, Route, Surface, WrongMethod
 
 JSON: Final = (b"content-type", b"application/json")
+BODY_CAPS: Final = ((b"/v1/tasks/", 1024 * 1024), (b"/api/", 64 * 1024))  # contract:204; elsewhere as configured
 
 
 def new_request_id() -> str:
@@ -41,6 +42,9 @@ class Gateway:
     # proxy.server.Application
 
     def max_body_bytes(self, head: RequestHead) -> int:
+        for prefix, cap in BODY_CAPS:
+            if head.path.startswith(prefix):
+                return min(cap, self._config.max_body_bytes)
         return self._config.max_body_bytes
 
     def refuse(self, head: RequestHead | None, status: int, message: str) -> tuple[Headers, bytes]:
@@ -67,12 +71,17 @@ class Gateway:
             match route:  # a path that serves nothing says so without asking who calls
                 case Nothing():
                     raise Refusal(errors.NOT_FOUND, f"{_shown(head.method)} {_shown(head.path)} is not served here.")
+                case WrongMethod(allow=allow) if head.method == b"OPTIONS":
+                    answer.send(200, [(b"allow", allow + b", OPTIONS"), *headers.own(request_id, family, None)], b"")
+                    return
                 case WrongMethod(allow=allow):
                     raise Refusal(
                         errors.METHOD_NOT_ALLOWED, f"{_shown(head.path)} takes {_shown(allow)} only.", headers=((b"allow", allow),)
                     )
                 case _:
                     key = self._authenticate(head)
+                    if key.ip_allow or key.ip_deny:
+                        self._check_address(key, head, answer)
             if isinstance(route, Call):
                 await self._forward(self._read(route, head, request_body, key=key, request_id=request_id, answer=answer))
                 return
@@ -92,6 +101,13 @@ class Gateway:
         if key is None:
             raise Refusal(errors.INVALID_KEY, "This API key is not valid.")
         return key
+
+    def _check_address(self, key: Key, head: RequestHead, answer: Answer) -> None:
+        """contract:037."""
+        forwarded_for = [value for name, value in head.headers if name == b"x-forwarded-for"]
+        caller = networks.caller(answer.peer, forwarded_for, self._config.trusted_proxies)
+        if not networks.admits(caller, allow=key.ip_allow, deny=key.ip_deny):
+            raise Refusal(errors.PERMISSION_DENIED, f"This key may not be used from {caller or 'an unknown address'}.")
 
     async def _own_answer(self, route: Fixed | ModelCard, head: RequestHead, key: Key, family: Family) -> bytes:
         group = self._catalog.groups[key.group]

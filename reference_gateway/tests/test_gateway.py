@@ -203,8 +203,8 @@ async def test_the_model_list_in_three_dialects(tmp_path: Path) -> None:
             *("input_modalities", "output_modalities", "pricing_url", "created"),
         }
         narrow = (await s.get("/v1/models", s.demo.narrow_key, **{"anthropic-version": "2023-06-01"})).json()
-        assert [model["id"] for model in narrow["data"]] == ["claude-sonnet-4-6", "claude-opus-4-8"]
-        assert (narrow["first_id"], narrow["last_id"], narrow["has_more"]) == ("claude-sonnet-4-6", "claude-opus-4-8", False)
+        assert [model["id"] for model in narrow["data"]] == ["claude-sonnet-4-6", "claude-opus-4-8", "claude-haiku-4-5"]
+        assert (narrow["first_id"], narrow["last_id"], narrow["has_more"]) == ("claude-sonnet-4-6", "claude-haiku-4-5", False)
         for answer in (await s.get("/v1beta/models"), await s.get("/v1/models", **{"x-goog-api-client": "google-genai-sdk/3"})):
             assert "models/gemini-3-1-pro" in {model["name"] for model in answer.json()["models"]}
         assert (await s.get("/v1/models/gpt-5-5")).json()["id"] == "gpt-5-5"
@@ -254,7 +254,7 @@ async def test_the_account_and_the_usage_of_one_key_are_its_own(tmp_path: Path) 
         assert len(await s.usage(query="?limit=1")) == 1
         assert (await s.get("/api/v1/usage?limit=0")).status == 400
         account = (await s.get("/api/v1/me/account", s.demo.narrow_key)).json()
-        assert [model["id"] for model in account["allowed_models"]] == ["claude-sonnet-4-6", "claude-opus-4-8"]
+        assert [model["id"] for model in account["allowed_models"]] == ["claude-sonnet-4-6", "claude-opus-4-8", "claude-haiku-4-5"]
         assert account["user"] == {"id": "special"}
         assert account["org"] is None
 
