@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -25,6 +25,7 @@ _COMPLETE: Final = """
     callback_due_ms = CASE WHEN callback_url IS NULL THEN NULL ELSE :at_ms END
     WHERE id = :id AND state = 'running' AND output IS NOT NULL
 """
+_CHARGED: Final = "SELECT cost_micro_usd FROM usage WHERE request_id = :id"
 _FAIL: Final = """
     UPDATE tasks SET state = 'failed', error_code = :code, error_message = :message, finished_ms = :at_ms,
     callback_due_ms = CASE WHEN callback_url IS NULL THEN NULL ELSE :at_ms END
@@ -91,11 +92,16 @@ class TaskTable:
 
     async def produce(self, task_id: str, output: Output) -> bool:
         """Keeps what came of it, before it is billed; False where it was cancelled meanwhile."""
-        text = msgspec.json.encode({"items": output.items, "errors": output.errors}).decode()
+        text = msgspec.json.encode(output).decode()
         return await self._one(_PRODUCE, {"id": task_id, "output": text})
 
     async def complete(self, task_id: str, charged_micro_usd: int, at_ms: int) -> bool:
         return await self._one(_COMPLETE, {"id": task_id, "charged": charged_micro_usd, "at_ms": at_ms})
+
+    async def charged(self, task_id: str) -> int:
+        """micro-USD of the task's usage row; 0 where it has none."""
+        rows = await self._database.fetch(_CHARGED, {"id": task_id})
+        return int(rows[0]["cost_micro_usd"]) if rows else 0
 
     async def fail(self, task_id: str, code: str, message: str, at_ms: int) -> bool:
         return await self._one(_FAIL, {"id": task_id, "code": code, "message": message, "at_ms": at_ms})
@@ -124,7 +130,7 @@ def _first(rows: list[Row]) -> Task | None:
 
 def _read(row: Row) -> Task:
     params = msgspec.json.decode(row["params"], type=dict[str, msgspec.Raw])
-    output: dict[str, Any] | None = msgspec.json.decode(row["output"]) if row["output"] is not None else None
+    output = msgspec.json.decode(row["output"], type=Output) if row["output"] is not None else None
     return Task(
         id=row["id"],
         account=row["account"],
@@ -140,7 +146,7 @@ def _read(row: Row) -> Task:
         estimated_micro_usd=int(row["estimated_micro_usd"]),
         created_ms=int(row["created_ms"]),
         charged_micro_usd=_number(row["charged_micro_usd"]),
-        output=None if output is None else Output(items=output["items"], errors=output["errors"]),
+        output=output,
         error_code=row["error_code"],
         error_message=row["error_message"],
         node=row["node"],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from reference_gateway.billing.prices import MILLION
+from reference_gateway.billing.prices import MILLION, Usage
 
 
 class State(StrEnum):
@@ -29,10 +29,16 @@ TERMINAL: Final = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What came of it: the items of `output`, and a reason for each that was asked for and did not come."""
+    """What came of it: the items of `output`, a reason for each that was asked for and did not come, and what is to be billed for it.
+
+    `provider` and `channel` say who made it, for the usage row.
+    """
 
     items: Sequence[Mapping[str, Any]]
     errors: Sequence[Mapping[str, Any]] = ()
+    usage: Usage = field(default_factory=Usage)
+    provider: str = ""
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
