@@ -19,6 +19,7 @@ from reference_gateway.accounts.keys import Key, digest
 from reference_gateway.accounts.minting import mask as masked
 from reference_gateway.accounts.networks import Networks, network
 from reference_gateway.catalog import MILLION, SURFACES, Catalog, Model, Prices, Timeouts, Upstream, UpstreamKind
+from reference_gateway.images.settings import MediaSettings
 from reference_gateway.routes import Surface
 from reference_gateway.toml_lines import ConfigError, Table
 
@@ -47,6 +48,7 @@ class Config:
     catalog: Catalog
     accounts: Mapping[str, Account]
     keys: tuple[Key, ...]
+    media: MediaSettings
     pepper: bytes = field(repr=False)
 
 
@@ -90,10 +92,24 @@ class _Reader:
             catalog=Catalog(upstreams=upstreams, models=models, groups=groups),
             accounts=accounts,
             keys=keys,
+            media=self._media(self._root.table("media")),
             pepper=pepper,
         )
         server.close()
         return config
+
+    def _media(self, table: Table) -> MediaSettings:
+        public_url = table.string("public_url", "").rstrip("/")
+        if public_url and not public_url.startswith(("http://", "https://")):
+            raise table.error(f"public_url {public_url} must be http(s)://host[:port][/path]", "public_url")
+        media = MediaSettings(
+            folder=self._folder / table.string("folder", "images"),
+            public_url=public_url,
+            tasks_at_once=max(1, table.integer("tasks_at_once", 8)),
+            allow_private=table.boolean("allow_private", False),
+        )
+        table.close()
+        return media
 
     def _timeouts(self, table: Table) -> Timeouts:
         usual = Timeouts()
@@ -203,7 +219,9 @@ class _Reader:
 
     def _prices(self, table: Table, kind: UpstreamKind) -> Prices:
         """Cache writes cost 1.25 and 2 times the input price at Anthropic, and the input price elsewhere, unless said otherwise (C22)."""
-        input_, output = self._usd(table, "input"), self._usd(table, "output")
+        images = self._image_prices(table)
+        free = 0 if images else None  # a model priced by the image need not price tokens
+        input_, output = self._usd(table, "input", free), self._usd(table, "output", free)
         anthropic = kind is UpstreamKind.ANTHROPIC
         prices = Prices(
             input=input_,
@@ -211,8 +229,18 @@ class _Reader:
             cache_read=self._usd(table, "cache_read", input_),
             cache_write_5m=self._usd(table, "cache_write_5m", input_ * 5 // 4 if anthropic else input_),
             cache_write_1h=self._usd(table, "cache_write_1h", input_ * 2 if anthropic else input_),
+            images=images,
         )
         table.close()
+        return prices
+
+    def _image_prices(self, table: Table) -> dict[str, int]:
+        """micro-USD of an image by class: `default`, or the quality (contract:169, contract:170)."""
+        images = table.table("images")
+        prices = {name: self._usd(images, name) for name in images.names()}
+        if prices and "default" not in prices:
+            raise images.error(f'[{images.name}] lacks default; add default = "0.04", the price of an image of any other class')
+        images.close()
         return prices
 
     def _usd(self, table: Table, key: str, default: int | None = None) -> int:

@@ -67,6 +67,9 @@ class Table:
     def __contains__(self, key: str) -> bool:
         return key in self._data
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._data)
+
     def _take(self, key: str, kind: type, default: Any, what: str) -> Any:
         self._read.add(key)
         if key not in self._data:
