@@ -1,108 +1,100 @@
-"""`wireproof gateway`, and `python -m reference_gateway`.
+"""`wireproof gateway`, and `python -m reference_gateway`: run the reference gateway, and everything an operator does to it.
 
-Start the gateway from its configuration, or as a demo before one upstream URL.
+Exit codes: 0 done, 1 the doctor found something, 2 could not (one sentence on stderr says why and how to mend it).
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import dataclasses
-import json
+import importlib
 import logging
-import os
-import signal
 import sqlite3
 import sys
-import tempfile
-import threading
-from pathlib import Path
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Final
 
-from reference_gateway import app
-from reference_gateway.config import Config, ConfigError, load
-from reference_gateway.operations.demo import Demo, demo_config
+from reference_gateway.config import ConfigError
+from reference_gateway.errors import Refusal
+from reference_gateway.operations import serve
+
+EXAMPLES: Final = """examples:
+  wireproof gateway serve --demo                      try it out: scripted vendors, a key, every protocol
+  wireproof gateway check-config gateway.toml         what would be served, or which line is wrong
+  wireproof gateway serve --config gateway.toml
+"""
+
+
+class UsageError(Exception):
+    """What was asked for cannot be done; one sentence that says how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`module` has add_arguments(parser) and main(arguments) -> exit code; it is imported only when it is called."""
+
+    name: str
+    module: str
+    help: str
+
+
+ACTIONS: Final = (
+    Action("serve", "serve", "run the gateway"),
+    Action("groups", "groups", "which models each group of keys reaches"),
+    Action("check-config", "check_config", "read a configuration and say what it would serve"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--config", type=Path, metavar="FILE", help="the configuration (reference_gateway/example.toml shows all of it)")
-    source.add_argument("--demo-upstream", metavar="URL", help="run with a made-up configuration whose upstreams all stand at URL")
-    demo = parser.add_argument_group("with --demo-upstream")
-    demo.add_argument("--demo-key", metavar="KEY", help="this secret for the first key instead of a drawn one")
-    demo.add_argument("--demo-accounts", type=int, default=1, metavar="N", help="so many accounts, each with a key of its own")
-    demo.add_argument("--demo-first-byte-ms", type=int, default=30_000, metavar="MS", help="how long an upstream may keep silent at first")
-    demo.add_argument("--demo-tied", action="store_true", help="stop when standard input closes: when whoever started it is gone")
-    demo.add_argument("--demo-idle-ms", type=int, default=300_000, metavar="MS", help="how long an upstream may pause")
-    parser.add_argument("--host", help="listen there instead of where the configuration says")
-    parser.add_argument("--port", type=int, help="listen there instead of where the configuration says; 0 takes a free port")
-    parser.add_argument("--check", action="store_true", help="check the configuration and stop")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
+    parser.allow_abbrev = False  # `--demo` of `serve` is no abbreviation of anything here
+    actions = parser.add_subparsers(title="commands", dest="action", metavar="COMMAND")
+    for action in ACTIONS:
+        told = action.help[0].upper() + action.help[1:] + "."
+        sub = actions.add_parser(action.name, help=action.help, description=told, formatter_class=argparse.RawDescriptionHelpFormatter)
+        _module(action).add_arguments(sub)
+    # Without a command it serves: `--config FILE` and `--demo-upstream URL` stand for `serve` with the same words.
+    serve.add_sources(parser.add_mutually_exclusive_group())
+    serve.add_details(parser)
+    parser.add_argument("--check", action="store_true")
+    for option in parser._actions[1:]:
+        if option.option_strings:
+            option.help = argparse.SUPPRESS
+
+
+def _module(action: Action) -> ModuleType:
+    return importlib.import_module(f"reference_gateway.operations.{action.module}")
 
 
 def main(args: argparse.Namespace) -> int:
-    """0 after an orderly stop, 2 where it could not run (one sentence on stderr)."""
+    """0 after an orderly end, 1 where the doctor found something, 2 where it could not run (one sentence on stderr)."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
-        if args.demo_upstream is not None:
-            with tempfile.TemporaryDirectory(prefix="wireproof-gateway-") as folder:
-                demo = demo_config(
-                    args.demo_upstream,
-                    Path(folder),
-                    keys=[args.demo_key] if args.demo_key else [],
-                    accounts=max(1, args.demo_accounts),
-                    first_byte_ms=args.demo_first_byte_ms,
-                    idle_ms=args.demo_idle_ms,
-                )
-                return _run(load(demo.config), args, demo)
-        return _run(load(args.config), args, None)
-    except ConfigError as error:
+        return _act(args)
+    except (ConfigError, UsageError) as error:
         return _fail(str(error))
+    except Refusal as refusal:
+        return _fail(refusal.message)
     except sqlite3.Error as error:
         return _fail(f"the database cannot be used: {error}; name another one under [server] database")
     except OSError as error:
         return _fail(f"cannot listen there: {error.strerror}; choose another --host or --port")
 
 
+def _act(args: argparse.Namespace) -> int:
+    for action in ACTIONS:
+        if action.name == args.action:
+            return int(_module(action).main(args))
+    if args.config is None and args.demo_upstream is None:
+        raise UsageError("say what to do: `wireproof gateway serve --demo` tries it out, `wireproof gateway --help` tells the rest")
+    if args.check and args.config is not None:
+        from reference_gateway.operations import check_config
+
+        return check_config.check(args.config)
+    return serve.main(args)
+
+
 def _fail(message: str) -> int:
     sys.stderr.write(f"gateway: {message}\n")
     return 2
-
-
-def _run(config: Config, args: argparse.Namespace, demo: Demo | None) -> int:
-    if args.host is not None:
-        config = dataclasses.replace(config, host=args.host)
-    if args.port is not None:
-        config = dataclasses.replace(config, port=args.port)
-    if args.check:
-        catalog = config.catalog
-        sys.stdout.write(f"{len(catalog.models)} models, {len(config.keys)} keys, {len(catalog.upstreams)} upstreams: in order\n")
-        return 0
-
-    def ready(url: str) -> None:
-        announcement: dict[str, object] = {"listening": url}
-        if demo is not None:
-            announcement |= {"keys": list(demo.keys), "narrow_keys": [demo.narrow_key, demo.gpt_key], "poor_key": demo.poor_key}
-        sys.stdout.write(json.dumps(announcement) + "\n")
-        if sys.stdout.isatty():
-            sys.stdout.write(f"OpenAI base URL {url}/v1, Anthropic and Gemini base URL {url}; Ctrl-C stops.\n")
-        sys.stdout.flush()
-
-    if demo is not None and args.demo_tied:
-        threading.Thread(target=_stop_with_stdin, daemon=True).start()
-    _run_on_best_loop(config, ready)
-    return 0
-
-
-def _stop_with_stdin() -> None:
-    """Waits for the end of standard input, then asks for an orderly stop."""
-    while sys.stdin.buffer.read(4096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _run_on_best_loop(config: Config, ready: app.Ready) -> None:
-    try:
-        import uvloop
-    except ImportError:  # there is none for Windows
-        asyncio.run(app.run(config, ready))
-    else:
-        uvloop.run(app.run(config, ready))
