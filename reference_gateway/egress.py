@@ -95,13 +95,16 @@ class Egress:
                 connection = await self._connect(where, address)
                 try:
                     head = await connection.request(_head(method, where, headers, body), body, self._timeout_s)
-                    return head, await Gather(connection, limit_bytes, self._timeout_s).body()
+                    answer = await Gather(connection, limit_bytes, self._timeout_s).body()
                 finally:
                     connection.release()
         except TimeoutError:
             raise UpstreamTimeout("It did not answer in time.") from None
         except OSError:
             raise UpstreamBroken("It could not be reached.") from None
+        if len(answer) > limit_bytes:  # came in one read
+            raise UpstreamBroken(f"Its answer is over {limit_bytes} bytes.")
+        return head, answer
 
     async def _address(self, where: Destination, *, private: bool) -> str:
         addresses = await self._resolve(where.host, where.port)
