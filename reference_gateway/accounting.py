@@ -370,7 +370,9 @@ _MARKS: Final = {
     Surface.MESSAGES: (b"message_stop",),
     Surface.COUNT_TOKENS: (),
     Surface.GEMINI: (),  # ends with the body
+    Surface.IMAGES: (),
 }
+MARK_WITHIN: Final = 512  # of where the last event of a read begins: to look through whole reads would cost as much as forwarding them
 _BLANK: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 TAILS: Final = (2 * 1024, 8 * 1024)  # how much of the end is looked at, first and then
 KEPT: Final = 1024 * 1024
@@ -391,7 +393,10 @@ class StreamWatch:
         self._outcome: Completed | None = None
 
     def feed(self, read: bytes) -> Completed | None:
-        """The completion, at the read that holds the protocol's terminal event; None before it, and never for gemini."""
+        """The completion, at the read that ends with the protocol's terminal event; None before it, and never for gemini.
+
+        Where the upstream sends something after it in the same read, `close` finds it.
+        """
         if self._decoder is not None:
             try:
                 read = self._decoder.feed(read)
@@ -402,8 +407,10 @@ class StreamWatch:
         self._size += len(read)
         if b'"error"' in read and self._error is None:
             self._error = self._read(read).error
+        last = read.rfind(b"\n\n", 0, -2)
+        end = last + MARK_WITHIN if last >= 0 else len(read)
         for mark in self._marks:
-            if mark in read and self._outcome is None:
+            if read.find(mark, max(last, 0), end) >= 0 and self._outcome is None:
                 outcome = self._judge(ended=False)
                 if isinstance(outcome, Completed):
                     self._outcome = outcome
@@ -451,8 +458,8 @@ class StreamWatch:
                 continue
             if outcome.usage is not None:
                 return outcome
-            if tail_bytes == TAILS[-1]:  # none was asked for: it will be estimated, and the end is a fair sample of the whole
-                return Completed(usage=None, content_bytes=outcome.content_bytes * self._size // tail_bytes)
+            # None was asked for: it will be estimated, and the end is a fair sample of the whole.
+            return Completed(usage=None, content_bytes=outcome.content_bytes * self._size // tail_bytes)
         return self._everything().outcome(ended=ended)
 
     def _read(self, data: bytes) -> Reading:
@@ -471,7 +478,7 @@ class StreamWatch:
             size += len(read)
             if size >= tail_bytes:
                 break
-        last = b"".join(reversed(tail))[-tail_bytes:]
+        last = (tail[0] if len(tail) == 1 else b"".join(reversed(tail)))[-tail_bytes:]
         boundary = _BLANK.search(last)
         return self._read(head + (last[boundary.end() :] if boundary is not None else b""))
 

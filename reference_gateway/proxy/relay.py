@@ -44,7 +44,8 @@ class Patience:
 class Relay:
     """A body that starts with one of the bytes `not_stream` is gathered instead of forwarded.
 
-    `sse`: the body is plain SSE, so that events have ends that we can see. `start` is called before the first byte is forwarded.
+    `sse`: the body is plain SSE, so that events have ends that we can see. `start` is called before the first byte is forwarded. What
+    `feed` returns is true at the completing read.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Relay:
         answer: Answer,
         *,
         start: Callable[[], None],
-        feed: Callable[[bytes], bool],
+        feed: Callable[[bytes], object],
         not_stream: bytes,
         sse: bool,
         patience: Patience,
@@ -83,6 +84,7 @@ class Relay:
         self._timer = self._loop.call_later(self._look_again_s, self._on_timer)
         self._read_any = False
         self._at_event_end = True
+        self._smooth = False  # the last read was whole events and has gone, and nothing is held back
         self.started = False
 
     @property
@@ -145,6 +147,13 @@ class Relay:
 
     def on_read(self, read: bytes) -> None:
         self._last_move = self._loop.time()
+        if self._smooth and read.endswith(b"\n\n"):
+            if self._feed(read):
+                self._park(read)
+            else:
+                self._answer.write(read)
+            return
+        self._smooth = False
         if not self._read_any:
             self._read_any = True
             first = read.lstrip()[:1]
@@ -167,23 +176,29 @@ class Relay:
 
     def _take(self, read: bytes) -> None:
         if self._feed(read):
-            self._is_parked = True
-            self._parked.append(read)
-            self._connection.pause()
-            self._wake()
+            self._park(read)
             return
         self._forward(read)
+
+    def _park(self, read: bytes) -> None:
+        self._smooth = False
+        self._is_parked = True
+        self._parked.append(read)
+        self._connection.pause()
+        self._wake()
 
     def _forward(self, read: bytes) -> None:
         if not self.started:
             self.started = True
             self._start()
         self._at_event_end = not self.sse or read.endswith(EVENT_ENDS)
+        self._smooth = self.sse and self._at_event_end and not self._partial and not self._is_parked
         self._answer.write(read)
 
     def _keep_partial(self, read: bytes) -> bytes:
         """Keeps what stands after the last whole event; returns what may go on."""
-        cut = max(read.rfind(b"\n\n") + 2, read.rfind(b"\n\r\n") + 3, read.rfind(b"\r\r") + 2)
+        cut = read.rfind(b"\n\n") + 2
+        cut = max(cut, read.rfind(b"\n\r\n", cut) + 3, read.rfind(b"\r\r", cut) + 2)  # only what stands after it: a read may be large
         whole = read[:cut] if cut > 2 else b""
         if len(read) - len(whole) > MAX_PARTIAL_BYTES or (not self._at_event_end and not whole):
             return read  # too much to hold, or its first part has gone already

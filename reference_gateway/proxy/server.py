@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, Protocol, cast
 
@@ -24,6 +25,7 @@ KEEP_ALIVE_S: Final = 75.0
 REQUEST_S: Final = 60.0
 LINGER_S: Final = 1.0
 REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+LARGE_PIECE: Final = 16 * 1024  # from here on the kernel is handed the parts of a write instead of a copy of them in one piece
 log = logging.getLogger("reference_gateway")
 
 
@@ -31,7 +33,8 @@ log = logging.getLogger("reference_gateway")
 class RequestHead:
     """`path` and `query` as they stood (still percent-encoded).
 
-    `headers` in order, duplicates kept, names in lower case; `header` has the first of each name.
+    `headers` in order, duplicates kept, names in lower case; `header` has the first of each name. `memo` is the application's, for what
+    it works out from the head alone: a caller that repeats its head byte for byte on its connection is handed the same object again.
     """
 
     method: bytes
@@ -39,6 +42,42 @@ class RequestHead:
     query: bytes
     headers: Headers
     header: dict[bytes, bytes]
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeatable:
+    """A head that came before on this connection and may come again with another content-length, as SDKs send them call after call.
+
+    Its bytes but for the digits; whatever equals them needs no second parse. The body limit is what the application said of this head.
+    """
+
+    before: bytes  # up to the digits of content-length
+    after: bytes  # from there to the blank line
+    head: RequestHead
+    body_limit: int
+
+
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*(?=\r\n)", re.IGNORECASE)
+_FRAMING: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
+
+
+def repeatable(data: bytes, head: RequestHead, body_limit: int) -> Repeatable | None:
+    """The head that `data` begins with, already parsed and accepted, where nothing but one content-length frames its body.
+
+    None where the bytes leave any doubt that our cut is the parser's: a bare line feed, a folded or a second content-length.
+    """
+    end = data.find(b"\r\n\r\n") + 4
+    lines = len(head.headers) + 2
+    if data.count(b"\n", 0, end) != lines or data.count(b"\r\n", 0, end) != lines:
+        return None
+    if not _FRAMING.isdisjoint(head.header) or head.header.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+        return None
+    spans = [match.span(1) for match in _LENGTH.finditer(data, 0, end)]
+    if len(spans) != 1 or sum(name == b"content-length" for name, _ in head.headers) != 1:
+        return None
+    start, stop = spans[0]
+    return Repeatable(before=data[:start], after=data[stop:end], head=head, body_limit=body_limit)
 
 
 class Application(Protocol):
@@ -87,22 +126,35 @@ class Answer:
         if self.gone:
             return
         self.started = True
-        self._connection.send(status, headers, body)
+        self._connection.send(status, block(headers), body)
+
+    def send_block(self, status: int, lines: bytes, body: bytes) -> None:
+        """As `send`, with the header lines as they will stand."""
+        if self.gone:
+            return
+        self.started = True
+        self._connection.send(status, lines, body)
 
     def start(self, status: int, headers: Headers) -> None:
         """The head of an answer whose length nobody knows; it leaves with the first `write`, in one segment."""
+        self.start_block(status, block(headers))
+
+    def start_block(self, status: int, lines: bytes) -> None:
+        """As `start`, with the header lines as they will stand."""
         self.started = True
-        self._head = self._connection.stream_head(status, headers)
+        self._head = self._connection.stream_head(status, lines)
 
     def write(self, piece: bytes) -> None:
         if self.gone or not piece:
             return
-        transport = self._connection.transport
-        if self._connection.chunked:
-            transport.write(b"%b%x\r\n%b\r\n" % (self._head, len(piece), piece))
-        else:
-            transport.write(self._head + piece)
+        connection, head = self._connection, self._head
         self._head = b""
+        if not connection.chunked:
+            connection.transport.write(head + piece)
+        elif len(piece) < LARGE_PIECE:
+            connection.transport.write(b"%b%x\r\n%b\r\n" % (head, len(piece), piece))
+        else:
+            connection.transport.writelines((b"%b%x\r\n" % (head, len(piece)), piece, b"\r\n"))
 
     def end(self) -> None:
         if self.gone:
@@ -114,6 +166,11 @@ class Answer:
     def abort(self) -> None:
         """Breaks the answer off so that the caller can see that it is not whole."""
         self._connection.transport.abort()
+
+
+def block(headers: Headers) -> bytes:
+    """The lines of a head."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 class ServerConnection(asyncio.Protocol):
@@ -131,13 +188,17 @@ class ServerConnection(asyncio.Protocol):
         "_head",
         "_head_bytes",
         "_headers",
+        "_heads",
         "_in_request",
         "_keep_alive",
         "_loop",
+        "_missing",
+        "_parsed",
         "_parser",
         "_priming",
         "_queue",
         "_refused",
+        "_repeatable",
         "_server",
         "_target",
         "_task",
@@ -161,6 +222,10 @@ class ServerConnection(asyncio.Protocol):
         self._bodiless = self._body_after_upgrade = self._priming = False
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
+        self._repeatable: Repeatable | None = None
+        self._missing = 0  # of the body of a request with a repeated head
+        self._heads = 0  # parsed within the present read
+        self._parsed: RequestHead | None = None  # the last of them
         self._new_request()
 
     def _new_request(self) -> None:
@@ -205,7 +270,46 @@ class ServerConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused or self._closing:
             return
-        size = len(data)
+        if self._missing:
+            data = self._gather(data)
+        if data and (self._in_request or self._repeatable is None or not self._repeated(self._repeatable, data)):
+            self._parse(data)
+
+    def _repeated(self, known: Repeatable, data: bytes) -> bool:
+        """Takes a request whose head is the known one, if this is one; `data` begins where a request does."""
+        if not data.startswith(known.before):
+            return False
+        start = len(known.before)
+        stop = data.find(b"\r", start, start + 12)
+        digits = data[start:stop]
+        if stop < 0 or not digits.isdigit() or not data.startswith(known.after, stop):
+            return False
+        size, body_at = int(digits), stop + len(known.after)
+        missing = size - len(data) + body_at
+        if size > known.body_limit or missing < 0:
+            return False
+        self._head = known.head
+        if not missing:
+            self._complete(known.head, data[body_at:], True, True)
+            return True
+        self._in_request = True
+        self._body = [data[body_at:]]
+        self._missing = missing
+        self._deadline = self._loop.time() + REQUEST_S
+        return True
+
+    def _gather(self, data: bytes) -> bytes:
+        """More of a body that a repeated head has announced; returns what follows it."""
+        body, self._missing = data[: self._missing], max(0, self._missing - len(data))
+        self._body.append(body)
+        self._deadline = self._loop.time() + REQUEST_S
+        if not self._missing and self._head is not None:
+            self._complete(self._head, b"".join(self._body), True, True)
+        return data[len(body) :]
+
+    def _parse(self, data: bytes) -> None:
+        size, first, begins = len(data), data, not self._in_request
+        self._heads = 0
         while data:
             try:
                 self._parser.feed_data(data)
@@ -220,6 +324,8 @@ class ServerConnection(asyncio.Protocol):
             self._unread_bytes += size
             if self._unread_bytes > MAX_HEADER_BYTES:
                 self._refuse_head()
+        if begins and self._heads == 1 and not self._refused and self._parsed is not None and self._parser.get_http_version() == "1.1":
+            self._repeatable = repeatable(first, self._parsed, self._body_limit)
 
     def _decline_upgrade(self) -> None:
         """We speak nothing but HTTP/1.1, so the request stands as it is, and so does what follows it (RFC 9110 7.8).
@@ -275,7 +381,8 @@ class ServerConnection(asyncio.Protocol):
             scheme, _, rest = path.partition(b"://")
             path = b"/" + rest.partition(b"/")[2] if rest and scheme.lower() in (b"http", b"https") else path
         header = dict(reversed(self._headers))
-        self._head = head = RequestHead(self._parser.get_method(), path, query, self._headers, header)
+        self._head = self._parsed = head = RequestHead(self._parser.get_method(), path, query, self._headers, header)
+        self._heads += 1
         if b"host" not in header and self._parser.get_http_version() == "1.1":
             self._refuse(400, "The request has no host header.")
             return
@@ -303,18 +410,22 @@ class ServerConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._body_after_upgrade:
             return
-        self._in_request = self._continue_owed = False
+        self._continue_owed = False
         if self._refused or self._head is None:
+            self._in_request = False
             return
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         version_1_1 = self._parser.get_http_version() == "1.1"
-        keep_alive = version_1_1 and self._parser.should_keep_alive()
-        self._queue.append((self._head, body, keep_alive, version_1_1))
+        self._complete(self._head, body, version_1_1 and self._parser.should_keep_alive(), version_1_1)
+
+    def _complete(self, head: RequestHead, body: bytes, keep_alive: bool, version_1_1: bool) -> None:
+        self._in_request = False
+        self._head = None
+        self._queue.append((head, body, keep_alive, version_1_1))
         if self._answer is None:
             self._next()
         elif len(self._queue) >= MAX_PIPELINED:
             self.transport.pause_reading()
-        self._head = None
 
     # answering
 
@@ -353,22 +464,32 @@ class ServerConnection(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._next()
 
-    def _head_bytes_of(self, status: int, headers: Headers) -> bytes:
-        lines = [b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b""))]
-        lines += [b"%b: %b\r\n" % header for header in headers]
-        if not self._keep_alive:
-            lines.append(b"connection: close\r\n")
-        return b"".join(lines)
+    def send(self, status: int, lines: bytes, body: bytes) -> None:
+        head = b"HTTP/1.1 %d %b\r\n%b%bcontent-length: %d\r\n\r\n" % (
+            status,
+            REASONS.get(status, b""),
+            lines,
+            b"" if self._keep_alive else b"connection: close\r\n",
+            len(body),
+        )
+        if self._bodiless:
+            self.transport.write(head)
+        elif len(body) < LARGE_PIECE:
+            self.transport.write(head + body)
+        else:
+            self.transport.writelines((head, body))
 
-    def send(self, status: int, headers: Headers, body: bytes) -> None:
-        shown = b"" if self._bodiless else body
-        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (self._head_bytes_of(status, headers), len(body), shown))
-
-    def stream_head(self, status: int, headers: Headers) -> bytes:
+    def stream_head(self, status: int, lines: bytes) -> bytes:
         """Chunked, but for an HTTP/1.0 caller, to whom the end of the connection is the end of the body."""
         if not self.chunked:
             self._keep_alive = False
-        return self._head_bytes_of(status, headers) + (b"transfer-encoding: chunked\r\n\r\n" if self.chunked else b"\r\n")
+        return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (
+            status,
+            REASONS.get(status, b""),
+            lines,
+            b"" if self._keep_alive else b"connection: close\r\n",
+            b"transfer-encoding: chunked\r\n" if self.chunked else b"",
+        )
 
     def close_after_answer(self) -> None:
         self._keep_alive = False
@@ -385,7 +506,7 @@ class ServerConnection(asyncio.Protocol):
             return
         self._keep_alive = False
         headers, body = self._application.refuse(self._head, status, message)
-        self.send(status, headers, body)
+        self.send(status, block(headers), body)
         # The caller may still be sending. What comes is dropped for a while: closing now would reset the connection before it has read why.
         self.transport.write_eof()
         self._loop.call_later(LINGER_S, self.transport.close)

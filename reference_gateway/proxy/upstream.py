@@ -9,6 +9,7 @@ reused after IDLE_S, so what breaks is the upstream's failure and is reported as
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
@@ -30,13 +31,59 @@ class UpstreamTimeout(UpstreamBroken):
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones are slow to make, and one is made for each answer
 class ResponseHead:
     """`headers` in order with names in lower case; `header` has the first of each name."""
 
     status: int
     headers: Headers
     header: dict[bytes, bytes]
+
+
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_names: Final[dict[bytes, bytes]] = {}  # as upstreams spell them -> in lower case
+_MAX_NAMES: Final = 2048
+
+
+def _lower(name: bytes) -> bytes | None:
+    """None for what is no header name."""
+    if _NAME.fullmatch(name) is None:
+        return None
+    if len(_names) >= _MAX_NAMES:
+        _names.clear()
+    return _names.setdefault(name, name.lower())
+
+
+def sized_head(data: bytes) -> tuple[ResponseHead, int, int] | None:
+    """The head that `data` begins with, where its body begins, and how long that is.
+
+    Only for the most usual of answers: whole head in one read, final status, one content-length and nothing else that frames the body.
+    None for every other, and wherever there is a doubt: the parser reads those. RFC 9112 6.3.
+    """
+    end = data.find(b"\r\n\r\n")
+    if not 0 < end <= MAX_HEAD_BYTES or not data.startswith(b"HTTP/1.1 ") or not data[9:12].isdigit():
+        return None
+    status = int(data[9:12])
+    lines = data[:end].split(b"\r\n")
+    if status < 200 or status in (204, 304) or data.count(b"\n", 0, end) != len(lines) - 1 or data.count(b"\r", 0, end) != len(lines) - 1:
+        return None
+    del lines[0]
+    headers: Headers = []
+    for line in lines:
+        spelt, _, value = line.partition(b":")
+        name = _names.get(spelt) or _lower(spelt)
+        if name is None:
+            return None
+        headers.append((name, value.strip(b" \t")))
+    headers.reverse()
+    header = dict(headers)
+    headers.reverse()
+    length = header.get(b"content-length")
+    if length is None or not length.isdigit() or len(length) > 15 or b"transfer-encoding" in header or b"upgrade" in header:
+        return None
+    if len(header) != len(headers) and sum(name == b"content-length" for name, _ in headers) != 1:
+        return None
+    return ResponseHead(status, headers, header), end + 4, int(length)
 
 
 class Sink(Protocol):
@@ -54,6 +101,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_broken",
+        "_deadline",
         "_done",
         "_framed",
         "_head",
@@ -62,14 +110,19 @@ class Connection(asyncio.Protocol):
         "_idle_since",
         "_interim",
         "_keep_alive",
+        "_left",
         "_loop",
         "_parser",
         "_pieces",
         "_pool",
         "_sink",
+        "_timer",
+        "_timer_at",
         "_transport",
+        "_untouched",
         "_waiting",
         "lost",
+        "on_body",
     )
 
     def __init__(self, pool: Pool) -> None:
@@ -78,15 +131,21 @@ class Connection(asyncio.Protocol):
         self._waiting: asyncio.Future[ResponseHead] | None = None
         self._sink: Sink | None = None
         self._idle_since = 0.0
+        self._deadline = self._timer_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.lost = False
+        self._pieces: list[bytes] = []
+        self.on_body = self._pieces.append  # the parser's callback for each piece: no frame of ours between
+        self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
     def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._headers: Headers = []
         self._head: ResponseHead | None = None
         self._head_bytes = 0
-        self._pieces: list[bytes] = []
+        self._pieces.clear()
+        self._left: int | None = None  # bytes of a body with a content-length; None where the parser frames it
+        self._untouched = True  # nothing of this answer has come
         self._done = self._keep_alive = self._framed = self._interim = False
         self._broken: UpstreamBroken | None = None
         self._sink = None
@@ -102,12 +161,37 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body)
         else:
             self._transport.writelines([head, body])
-        timer = self._loop.call_later(timeout_s, self._break, UpstreamTimeout("The upstream did not answer in time."))
+        self._deadline = deadline = self._loop.time() + timeout_s
+        if self._timer is None or self._timer_at > deadline:
+            self._set_timer()
         try:
             return await waiting
         finally:
-            timer.cancel()
             self._waiting = None
+
+    def _set_timer(self) -> None:
+        """One timer a connection, put off lazily: it rings once for many requests."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = self._deadline
+        self._timer = self._loop.call_at(self._deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._waiting is None or self.lost:
+            return
+        if self._loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self._break(UpstreamTimeout("The upstream did not answer in time."))
+
+    def take_whole(self) -> bytes | None:
+        """The body where all of it is here and nobody has had any of it; else None."""
+        if not self._done or self._sink is not None:
+            return None
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        return body
 
     def attach(self, sink: Sink) -> None:
         """Hands the body to the sink: what is in already, now, and each further read as it comes."""
@@ -157,7 +241,7 @@ class Connection(asyncio.Protocol):
             return
         if self._pieces:
             read = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            self._pieces = []
+            self._pieces.clear()
             sink.on_read(read)
         if self._sink is None:
             return
@@ -176,6 +260,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         self._pool.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
         if self._head is not None and not self._framed and exc is None and not self._done:
             self._done = True  # neither length nor chunks: the end of the connection is the end of the body
             self._deliver()
@@ -186,11 +272,37 @@ class Connection(asyncio.Protocol):
         if self._done or (self._waiting is None and self._head is None):
             self._transport.abort()  # bytes nobody asked for: the connection is in no state to be used again
             return
+        if self._untouched:
+            self._untouched = False
+            sized = sized_head(data)
+            if sized is not None:
+                self._begin(*sized, data)
+                return
+        if self._left is not None:
+            self._more(self._left, data)
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._break(UpstreamBroken("The upstream's answer is not HTTP/1.1."))
             return
+        self._deliver()
+
+    def _begin(self, head: ResponseHead, body_at: int, size: int, data: bytes) -> None:
+        self._head = head
+        self._framed = True
+        self._keep_alive = b"close" not in head.header.get(b"connection", b"").lower()
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(head)
+        self._more(size, data[body_at:])
+
+    def _more(self, left: int, data: bytes) -> None:
+        if len(data) > left:
+            data, self._keep_alive = data[:left], False  # bytes nobody asked for follow
+        if data:
+            self._pieces.append(data)
+        self._left = left - len(data)
+        self._done = not self._left
         self._deliver()
 
     # httptools callbacks
@@ -214,9 +326,6 @@ class Connection(asyncio.Protocol):
         self._head = ResponseHead(status, self._headers, header)
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(self._head)
-
-    def on_body(self, piece: bytes) -> None:
-        self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
         if self._interim:
@@ -275,15 +384,23 @@ class Gather:
     def __init__(self, connection: Connection, limit_bytes: int, idle_s: float) -> None:
         self._connection = connection
         self._limit_bytes = limit_bytes
-        self._reads: list[bytes] = []
-        self._size = 0
         self._idle_s = idle_s
-        self._loop = asyncio.get_running_loop()
-        self._last_read = self._loop.time()
-        self._done: asyncio.Future[bytes] = self._loop.create_future()
 
     async def body(self) -> bytes:
         """Raises UpstreamBroken, UpstreamTimeout."""
+        whole = self._connection.take_whole()
+        if whole is None:
+            return await self._rest()
+        if len(whole) > self._limit_bytes:
+            raise self._too_large()
+        return whole
+
+    async def _rest(self) -> bytes:
+        self._reads: list[bytes] = []
+        self._size = 0
+        self._loop = asyncio.get_running_loop()
+        self._last_read = self._loop.time()
+        self._done: asyncio.Future[bytes] = self._loop.create_future()
         self._connection.attach(self)
         if self._done.done():
             return self._done.result()
@@ -292,6 +409,9 @@ class Gather:
             return await self._done
         finally:
             self._timer.cancel()
+
+    def _too_large(self) -> UpstreamBroken:
+        return UpstreamBroken(f"The upstream's answer is over {self._limit_bytes} bytes.")
 
     def _check_idle(self) -> None:
         quiet = self._loop.time() - self._last_read
@@ -304,7 +424,7 @@ class Gather:
         self._last_read = self._loop.time()
         self._size += len(read)
         if self._size > self._limit_bytes:
-            self._connection.abort(UpstreamBroken(f"The upstream's answer is over {self._limit_bytes} bytes."))
+            self._connection.abort(self._too_large())
             return
         self._reads.append(read)
 
