@@ -441,6 +441,11 @@ class StreamWatch:
         """What has come so far, for a stream that nobody will read to its end."""
         return self._everything()
 
+    @property
+    def head(self) -> bytes:
+        """The first read that is kept, decoded."""
+        return self._reads[0] if self._reads else b""
+
     def last_sequence_number(self) -> int:
         """Of a responses stream; -1 before the first event."""
         found = re.findall(rb'"sequence_number":\s*(\d+)', b"".join(self._reads))

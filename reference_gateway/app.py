@@ -34,13 +34,18 @@ class Running:
             self.treasury = Treasury(self._store, config.accounts, config.keys)
             await self.treasury.open()
             self._forwarder = Forwarder(config, self.treasury)
-            self._server = Server(Gateway(config, self.treasury, self._forwarder))
+            self._gateway = Gateway(config, self.treasury, self._forwarder)
+            self._server = Server(self._gateway)
             host, port = await self._server.listen(config.host, config.port)
         except BaseException:
             await self._store.close()
             raise
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         return self
+
+    def load(self, config: Config) -> None:
+        """Takes over the channels, models, groups, aliases and prices of a configuration read anew."""
+        self._gateway.load(config)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._server.stop(self._stop_within_s)

@@ -13,8 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from reference_gateway.catalog import Model
-from reference_gateway.errors import INVALID_REQUEST, Refusal
+from reference_gateway.errors import INVALID_REQUEST, Family, Refusal
 from reference_gateway.routes import Surface
+
+_ABSENT: Final = msgspec.Raw(b"")
 
 
 class _Members(msgspec.Struct):
@@ -30,6 +32,16 @@ class _Members(msgspec.Struct):
     max_output_tokens: Any = None
     n: Any = None
     generationConfig: Any = None  # noqa: N815 (gemini's spelling)
+    # What tells one conversation from another (routing/sticky.py). Raw: skipped over, not parsed.
+    prompt_cache_key: Any = None
+    previous_response_id: Any = None
+    metadata: Any = None
+    system: msgspec.Raw = _ABSENT
+    instructions: msgspec.Raw = _ABSENT
+    systemInstruction: msgspec.Raw = _ABSENT  # noqa: N815
+    messages: msgspec.Raw = _ABSENT
+    input: msgspec.Raw = _ABSENT
+    contents: msgspec.Raw = _ABSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +53,17 @@ class Facts:
     stream: bool
     output_cap: int | None
     choices: int
+    prompt_cache_key: str | None = None
+    previous_response_id: str | None = None
+    session: str | None = None  # what the caller calls the conversation
+    opening: tuple[msgspec.Raw, msgspec.Raw] = (_ABSENT, _ABSENT)  # the JSON of system prompt and conversation, unparsed
 
 
 _DECODE: Final = msgspec.json.Decoder(_Members).decode
 _MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
-# A key may be spelled with escapes; then only a whole scan can say which members are called model.
-_ESCAPED: Final = re.compile(rb"\\u00(?:6[dDfFcC]|6[45])")
+_CACHE_KEY: Final = re.compile(rb'"prompt_cache_key"\s*:\s*("(?:[^"\\]|\\.)*")')
+# A key may be spelled with escapes; then only a whole scan can say which members are called so.
+_ESCAPED: Final = re.compile(rb"\\u00(?:5[fF]|[67][0-9a-fA-F])")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]')
 NO_SPAN: Final = (0, 0)
 
@@ -61,7 +78,14 @@ def read(body: bytes, surface: Surface) -> Facts:
         config = members.generationConfig
         cap = config.get("maxOutputTokens", config.get("max_output_tokens")) if isinstance(config, dict) else None
         choices = config.get("candidateCount") if isinstance(config, dict) else None
-        return Facts(model=None, model_span=NO_SPAN, stream=False, output_cap=_count(cap), choices=_count(choices) or 1)
+        return Facts(
+            model=None,
+            model_span=NO_SPAN,
+            stream=False,
+            output_cap=_count(cap),
+            choices=_count(choices) or 1,
+            opening=(members.systemInstruction, members.contents),
+        )
     if not isinstance(members.model, str) or not members.model:
         raise Refusal(INVALID_REQUEST, "model must be a string that names a model.", param="model")
     caps = {
@@ -77,7 +101,21 @@ def read(body: bytes, surface: Surface) -> Facts:
         stream=members.stream is True,
         output_cap=next((count for cap in caps if (count := _count(cap)) is not None), None),
         choices=(_count(members.n) or 1) if surface is Surface.CHAT else 1,
+        prompt_cache_key=_name(members.prompt_cache_key) if surface.family is Family.OPENAI else None,
+        previous_response_id=_name(members.previous_response_id) if surface is Surface.RESPONSES else None,
+        session=_session(members, surface),
+        opening=(members.instructions, members.input) if surface is Surface.RESPONSES else (members.system, members.messages),
     )
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _session(members: _Members, surface: Surface) -> str | None:
+    if surface.family is Family.OPENAI:
+        return _name(members.prompt_cache_key)
+    return _name(members.metadata.get("user_id")) if isinstance(members.metadata, dict) else None
 
 
 def _count(value: object) -> int | None:
@@ -88,7 +126,7 @@ def _model_span(body: bytes, model: str) -> tuple[int, int]:
     """Where the value of the top-level `model` stands. One that stands twice is refused: gateway and vendor might each believe another."""
     if body.count(b'"model"') == 1 and _ESCAPED.search(body) is None and (match := _MODEL.search(body)) is not None:
         return match.span(1)
-    spans = _top_level_spans(body)
+    spans = top_level_spans(body, "model")
     if len(spans) != 1:
         raise Refusal(INVALID_REQUEST, "model must stand in the request once.", param="model")
     start, end = spans[0]
@@ -97,12 +135,25 @@ def _model_span(body: bytes, model: str) -> tuple[int, int]:
     return spans[0]
 
 
-def _top_level_spans(body: bytes) -> list[tuple[int, int]]:
-    """The spans of every string value whose key at depth 1 decodes to `model`; the body is known to be valid JSON."""
+def cache_key_spans(body: bytes) -> list[tuple[int, int]]:
+    """Where the value of the top-level `prompt_cache_key` stands, quotes included; the body has one that is a string."""
+    if body.count(b'"prompt_cache_key"') == 1 and _ESCAPED.search(body) is None and (match := _CACHE_KEY.search(body)) is not None:
+        return [match.span(1)]
+    return [(start, end) for start, end in top_level_spans(body, "prompt_cache_key") if body[start : start + 1] == b'"']
+
+
+def top_level_spans(body: bytes, name: str) -> list[tuple[int, int]]:
+    """The span of the value of every member at depth 1 whose key decodes to the name, as far as its first token (a string is one token).
+
+    The body is known to be valid JSON.
+    """
     spans = []
-    depth, key, after_colon = 0, b"", False
+    depth, key, wanted = 0, b"", False
     for match in _TOKEN.finditer(body):
         token = match[0]
+        if wanted and depth == 1:
+            spans.append(match.span())
+            wanted = False
         if token in (b"{", b"["):
             depth += 1
         elif token in (b"}", b"]"):
@@ -110,13 +161,9 @@ def _top_level_spans(body: bytes) -> list[tuple[int, int]]:
         elif depth != 1:
             continue
         elif token == b":":
-            after_colon = True
-        elif token == b",":
-            after_colon = False
-        elif not after_colon:
+            wanted = json.loads(key) == name
+        elif token != b",":
             key = token
-        elif json.loads(key) == "model":
-            spans.append(match.span())
     return spans
 
 

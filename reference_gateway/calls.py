@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from reference_gateway.accounts.keys import Key
 from reference_gateway.body import Facts
-from reference_gateway.catalog import Model
+from reference_gateway.catalog import Alias, Model
 from reference_gateway.errors import Family
 from reference_gateway.proxy.server import Answer, RequestHead
 from reference_gateway.routes import Call, Surface
+from reference_gateway.routing.router import Lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,8 @@ class ModelCall:
     key: Key
     request_id: str
     answer: Answer
+    lanes: Lanes
+    alias: Alias | None = None  # where the caller called the model by another name
 
     @property
     def surface(self) -> Surface:
@@ -47,4 +50,6 @@ class MediaCall:
     key: Key
     request_id: str
     answer: Answer
+    lanes: Lanes
+    alias: Alias | None = None  # where the caller called the model by another name
     find: Callable[[str], Model]

@@ -1,4 +1,4 @@
-"""Models, groups, upstreams and prices, as the configuration declares them (contract:042 to contract:069, C22, C29)."""
+"""Models, groups, channels and prices, as the configuration declares them (contract:042 to contract:069, C22, C29)."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from reference_gateway.billing.prices import MILLION as MILLION
+from reference_gateway.billing.prices import PriceChange as PriceChange
 from reference_gateway.billing.prices import Prices as Prices
 from reference_gateway.billing.prices import Usage as Usage
 from reference_gateway.routes import Surface
 
 
 class UpstreamKind(StrEnum):
+    """What a channel's vendor speaks."""
+
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
+    DEEPSEEK = "deepseek"
     OPENAI_IMAGES = "openai-images"
     SEEDREAM = "seedream"
 
 
-SURFACES = {
+# What goes to the vendor as it stands. DeepSeek speaks both vendors' protocols, each at a base URL of its own (contract:066).
+SURFACES: Final[Mapping[UpstreamKind, tuple[Surface, ...]]] = {
     UpstreamKind.OPENAI: (Surface.CHAT, Surface.RESPONSES),
     UpstreamKind.ANTHROPIC: (Surface.MESSAGES, Surface.COUNT_TOKENS),
     UpstreamKind.GEMINI: (Surface.GEMINI, Surface.IMAGES),
+    UpstreamKind.DEEPSEEK: (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES),
     UpstreamKind.OPENAI_IMAGES: (Surface.IMAGES,),
     UpstreamKind.SEEDREAM: (Surface.IMAGES,),
 }
@@ -46,16 +53,14 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
-    """One vendor base URL. `secret` is put where the vendor wants it and is never shown."""
+class Endpoint:
+    """One base URL."""
 
-    name: str
-    kind: UpstreamKind
     host: str
     port: int
     tls: ssl.SSLContext | None
     base_path: bytes  # without a slash at its end
-    secret: bytes = field(repr=False)
+    ca_file: str = ""
 
     @property
     def host_header(self) -> bytes:
@@ -63,24 +68,86 @@ class Upstream:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host.encode() if self.port == default else f"{host}:{self.port}".encode()
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """One account at a vendor. `secret` is put where the vendor wants it and is never shown.
+
+    A lower `priority` is tried first; among equals `weight` says how often. One that is not `schedulable` gets no traffic.
+    """
+
+    name: str
+    kind: UpstreamKind
+    endpoint: Endpoint
+    messages_endpoint: Endpoint | None = None  # deepseek only
+    secret: bytes = field(repr=False)
+    priority: int = 1
+    weight: int = 1
+    schedulable: bool = True
+
+    @property
+    def host(self) -> str:
+        return self.endpoint.host
+
+    @property
+    def port(self) -> int:
+        return self.endpoint.port
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        return self.endpoint.tls
+
+    @property
+    def base_path(self) -> bytes:
+        return self.endpoint.base_path
+
+    @property
+    def host_header(self) -> bytes:
+        return self.endpoint.host_header
+
     @property
     def auth_header(self) -> tuple[bytes, bytes]:
+        return self.auth(Surface.CHAT)
+
+    def endpoint_for(self, surface: Surface) -> Endpoint:
+        """contract:066: the request path picks the base URL."""
+        if self.messages_endpoint is not None and surface is Surface.MESSAGES:
+            return self.messages_endpoint
+        return self.endpoint
+
+    def auth(self, surface: Surface) -> tuple[bytes, bytes]:
+        """The header that carries the secret, in the manner of the protocol spoken there."""
         match self.kind:
-            case UpstreamKind.OPENAI | UpstreamKind.OPENAI_IMAGES | UpstreamKind.SEEDREAM:
-                return b"authorization", b"Bearer " + self.secret
             case UpstreamKind.ANTHROPIC:
                 return b"x-api-key", self.secret
             case UpstreamKind.GEMINI:
                 return b"x-goog-api-key", self.secret
+            case UpstreamKind.DEEPSEEK if surface is Surface.MESSAGES:
+                return b"x-api-key", self.secret
+            case _:
+                return b"authorization", b"Bearer " + self.secret
+
+
+Upstream = Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A channel serves a model. `upstream_id` is what its vendor calls it."""
+
+    channel: Channel
+    upstream_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """`upstream_id` is what the vendor calls it; where it equals `id` the request body is not touched at all."""
+    """`offers` stand in the order of their priority; `surfaces` are those that at least one of them speaks natively.
+
+    In a group, a model has that group's offers only. `prices` are those from ever on, until one of `later_prices` is in force.
+    """
 
     id: str
-    upstream: Upstream
-    upstream_id: str
+    offers: tuple[Offer, ...]
     surfaces: frozenset[Surface]
     prices: Prices
     max_output_tokens: int
@@ -89,10 +156,62 @@ class Model:
     family: str
     capabilities: tuple[str, ...] = ()
     created: int = 0  # Unix seconds
+    later_prices: tuple[PriceChange, ...] = ()
+
+    @property
+    def upstream(self) -> Channel:
+        return self.offers[0].channel
+
+    @property
+    def upstream_id(self) -> str:
+        return self.offers[0].upstream_id
+
+    def offers_on(self, surface: Surface) -> tuple[Offer, ...]:
+        """Those that speak the surface natively."""
+        if surface not in self.surfaces:
+            return ()
+        return tuple(offer for offer in self.offers if surface in SURFACES[offer.channel.kind])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A name that stands for a model until a day (contract:055); after it the name answers 400.
+
+    `thinking` switches the model's thinking on or off where the request does not say; None leaves it alone.
+    """
+
+    name: str
+    model: str
+    until_ms: int | None = None  # Unix milliseconds
+    thinking: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    upstreams: Mapping[str, Upstream]
+    channels: Mapping[str, Channel]
     models: Mapping[str, Model]
     groups: Mapping[str, Mapping[str, Model]]  # group name -> model id -> model
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)  # a name that is no model -> what to ask for instead (contract:056)
+
+    @property
+    def price_changes(self) -> tuple[PriceChange, ...]:
+        """What each model costs from ever on, and its announced changes."""
+        always = tuple(PriceChange(model=model.id, valid_from_ms=0, prices=model.prices) for model in self.models.values())
+        return always + tuple(change for model in self.models.values() for change in model.later_prices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """How channels are tried. `failures` in a row close a channel for `cooldown_ms`, doubled each time up to `max_cooldown_ms`; 0 never.
+
+    `attempts` bounds the channels that one request is sent to. `channel_header` shows the serving channel to callers (C14).
+    """
+
+    attempts: int = 3
+    failures: int = 5
+    cooldown_ms: int = 2_000
+    max_cooldown_ms: int = 300_000
+    session_ttl_s: int = 3_600
+    response_ttl_s: int = 30 * 86_400  # how long a vendor keeps a response that may be continued
+    channel_header: bool = False

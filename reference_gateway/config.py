@@ -7,20 +7,17 @@ variable (`..._env`) or of a file (`..._file`, relative to the configuration).
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from reference_gateway import toml_lines
 from reference_gateway.accounts.keys import Key, digest
 from reference_gateway.accounts.minting import mask as masked
 from reference_gateway.accounts.networks import Networks, network
-from reference_gateway.catalog import MILLION, SURFACES, Catalog, Model, Prices, Timeouts, Upstream, UpstreamKind
+from reference_gateway.catalog import MILLION, Catalog, Model, Routing, Timeouts
 from reference_gateway.images.settings import MediaSettings
-from reference_gateway.routes import Surface
+from reference_gateway.routing.reading import CatalogReader
 from reference_gateway.toml_lines import ConfigError, Table
 
 __all__ = ["Account", "Config", "ConfigError", "load"]
@@ -45,6 +42,7 @@ class Config:
     max_answer_bytes: int
     trusted_proxies: Networks
     timeouts: Timeouts
+    routing: Routing
     catalog: Catalog
     accounts: Mapping[str, Account]
     keys: tuple[Key, ...]
@@ -70,12 +68,13 @@ class _Reader:
     def config(self) -> Config:
         server = self._root.table("server")
         timeouts = self._timeouts(self._root.table("timeouts"))
-        pepper = self._secret(self._root.table("security"), "pepper")
-        upstreams = {name: self._upstream(name, table) for name, table in self._root.tables("upstreams")}
-        models = self._models(upstreams)
-        groups = {name: self._group(table, models) for name, table in self._root.tables("groups")}
-        accounts = {name: self._account(name, table, groups) for name, table in self._root.tables("accounts")}
-        keys = self._keys(pepper, accounts, groups)
+        security = self._root.table("security")
+        pepper = self._secret(security, "pepper")
+        security.close()
+        catalog = CatalogReader(self._root, self._folder, self._secret)
+        routing, models = catalog.routing(), catalog.catalog()
+        accounts = {name: self._account(name, table, models.groups) for name, table in self._root.tables("accounts")}
+        keys = self._keys(pepper, accounts, models.groups)
         database = server.string("database", "gateway.sqlite3")
         synchronous = server.string("synchronous", "normal")
         if synchronous not in ("normal", "full"):
@@ -89,7 +88,8 @@ class _Reader:
             max_answer_bytes=server.integer("max_answer_bytes", 64 * 1024 * 1024),
             trusted_proxies=self._networks(server, "trusted_proxies"),
             timeouts=timeouts,
-            catalog=Catalog(upstreams=upstreams, models=models, groups=groups),
+            routing=routing,
+            catalog=models,
             accounts=accounts,
             keys=keys,
             media=self._media(self._root.table("media")),
@@ -123,7 +123,7 @@ class _Reader:
         table.close()
         return timeouts
 
-    def _secret(self, table: Table, name: str, *, close: bool = True) -> bytes:
+    def _secret(self, table: Table, name: str) -> bytes:
         """The secret that `name_env` or `name_file` points at."""
         variable, file = table.string(f"{name}_env", ""), table.string(f"{name}_file", "")
         if bool(variable) == bool(file):
@@ -141,131 +141,7 @@ class _Reader:
                 raise table.error(f"{name}_file {file} is empty; write the secret there", f"{name}_file")
         if not value.isascii() or not value.isprintable():
             raise table.error(f"the secret of {name} holds characters that no HTTP header may carry")
-        if close:
-            table.close()
         return value.encode()
-
-    def _upstream(self, name: str, table: Table) -> Upstream:
-        kind_name = table.string("kind")
-        if kind_name not in list(UpstreamKind):
-            raise table.error(f'kind is "{kind_name}"; it must be one of {", ".join(UpstreamKind)}', "kind")
-        base_url = table.string("base_url")
-        try:
-            url = urlsplit(base_url)
-            port = url.port
-        except ValueError:
-            raise table.error(f"base_url {base_url} is not a URL", "base_url") from None
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.username:
-            raise table.error(f"base_url {base_url} must be http(s)://host[:port][/path] and no more", "base_url")
-        ca_file = table.string("ca_file", "")
-        tls: ssl.SSLContext | None = None
-        if url.scheme == "https":
-            try:
-                tls = ssl.create_default_context(cafile=str(self._folder / ca_file) if ca_file else None)
-            except (OSError, ssl.SSLError) as error:
-                raise table.error(f"ca_file {ca_file} cannot be used: {error}", "ca_file") from error
-        return Upstream(
-            name=name,
-            kind=UpstreamKind(kind_name),
-            host=url.hostname,
-            port=port or (443 if tls else 80),
-            tls=tls,
-            base_path=url.path.rstrip("/").encode(),
-            secret=self._secret(table, "key"),
-        )
-
-    def _models(self, upstreams: Mapping[str, Upstream]) -> dict[str, Model]:
-        models: dict[str, Model] = {}
-        for table in self._root.array("models"):
-            model = self._model(table, upstreams)
-            if model.id in models:
-                raise table.error(f"model {model.id} stands here a second time; give each id once", "id")
-            models[model.id] = model
-        return models
-
-    def _model(self, table: Table, upstreams: Mapping[str, Upstream]) -> Model:
-        id_ = table.string("id")
-        upstream = upstreams.get(table.string("upstream"))
-        if upstream is None:
-            known = ", ".join(upstreams) or "none"
-            raise table.error(f'model {id_}: upstream "{table.string("upstream")}" is not defined; defined are {known}', "upstream")
-        native = [surface for surface in SURFACES[upstream.kind] if surface is not Surface.COUNT_TOKENS]
-        # A gemini model speaks images only where its configuration says so.
-        usual = [surface for surface in native if surface is not Surface.IMAGES] or native
-        names = table.strings("surfaces", tuple(usual))
-        for name in names:
-            if name not in native:
-                raise table.error(
-                    f"model {id_}: surface {name} is not one that upstream {upstream.name} speaks ({', '.join(native)})", "surfaces"
-                )
-        surfaces = {Surface(name) for name in names}
-        if Surface.MESSAGES in surfaces:
-            surfaces.add(Surface.COUNT_TOKENS)
-        model = Model(
-            id=id_,
-            upstream=upstream,
-            upstream_id=table.string("upstream_id", id_),
-            surfaces=frozenset(surfaces),
-            prices=self._prices(table.table("prices"), upstream.kind),
-            max_output_tokens=table.integer("max_output_tokens", 8192),
-            context_window=table.integer("context_window", 128_000),
-            owned_by=table.string("owned_by", upstream.kind),
-            family=table.string("family", id_.split("-")[0]),
-            capabilities=table.strings("capabilities", ("text", "streaming")),
-            created=table.integer("created", 1_767_225_600),
-        )
-        table.close()
-        return model
-
-    def _prices(self, table: Table, kind: UpstreamKind) -> Prices:
-        """Cache writes cost 1.25 and 2 times the input price at Anthropic, and the input price elsewhere, unless said otherwise (C22)."""
-        images = self._image_prices(table)
-        free = 0 if images else None  # a model priced by the image need not price tokens
-        input_, output = self._usd(table, "input", free), self._usd(table, "output", free)
-        anthropic = kind is UpstreamKind.ANTHROPIC
-        prices = Prices(
-            input=input_,
-            output=output,
-            cache_read=self._usd(table, "cache_read", input_),
-            cache_write_5m=self._usd(table, "cache_write_5m", input_ * 5 // 4 if anthropic else input_),
-            cache_write_1h=self._usd(table, "cache_write_1h", input_ * 2 if anthropic else input_),
-            images=images,
-        )
-        table.close()
-        return prices
-
-    def _image_prices(self, table: Table) -> dict[str, int]:
-        """micro-USD of an image by class: `default`, or the quality (contract:169, contract:170)."""
-        images = table.table("images")
-        prices = {name: self._usd(images, name) for name in images.names()}
-        if prices and "default" not in prices:
-            raise images.error(f'[{images.name}] lacks default; add default = "0.04", the price of an image of any other class')
-        images.close()
-        return prices
-
-    def _usd(self, table: Table, key: str, default: int | None = None) -> int:
-        """A USD amount written as a string, since a TOML float would not be exact; in micro-USD."""
-        if default is not None and key not in table:
-            table.string(key, "0")
-            return default
-        text = table.string(key)
-        try:
-            micro = Decimal(text) * MILLION
-        except InvalidOperation:
-            raise table.error(f'{key} is "{text}"; it must be a USD amount such as "1.25"', key) from None
-        if not micro.is_finite() or micro < 0 or micro != int(micro):
-            raise table.error(f'{key} is "{text}"; it must be a USD amount from 0 up, with at most six decimals', key)
-        return int(micro)
-
-    def _group(self, table: Table, models: Mapping[str, Model]) -> dict[str, Model]:
-        names = table.strings("models")
-        table.close()
-        if names == ("*",):
-            return dict(models)
-        for name in names:
-            if name not in models:
-                raise table.error(f"model {name} is not defined; add [[models]] with that id, or take it out", "models")
-        return {name: models[name] for name in names}
 
     def _networks(self, table: Table, key: str) -> Networks:
         try:
@@ -280,8 +156,8 @@ class _Reader:
                 raise table.error(f"account {name}: group {group} is not defined; add [groups.{group}], or take it out", "groups")
         account = Account(
             name=name,
-            opening_balance_micro_usd=self._usd(table, "balance_usd", 0),
-            low_balance_micro_usd=self._usd(table, "low_balance_usd", 5 * MILLION),
+            opening_balance_micro_usd=table.micro_usd("balance_usd", 0),
+            low_balance_micro_usd=table.micro_usd("low_balance_usd", 5 * MILLION),
             groups=bound,
             max_concurrency=table.integer("max_concurrency", 0),
         )
@@ -312,7 +188,7 @@ class _Reader:
             if scheme != "hmac-sha256" or len(hash_) != 32:
                 raise table.error(f"key {id_}: hash must be hmac-sha256: and 64 hexadecimal digits", "hash")
         else:
-            secret = self._secret(table, "secret", close=False)
+            secret = self._secret(table, "secret")
             hash_, mask = digest(pepper, secret), masked(secret.decode())
         expires_at = table.integer("expires_at", 0)
         key = Key(
@@ -325,10 +201,10 @@ class _Reader:
             declared=True,
             revoked=table.boolean("revoked", False),
             expires_at=float(expires_at) if expires_at else None,
-            quota_micro_usd=self._usd(table, "quota_usd", 0),
-            limit_5h_micro_usd=self._usd(table, "limit_5h_usd", 0),
-            limit_1d_micro_usd=self._usd(table, "limit_1d_usd", 0),
-            limit_7d_micro_usd=self._usd(table, "limit_7d_usd", 0),
+            quota_micro_usd=table.micro_usd("quota_usd", 0),
+            limit_5h_micro_usd=table.micro_usd("limit_5h_usd", 0),
+            limit_1d_micro_usd=table.micro_usd("limit_1d_usd", 0),
+            limit_7d_micro_usd=table.micro_usd("limit_7d_usd", 0),
             ip_allow=self._networks(table, "ip_allow"),
             ip_deny=self._networks(table, "ip_deny"),
         )

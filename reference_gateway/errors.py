@@ -61,6 +61,7 @@ HEADERS_TOO_LARGE = _fault(431, "invalid_request_error", "headers_too_large", "i
 CONTENT_BLOCKED = _fault(451, "invalid_request_error", "content_policy_violation", "invalid_request_error", "FAILED_PRECONDITION")
 INTERNAL = _fault(500, "server_error", "internal_error", "api_error", "INTERNAL")
 BAD_UPSTREAM = _fault(502, "server_error", "bad_upstream", "api_error", "UNAVAILABLE")
+NO_CHANNEL = _fault(503, "server_error", "no_channel", "overloaded_error", "UNAVAILABLE")
 UNAVAILABLE = _fault(503, "server_error", "unavailable", "overloaded_error", "UNAVAILABLE")
 UPSTREAM_TIMEOUT = _fault(504, "server_error", "upstream_timeout", "api_error", "DEADLINE_EXCEEDED")
 

@@ -1,5 +1,8 @@
 """A model call on a native route: the request's bytes to the vendor, the vendor's bytes to the caller, and the money by what they say.
 
+Where a channel fails before the caller has had anything, the next one of the group is tried (contract:064, contract:206); the caller
+sees the answer that ends the matter and no other, and pays for that one at most.
+
 A native route is a byte pipe. What the gateway writes itself is its own headers, and, where an upstream fails, an error in the caller's
 envelope: a failure that comes as a 200 becomes a 5xx (contract:158), a stream that breaks ends in its protocol's own error event
 (contract:146, contract:147).
@@ -8,6 +11,7 @@ envelope: a failure that comes as a 200 becomes a 5xx (contract:158), a stream t
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 from urllib.parse import quote
 
@@ -17,7 +21,7 @@ from reference_gateway.accounts import keys
 from reference_gateway.accounts.keys import Key
 from reference_gateway.billing.treasury import Hold, Treasury
 from reference_gateway.calls import ModelCall
-from reference_gateway.catalog import Upstream, Usage
+from reference_gateway.catalog import Model, Usage
 from reference_gateway.config import Config
 from reference_gateway.content_coding import Corrupt
 from reference_gateway.errors import Fault, Refusal
@@ -25,10 +29,15 @@ from reference_gateway.proxy.relay import CallerGone, Milestone, Patience, Relay
 from reference_gateway.proxy.server import Headers
 from reference_gateway.proxy.upstream import Connection, Gather, Pool, ResponseHead, UpstreamBroken, UpstreamTimeout
 from reference_gateway.routes import Surface
+from reference_gateway.routing import rewrite
+from reference_gateway.routing.router import Lane, Lanes, Router
+from reference_gateway.routing.sticky import Sticky, response_id, session_of
+from reference_gateway.storage.shared import Alone, Shared
 
 JSON: Final = (b"content-type", b"application/json")
 KEPT_ON_REWRITE: Final = (b"retry-after", b"retry-after-ms", b"x-should-retry", b"x-upstream-request-id")
 BYTES_PER_TOKEN: Final = 4
+ELSEWHERE: Final = frozenset({401, 402, 408, 429})  # an upstream's 4xx that another channel may not give
 
 
 class BrokenOff(UpstreamBroken):
@@ -53,13 +62,31 @@ class UnderWay(Protocol):
 
 
 class Forwarder:
-    def __init__(self, config: Config, treasury: Treasury) -> None:
+    def __init__(self, config: Config, treasury: Treasury, shared: Shared | None = None) -> None:
         self.treasury = treasury
         self.timeouts = config.timeouts
         self.max_answer_bytes = config.max_answer_bytes
-        connect_s = config.timeouts.connect_ms / 1000
-        self.pools = {upstream.name: Pool(upstream, connect_s) for upstream in config.catalog.upstreams.values()}
+        self.pepper = config.pepper
+        self.router = Router(config.catalog, config.routing, connect_s=config.timeouts.connect_ms / 1000)
+        self.sticky = Sticky(shared or Alone(), config.routing)
         self.under_way: set[UnderWay] = set()
+
+    @property
+    def pools(self) -> dict[str, Pool]:
+        """By channel; for those who speak to a channel on their own."""
+        return {name: self.router.pool(channel, Surface.IMAGES) for name, channel in self.router.channels.items()}
+
+    def lanes(self, group: str, model: Model, surface: Surface) -> Lanes:
+        """The channels that may serve the call. Raises Refusal: 503 where none can be called now, 400 where none speaks the surface."""
+        if surface not in model.surfaces:
+            # The seam: what none of the model's channels speaks natively is handed to reference_gateway/translation from here on.
+            served = ", ".join(sorted(model.surfaces - {Surface.COUNT_TOKENS}))
+            raise Refusal(errors.UNSUPPORTED, f"The model {model.id} is served on {served}, not on {surface}.", param="model")
+        return self.router.lanes(group, model.id, surface)
+
+    def load(self, config: Config) -> None:
+        """Channels, models and groups as they are now; what is under way ends where it is."""
+        self.router.load(config.catalog, config.routing)
 
     def break_off(self, reason: BrokenOff, concerns: Callable[[Key], bool] = lambda key: True) -> None:
         """Ends the exchanges under way on the keys concerned; none of them is billed."""
@@ -68,8 +95,7 @@ class Forwarder:
                 exchange.break_off(reason)
 
     def close(self) -> None:
-        for pool in self.pools.values():
-            pool.close()
+        self.router.close()
 
     async def free(self, call: ModelCall) -> None:
         """A call that costs nothing (count_tokens): the same pipe without money."""
@@ -80,19 +106,33 @@ class Forwarder:
         await _Exchange(self, call, hold).run()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _VendorError:
+    """An upstream's own 4xx or 5xx, whole, as the caller would get it."""
+
+    status: int
+    retry_after_s: float | None
+    headers: Headers
+    body: bytes
+
+
 class _Exchange:
-    """One call between its caller and its upstream."""
+    """One call between its caller and the channels that may serve it."""
 
     def __init__(self, forwarder: Forwarder, call: ModelCall, hold: Hold | None) -> None:
         self._treasury = forwarder.treasury
         self._timeouts = forwarder.timeouts
         self._max_answer_bytes = forwarder.max_answer_bytes
-        self._pool = forwarder.pools[call.model.upstream.name]
+        self._pepper = forwarder.pepper
+        self._router = forwarder.router
+        self._sticky = forwarder.sticky
         self._call = call
         self._answer = call.answer
         self._hold = hold
+        self._lane = call.lanes[0]
         self._connection: Connection | None = None
         self._broken_off: BrokenOff | None = None
+        self._broke_in_mid_stream = False
         self._under_way = forwarder.under_way
 
     @property
@@ -112,26 +152,100 @@ class _Exchange:
             self._under_way.discard(self)
 
     async def _run(self) -> None:
+        lanes, session, preferred = self._call.lanes, None, None
+        if len(lanes) > 1 or self._call.facts.previous_response_id is not None:
+            lanes, session, preferred = await self._belonging(lanes)
+        tried: list[Lane] = []
+        failure: Refusal | _VendorError | None = None
+        while (lane := self._next(lanes, tried, preferred)) is not None:
+            self._lane = lane
+            tried.append(lane)
+            failure = await self._attempt(lane)
+            if failure is None:
+                if session is not None:
+                    await self._sticky.keep_session(session, lane.channel.name)
+                return
+            if not self._may_go_on(failure):
+                break
+        await self._surface(failure or self._router.no_channel(lanes))
+
+    async def _belonging(self, lanes: Lanes) -> tuple[Lanes, str | None, str | None]:
+        """The channels that may serve the conversation, what it is known as, and the channel that had it last."""
+        call = self._call
+        if call.facts.previous_response_id is not None:
+            maker = await self._sticky.channel_of_response(call.facts.previous_response_id, call.key.account)
+            own = tuple(lane for lane in lanes if lane.channel.name == maker)
+            if own:
+                return own, None, None
+        session = session_of(call.key, call.model.id, call.facts) if len(lanes) > 1 else None
+        return lanes, session, await self._sticky.channel_of_session(session) if session is not None else None
+
+    def _next(self, lanes: Lanes, tried: list[Lane], preferred: str | None) -> Lane | None:
+        if not tried and len(lanes) == 1 and lanes[0].ready(self._router.now()):
+            return lanes[0]
+        if len(tried) >= self._router.routing.attempts or self._answer.gone or self._broken_off is not None:
+            return None
+        return self._router.pick(lanes, tried, preferred)
+
+    def _may_go_on(self, failure: Refusal | _VendorError) -> bool:
+        """The request's own 4xx is nobody else's to answer. The gateway's credentials or funds at one vendor are not the request's."""
+        if self._broken_off is not None or self._answer.gone:
+            return False
+        return isinstance(failure, Refusal) or failure.status >= 500 or failure.status in ELSEWHERE
+
+    async def _surface(self, failure: Refusal | _VendorError) -> None:
+        if self._answer.gone:
+            return
+        if isinstance(failure, Refusal):
+            raise failure
+        own_headers = self._own_headers()
+        await self._release()
+        self._answer.send(failure.status, failure.headers + own_headers, failure.body)
+
+    async def _attempt(self, lane: Lane) -> Refusal | _VendorError | None:
+        """None where the caller has been served, or has left; else what it would be told, of which it has had nothing yet."""
+        lane.begin()
+        failure: Refusal | _VendorError | None = None
         try:
-            connection = self._connection = await self._pool.get()
+            failure = await self._try()
+        finally:
+            self._note(lane, failure)
+        return failure
+
+    def _note(self, lane: Lane, failure: Refusal | _VendorError | None) -> None:
+        """What the attempt says about the channel's health."""
+        if self._answer.gone or self._broken_off is not None:
+            lane.abandoned()
+        elif isinstance(failure, _VendorError) and failure.status == 429:
+            lane.limited(self._router.now(), failure.retry_after_s)
+        elif self._broke_in_mid_stream or (failure is not None and self._may_go_on(failure)):
+            lane.failed(self._router.now())
+        else:
+            lane.succeeded()
+
+    async def _try(self) -> Refusal | _VendorError | None:
+        try:
+            connection = self._connection = await self._lane.pool.get()
         except UpstreamBroken as broken:
-            raise _refusal(self._broken_off or broken) from None
+            return _refusal(self._broken_off or broken)
         try:
             response = await self._send(connection)
             if response.status >= 400:
-                await self._upstream_error(connection, response)
-            elif not 200 <= response.status < 300:
-                raise Refusal(errors.BAD_UPSTREAM, f"The upstream answered with status {response.status}.")
-            elif self._is_stream(response):
+                return await self._upstream_error(connection, response)
+            if not 200 <= response.status < 300:
+                return Refusal(errors.BAD_UPSTREAM, f"The upstream answered with status {response.status}.")
+            if self._is_stream(response):
                 await self._stream(connection, response)
             else:
                 await self._whole(response, await self._gather(connection))
         except UpstreamBroken as broken:
-            if not self._answer.gone:
-                raise _refusal(broken) from None
+            return None if self._answer.gone else _refusal(broken)
+        except Refusal as refusal:
+            return refusal
         finally:
             self._answer.on_gone = self._connection = None
             connection.release()
+        return None
 
     async def _send(self, connection: Connection) -> ResponseHead:
         if self._answer.gone:
@@ -139,23 +253,28 @@ class _Exchange:
         if self._broken_off is not None:
             raise self._broken_off
         self._answer.on_gone = lambda: connection.abort(UpstreamBroken("The caller has gone."))
-        upstream = self._call.model.upstream
-        data = body.with_model(self._call.request, self._call.facts, self._call.model.upstream_id)
-        lines = [b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (self._target(upstream), upstream.host_header)]
-        lines += headers.to_upstream(self._call.head)
-        lines.append(b"%b: %b\r\ncontent-length: %d\r\n\r\n" % (*upstream.auth_header, len(data)))
+        call, lane = self._call, self._lane
+        data = rewrite.to_upstream(
+            call.request, call.facts, lane.upstream_id, pepper=self._pepper, account=call.key.account, alias=call.alias
+        )
+        lines = [b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (self._target(lane), lane.host_header)]
+        lines += headers.to_upstream(call.head)
+        lines.append(b"%bcontent-length: %d\r\n\r\n" % (lane.auth_line, len(data)))
         wait_ms = self._timeouts.first_byte_ms if self._call.streams else self._timeouts.answer_ms
         return await connection.request(b"".join(lines), data, wait_ms / 1000)
 
-    def _target(self, upstream: Upstream) -> bytes:
-        path = upstream.base_path + self._call.route.upstream_path
+    def _target(self, lane: Lane) -> bytes:
+        path = lane.base_path + self._call.route.upstream_path
         if self._call.route.gemini_model is not None:
-            path += b"%b:%b" % (quote(self._call.model.upstream_id, safe="").encode(), self._call.route.gemini_method)
+            path += b"%b:%b" % (quote(lane.upstream_id, safe="").encode(), self._call.route.gemini_method)
         query = keys.without_key(self._call.head.query)
         return b"%b?%b" % (path, query) if query else path
 
     def _own_headers(self) -> Headers:
-        return headers.own(self._call.request_id, self._call.family, self._treasury.standing(self._call.key))
+        own = headers.own(self._call.request_id, self._call.family, self._treasury.standing(self._call.key))
+        if self._router.routing.channel_header:  # C14
+            own.append((b"x-wireproof-channel", self._lane.channel.name.encode()))
+        return own
 
     async def _gather(self, connection: Connection) -> bytes:
         return await Gather(connection, self._max_answer_bytes, self._timeouts.idle_ms / 1000).body()
@@ -169,21 +288,20 @@ class _Exchange:
 
     # an answer that is no stream
 
-    async def _upstream_error(self, connection: Connection, response: ResponseHead) -> None:
+    async def _upstream_error(self, connection: Connection, response: ResponseHead) -> Refusal | _VendorError:
         """The vendor's own error goes through as it stands (contract:207), unless it is no JSON or shows our key there."""
         data = await self._gather(connection)
         plain = _plain(response, data)
-        own_headers = self._own_headers()
-        if plain is not None and _shows(plain, self._call.model.upstream.secret):
-            raise Refusal(errors.BAD_UPSTREAM, "The upstream refused the gateway's own credentials.")
-        await self._release()
+        if plain is not None and _shows(plain, self._lane.channel.secret):
+            return Refusal(errors.BAD_UPSTREAM, "The upstream refused the gateway's own credentials.")
+        kept = headers.to_caller(response)
+        retry_after_s = _retry_after_s(response)
         if plain is not None and body.is_json(plain):
-            self._answer.send(response.status, headers.to_caller(response) + own_headers, data)
-            return
+            return _VendorError(status=response.status, retry_after_s=retry_after_s, headers=kept, body=data)
         fault = errors.upstream_status(response.status)
-        kept = [header for header in headers.to_caller(response) if header[0] in KEPT_ON_REWRITE]
         text = errors.body(self._call.family, fault, f"The upstream answered with status {response.status}.", self._call.request_id)
-        self._answer.send(response.status, [JSON, *kept, *own_headers], text)
+        kept = [JSON, *(header for header in kept if header[0] in KEPT_ON_REWRITE)]
+        return _VendorError(status=response.status, retry_after_s=retry_after_s, headers=kept, body=text)
 
     async def _whole(self, response: ResponseHead, data: bytes) -> None:
         """A 2xx whose body is all here: billed and handed on, or no success after all."""
@@ -192,6 +310,7 @@ class _Exchange:
             return
         match outcome:
             case Completed():
+                await self._remember(_plain(response, data) or b"")
                 await self._charge(outcome)
             case Failed(visible=True):
                 await self._release()
@@ -257,6 +376,7 @@ class _Exchange:
             return
         outcome = watch.close()
         if isinstance(outcome, Completed):
+            await self._remember(watch.head)
             await self._charge(outcome)
             if milestone is Milestone.COMPLETE:
                 relay.proceed()
@@ -284,6 +404,7 @@ class _Exchange:
 
         The caller is told in its protocol's words, or, where the body leaves no room for words, by a broken connection.
         """
+        self._broke_in_mid_stream = True
         await self._release()
         if not relay.sse:
             self._answer.abort()
@@ -306,6 +427,11 @@ class _Exchange:
                 raise AssertionError("images/ sends no streams")
             case surface:
                 assert_never(surface)
+
+    async def _remember(self, data: bytes) -> None:
+        """Which channel made a response, so that its continuation goes there (C21)."""
+        if self._call.surface is Surface.RESPONSES and (made := response_id(data)) is not None:
+            await self._sticky.keep_response(made, self._lane.channel.name, self._call.key.account)
 
     # money
 
@@ -363,6 +489,15 @@ def _refusal(broken: UpstreamBroken) -> Refusal:
         return Refusal(broken.fault, str(broken))
     fault = errors.UPSTREAM_TIMEOUT if isinstance(broken, UpstreamTimeout) else errors.BAD_UPSTREAM
     return Refusal(fault, str(broken))
+
+
+def _retry_after_s(response: ResponseHead) -> float | None:
+    """How long the upstream wants to be left alone; None where it does not say it in seconds."""
+    for name, unit in ((b"retry-after-ms", 0.001), (b"retry-after", 1.0)):
+        text = response.header.get(name, b"").strip()
+        if text.isdigit() and len(text) < 10:
+            return int(text) * unit
+    return None
 
 
 def _plain(response: ResponseHead, data: bytes) -> bytes | None:

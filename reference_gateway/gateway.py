@@ -15,12 +15,13 @@ from reference_gateway.accounts import keys, me, networks
 from reference_gateway.accounts.keys import Key, KeyRing
 from reference_gateway.billing.treasury import Treasury
 from reference_gateway.calls import ModelCall
-from reference_gateway.catalog import Catalog, Model
+from reference_gateway.catalog import Alias, Catalog, Model
 from reference_gateway.config import Config
 from reference_gateway.errors import Family, Refusal
 from reference_gateway.forward import Forwarder
 from reference_gateway.proxy.server import Answer, Headers, RequestHead
 from reference_gateway.routes import Call, Fixed, ModelCard, Nothing, Route, Surface, WrongMethod
+from reference_gateway.routing import names
 
 JSON: Final = (b"content-type", b"application/json")
 BODY_CAPS: Final = ((b"/v1/tasks/", 1024 * 1024), (b"/api/", 64 * 1024))  # contract:204; elsewhere as configured
@@ -38,6 +39,11 @@ class Gateway:
         self._keys = KeyRing(config.pepper, config.keys)
         self._treasury = treasury
         self._forwarder = forwarder
+
+    def load(self, config: Config) -> None:
+        """Channels, models, groups, aliases and prices as they are now; all else stays until the next start."""
+        self._catalog = config.catalog
+        self._forwarder.load(config)
 
     # proxy.server.Application
 
@@ -110,10 +116,10 @@ class Gateway:
             raise Refusal(errors.PERMISSION_DENIED, f"This key may not be used from {caller or 'an unknown address'}.")
 
     async def _own_answer(self, route: Fixed | ModelCard, head: RequestHead, key: Key, family: Family) -> bytes:
-        group = self._catalog.groups[key.group]
+        group = self._catalog.groups.get(key.group, {})
         match route:
             case ModelCard(model=name):
-                return models.card(family, self._model(name, key))
+                return models.card(family, self._model(name, key)[0])
             case Fixed.MODELS:
                 return models.listing(family, group.values())
             case Fixed.ACCOUNT:
@@ -125,14 +131,8 @@ class Gateway:
             case Fixed.HEALTH:
                 raise AssertionError("answered before")
 
-    def _model(self, name: str, key: Key) -> Model:
-        """C8, C9: unknown is 404, known but outside the key's group is 403; neither reaches an upstream."""
-        model = self._catalog.models.get(name)
-        if model is None:
-            raise Refusal(errors.MODEL_NOT_FOUND, f"The model {name} does not exist.", param="model")
-        if name not in self._catalog.groups[key.group]:
-            raise Refusal(errors.MODEL_NOT_IN_GROUP, f"The model {name} is not in this key's group.", param="model")
-        return model
+    def _model(self, name: str, key: Key) -> tuple[Model, Alias | None]:
+        return names.resolve(self._catalog, key.group, name, self._treasury.now())
 
     def _read(self, route: Call, head: RequestHead, request: bytes, *, key: Key, request_id: str, answer: Answer) -> ModelCall:
         """Raises Refusal for what cannot be asked, or not by this key."""
@@ -140,11 +140,19 @@ class Gateway:
         if surface.family is Family.ANTHROPIC and b"anthropic-version" not in head.header:
             raise Refusal(errors.INVALID_REQUEST, "anthropic-version: header is required.")  # contract:110
         facts = body.read(request, surface)
-        model = self._model(route.gemini_model or facts.model or "", key)
-        if surface not in model.surfaces:
-            served = ", ".join(sorted(model.surfaces - {Surface.COUNT_TOKENS}))
-            raise Refusal(errors.UNSUPPORTED, f"The model {model.id} is served on {served}, not on {surface}.", param="model")
-        return ModelCall(route=route, head=head, request=request, facts=facts, model=model, key=key, request_id=request_id, answer=answer)
+        model, alias = self._model(route.gemini_model or facts.model or "", key)
+        return ModelCall(
+            route=route,
+            head=head,
+            request=request,
+            facts=facts,
+            model=model,
+            key=key,
+            request_id=request_id,
+            answer=answer,
+            lanes=self._forwarder.lanes(key.group, model, surface),
+            alias=alias,
+        )
 
     async def _forward(self, call: ModelCall) -> None:
         if call.surface is Surface.COUNT_TOKENS:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,6 +102,33 @@ class Table:
         if not all(isinstance(item, str) for item in value):
             raise self.error(f"{key} is {value!r}; it must be a list of strings", key)
         return tuple(value)
+
+    def micro_usd(self, key: str, default: int | None = None) -> int:
+        """A USD amount written as a string, since a TOML float would not be exact; in micro-USD."""
+        if default is not None and key not in self:
+            self._read.add(key)
+            return default
+        text = self.string(key)
+        try:
+            micro = Decimal(text) * 1_000_000
+        except InvalidOperation:
+            raise self.error(f'{key} is "{text}"; it must be a USD amount such as "1.25"', key) from None
+        if not micro.is_finite() or micro < 0 or micro != int(micro):
+            raise self.error(f'{key} is "{text}"; it must be a USD amount from 0 up, with at most six decimals', key)
+        return int(micro)
+
+    def moment_ms(self, key: str) -> int:
+        """A date (its first moment in UTC) or a date and time with its offset; in Unix milliseconds."""
+        value = self._take(key, date, _REQUIRED, "a date such as 2026-07-24 or a time such as 2026-07-24T15:59:00Z")
+        if not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        if value.tzinfo is None:
+            raise self.error(f"{key} is {value.isoformat()} without an offset; add Z for UTC", key)
+        return int(value.timestamp() * 1000)
+
+    def is_table(self, key: str) -> bool:
+        """For a value that may be a table or something else."""
+        return isinstance(self._data.get(key), dict)
 
     def table(self, key: str) -> Table:
         """The sub-table; an absent one is empty."""

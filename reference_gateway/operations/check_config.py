@@ -30,7 +30,7 @@ def check(file: Path) -> int:
     for name in config.accounts:
         keys = [key.id for key in config.keys if key.account == name]
         lines.append(f"  account {name}: declared keys {', '.join(keys) or 'none'}")
-    lines.append(f"{len(catalog.models)} models, {len(config.keys)} keys, {len(catalog.upstreams)} upstreams: in order")
+    lines.append(f"{len(catalog.models)} models, {len(config.keys)} keys, {len(catalog.channels)} channels: in order")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 

@@ -5,6 +5,7 @@ Its secrets are drawn anew each time and written beside the configuration, reada
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ from typing import Final
 MODELS: Final = """
 [[models]]
 id = "gpt-5-5"
-upstream = "openai"
 surfaces = ["chat", "responses"]
 max_output_tokens = 128000
 context_window = 400000
@@ -25,7 +25,6 @@ prices = { input = "1.25", output = "10.00", cache_read = "0.125" }
 
 [[models]]
 id = "gpt-5-4"
-upstream = "openai"
 surfaces = ["chat", "responses"]
 max_output_tokens = 128000
 context_window = 400000
@@ -36,7 +35,6 @@ prices = { input = "1.00", output = "8.00", cache_read = "0.10" }
 
 [[models]]
 id = "gpt-5-4-mini"
-upstream = "openai"
 surfaces = ["chat", "responses"]
 max_output_tokens = 128000
 context_window = 400000
@@ -47,7 +45,6 @@ prices = { input = "0.25", output = "2.00", cache_read = "0.025" }
 
 [[models]]
 id = "gpt-5-4-nano"
-upstream = "openai"
 surfaces = ["chat", "responses"]
 max_output_tokens = 128000
 context_window = 400000
@@ -58,7 +55,6 @@ prices = { input = "0.05", output = "0.40", cache_read = "0.005" }
 
 [[models]]
 id = "claude-sonnet-4-6"
-upstream = "anthropic"
 max_output_tokens = 64000
 context_window = 200000
 owned_by = "anthropic"
@@ -68,7 +64,6 @@ prices = { input = "3.00", output = "15.00", cache_read = "0.30" }
 
 [[models]]
 id = "claude-opus-4-8"
-upstream = "anthropic"
 max_output_tokens = 64000
 context_window = 200000
 owned_by = "anthropic"
@@ -78,7 +73,6 @@ prices = { input = "5.00", output = "25.00", cache_read = "0.50" }
 
 [[models]]
 id = "claude-haiku-4-5"
-upstream = "anthropic"
 max_output_tokens = 64000
 context_window = 200000
 owned_by = "anthropic"
@@ -88,7 +82,6 @@ prices = { input = "1.00", output = "5.00", cache_read = "0.10" }
 
 [[models]]
 id = "gemini-3-1-pro"
-upstream = "gemini"
 max_output_tokens = 65536
 context_window = 1048576
 owned_by = "google"
@@ -98,7 +91,6 @@ prices = { input = "2.00", output = "12.00", cache_read = "0.20" }
 
 [[models]]
 id = "deepseek-v4-pro"
-upstream = "deepseek"
 surfaces = ["chat"]
 max_output_tokens = 65536
 context_window = 131072
@@ -109,7 +101,7 @@ prices = { input = "0.28", output = "0.42", cache_read = "0.028" }
 
 [[models]]
 id = "deepseek-v3-anthropic"
-upstream = "deepseek-anthropic"
+surfaces = ["messages"]
 max_output_tokens = 65536
 context_window = 131072
 owned_by = "deepseek"
@@ -173,19 +165,24 @@ def demo_config(
         f"[timeouts]\nconnect_ms = {connect_ms}\nfirst_byte_ms = {first_byte_ms}\nanswer_ms = {answer_ms}\n"
         f"idle_ms = {idle_ms}\nclient_stall_ms = {client_stall_ms}\n"
     )
+    # Faults before the demo are scripted, each meant for one request: none of them may close a channel for the next.
+    routing = "[routing]\nfailures = 0\n"
     sections = [
         f'[server]\nhost = "127.0.0.1"\nport = {port}\ndatabase = "{database}"\nmax_body_bytes = {max_body_bytes}\n',
         timeouts,
+        routing,
         '[security]\npepper_file = "pepper"\n',
     ]
-    for name, kind, base in (
-        ("openai", "openai", f"{root}/v1"),
-        ("anthropic", "anthropic", root),
-        ("gemini", "gemini", root),
-        ("deepseek", "openai", f"{root}/v1"),
-        ("deepseek-anthropic", "anthropic", f"{root}/anthropic"),
+    for name, base, models in (
+        ("openai", f"{root}/v1", ["gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano"]),
+        ("anthropic", root, ["claude-sonnet-4-6", "claude-opus-4-8", "claude-haiku-4-5"]),
+        ("gemini", root, ["gemini-3-1-pro"]),
+        ("deepseek", f"{root}/v1", ["deepseek-v4-pro", "deepseek-v3-anthropic"]),
     ):
-        sections.append(f'[upstreams.{name}]\nkind = "{kind}"\nbase_url = "{base}"\nkey_file = "upstream-key"\n')
+        more = f'base_url_anthropic = "{root}/anthropic"\n' if name == "deepseek" else ""
+        sections.append(
+            f'[channels.{name}]\nkind = "{name}"\nbase_url = "{base}"\n{more}key_file = "upstream-key"\nmodels = {json.dumps(models)}\n'
+        )
     sections += [MODELS, GROUPS]
     drawn = list(keys) + [_draw() for _ in range(accounts - len(keys))]
     for number, secret in enumerate(drawn, 1):

@@ -16,7 +16,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
-from reference_gateway.catalog import Upstream
+from reference_gateway.catalog import Endpoint
 from reference_gateway.proxy.server import Headers
 
 IDLE_S: Final = 15.0
@@ -336,11 +336,12 @@ class Connection(asyncio.Protocol):
 
 
 class Pool:
-    """The idle connections of one upstream."""
+    """The idle connections to one base URL."""
 
-    def __init__(self, upstream: Upstream, connect_timeout_s: float) -> None:
+    def __init__(self, endpoint: Endpoint, connect_timeout_s: float) -> None:
         self.loop = asyncio.get_running_loop()
-        self._upstream = upstream
+        self._endpoint = endpoint
+        self._closed = False
         self._connect_timeout_s = connect_timeout_s
         self._idle: list[Connection] = []
 
@@ -352,12 +353,12 @@ class Pool:
             if connection.fresh(now):
                 return connection
             connection.close()
-        upstream = self._upstream
+        endpoint = self._endpoint
         connect: Callable[[], Connection] = lambda: Connection(self)  # noqa: E731
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 _, connection = await self.loop.create_connection(
-                    connect, upstream.host, upstream.port, ssl=upstream.tls, server_hostname=upstream.host if upstream.tls else None
+                    connect, endpoint.host, endpoint.port, ssl=endpoint.tls, server_hostname=endpoint.host if endpoint.tls else None
                 )
         except TimeoutError:
             raise UpstreamTimeout("The upstream could not be reached in time.") from None
@@ -366,13 +367,17 @@ class Pool:
         return connection
 
     def put(self, connection: Connection) -> None:
-        self._idle.append(connection)
+        if self._closed:  # its channel has been taken out while it was in use
+            connection.close()
+        else:
+            self._idle.append(connection)
 
     def forget(self, connection: Connection) -> None:
         if connection in self._idle:
             self._idle.remove(connection)
 
     def close(self) -> None:
+        self._closed = True
         for connection in tuple(self._idle):
             connection.close()
         self._idle.clear()

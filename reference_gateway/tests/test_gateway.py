@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -292,11 +293,13 @@ async def test_an_alias_replaces_the_model_and_nothing_else(tmp_path: Path) -> N
 
     async with stage(tmp_path, script) as s:
         config = s.demo.config
-        config.write_text(
-            config.read_text()
-            .replace('id = "gpt-5-5"', 'id = "gpt-5-5"\nupstream_id = "gpt-5.5-2026"')
-            .replace('id = "gemini-3-1-pro"', 'id = "gemini-3-1-pro"\nupstream_id = "gemini-3.1-pro"')
-        )
+        theirs = {"gpt-5-5": "gpt-5.5-2026", "gemini-3-1-pro": "gemini-3.1-pro"}
+
+        def names(match: re.Match[str]) -> str:
+            ids = json.loads(match[2])
+            return match[1] + "models = { " + ", ".join(f'{id_} = "{theirs.get(id_, id_)}"' for id_ in ids) + " }"
+
+        config.write_text(re.sub(r'(key_file = "upstream-key"\n)models = (\[.*\])', names, config.read_text()))
         async with Running(load(config), stop_within_s=1.0) as running:
             s.port = int(running.url.rpartition(":")[2])
             await s.post("/v1/chat/completions", b'{"tools":[{"model":"gpt-5-5"}],\n "model" :"gpt-5-5", "n":1.0}')
