@@ -84,6 +84,13 @@ def mutation(on: nox.Session) -> None:
 
 
 @nox.session
+def sdks(on: nox.Session) -> None:
+    """The guides' samples with every generation of the official SDKs, each in an environment of its own under .nox."""
+    on.env["WIREPROOF_BUILD_SDKS"] = "1"
+    run(on, "pytest", "reference_gateway/tests/samples/test_sdks.py", *on.posargs)
+
+
+@nox.session
 def record(on: nox.Session) -> None:
     """Record a vendor: `nox -s record -- --vendor anthropic`. Needs that vendor's key in the environment."""
     run(on, "wireproof", "record", *on.posargs)
