@@ -16,7 +16,7 @@ from reference_gateway.forward import Forwarder
 from reference_gateway.images import links
 from reference_gateway.images.endpoint import Images
 from reference_gateway.images.store import ImageStore
-from reference_gateway.images.studio import Channel, Studio
+from reference_gateway.images.studio import Studio
 from reference_gateway.images.wire import Wire
 from reference_gateway.proxy.server import Answer
 from reference_gateway.routes import Media, MediaAction
@@ -53,9 +53,9 @@ class MediaRooms:
         settings = config.media
         egress = Egress(allow_private=settings.allow_private)
         assets = Egress(allow_private=settings.allow_private, timeout_s=ASSET_S)
-        wire = Wire(forwarder.pools, config.timeouts, config.max_answer_bytes, assets)
+        wire = Wire(config.timeouts, config.max_answer_bytes, assets)
         store = ImageStore(settings.folder, treasury.clock)
-        studio = Studio(wire, store, channels)
+        studio = Studio(wire, store, forwarder)
         table = TaskTable(database)
         signer = callbacks.Signer(config.pepper)
         self.images = Images(
@@ -130,7 +130,3 @@ class MediaRooms:
     async def file(self, route: Media, query: bytes, request_id: str, answer: Answer) -> None:
         """An image by its link, for whoever has the link. Raises Refusal."""
         await self.images.file(route.name, query, request_id, answer)
-
-
-def channels(model: Model) -> tuple[Channel, ...]:
-    return (Channel(upstream=model.upstream, upstream_id=model.upstream_id),)

@@ -88,18 +88,18 @@ class Images:
         self.studio.check(request, model)
         prices = self.treasury.prices.at(model.id, self.treasury.clock() * 1000)
         hold = await self.treasury.hold(call.key, call.request_id, hold_amount(request, model, prices), prices)
-        job = _Job(call.key, call.answer, asyncio.ensure_future(self.studio.make(request, model)))
+        job = _Job(call.key, call.answer, asyncio.ensure_future(self.studio.make(request, call.key.group, model)))
         self.forwarder.under_way.add(job)
         try:
             made = await job.result()
             if made is None:
                 return
-            upstream, usage = made.channel.upstream, usage_of(request, made, prices)
-            await self.treasury.settle(hold, usage, model=model.id, surface=Surface.IMAGES, provider=upstream.kind, channel=upstream.name)
+            channel, usage = made.channel, usage_of(request, made, prices)
+            await self.treasury.settle(hold, usage, model=model.id, surface=Surface.IMAGES, provider=channel.kind, channel=channel.name)
             self._send(call, request, made)
         except VendorRefused as refused:
             await self.treasury.release(hold)
-            call.answer.send(refused.status, [JSON, *self._own(call)], refused.body)
+            call.answer.send(refused.status, [JSON, *refused.headers, *self._own(call)], refused.body)
         finally:
             self.forwarder.under_way.discard(job)
             if self.treasury.is_open(hold):
@@ -115,8 +115,7 @@ class Images:
             (b"x-images-requested", b"%d" % request.n),
             (b"x-images-delivered", b"%d" % len(made.delivered)),
         ]
-        if made.upstream_request_id is not None:
-            own.append((b"x-upstream-request-id", made.upstream_request_id))
+        own += made.headers
         if made.native is not None:
             call.answer.send(200, own, made.native)
             return

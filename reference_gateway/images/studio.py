@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reference_gateway import errors
-from reference_gateway.catalog import Model, Upstream, UpstreamKind
+from reference_gateway.catalog import Channel, Model, UpstreamKind
 from reference_gateway.errors import Refusal
+from reference_gateway.forward import Forwarder
 from reference_gateway.images.formats import ImageFormat, recognised
 from reference_gateway.images.links import Name
 from reference_gateway.images.nano_banana import NanoBanana
@@ -23,6 +24,9 @@ from reference_gateway.images.seedream import Seedream
 from reference_gateway.images.store import ImageStore
 from reference_gateway.images.vendor import Blocked, Picture, Produced, Shortfall, Vendor, VendorError
 from reference_gateway.images.wire import Heard, Wire
+from reference_gateway.proxy.server import Headers
+from reference_gateway.routes import Surface
+from reference_gateway.routing.router import Lane
 
 VENDORS: Final[Mapping[UpstreamKind, Vendor]] = {
     UpstreamKind.OPENAI_IMAGES: OpenAIImages(),
@@ -31,17 +35,6 @@ VENDORS: Final[Mapping[UpstreamKind, Vendor]] = {
 }
 UNDELIVERABLE: Final = "undeliverable"
 log = logging.getLogger("reference_gateway")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """One upstream that serves the model, and what it calls it there."""
-
-    upstream: Upstream
-    upstream_id: str
-
-
-Channels = Callable[[Model], Sequence[Channel]]  # in the order in which they are to be tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +49,23 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """At least one image. `native` is the vendor's answer as it stood, where the caller may have it so."""
+    """At least one image. `native` is the vendor's answer as it stood, where the caller may have it so; `headers` go along."""
 
     delivered: tuple[Delivered, ...]
     shortfalls: tuple[Shortfall, ...]
     details: Mapping[str, Any]
     channel: Channel
+    headers: Headers
     native: bytes | None = None
-    upstream_request_id: bytes | None = None
 
 
 class VendorRefused(Exception):
     """The vendor's own error, which is the caller's to see as it stands (contract:207)."""
 
-    def __init__(self, status: int, body: bytes, message: str) -> None:
+    def __init__(self, status: int, headers: Headers, body: bytes, message: str) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers
         self.body = body
 
 
@@ -79,43 +73,70 @@ class VendorRefused(Exception):
 class _Taken:
     """What the calls of one channel came to, all together."""
 
+    heard: list[Heard]
     pictures: list[Picture] = field(default_factory=list)
     shortfalls: list[Shortfall] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
     blocked: list[Blocked] = field(default_factory=list)
     errors: list[VendorError] = field(default_factory=list)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Nothing came, and the channel alone is to blame."""
+        return not self.pictures and bool(self.errors) and all(error.elsewhere for error in self.errors)
+
 
 class Studio:
-    def __init__(self, wire: Wire, store: ImageStore, channels: Channels) -> None:
+    def __init__(self, wire: Wire, store: ImageStore, forwarder: Forwarder) -> None:
         self._wire = wire
         self._store = store
-        self._channels = channels
+        self._forwarder = forwarder
 
     def check(self, request: ImageRequest, model: Model) -> None:
         """Raises Refusal (400) for what the model's vendor has no words for; nothing is sent."""
-        for channel in self._channels(model)[:1]:
-            VENDORS[channel.upstream.kind].calls(request, channel.upstream_id)
+        for offer in model.offers_on(Surface.IMAGES)[:1]:
+            VENDORS[offer.channel.kind].calls(request, offer.upstream_id)
 
-    async def make(self, request: ImageRequest, model: Model) -> Made:
-        """Raises Refusal or VendorRefused where not one image was delivered; cancelling it breaks off the calls under way."""
-        failed: VendorError | None = None
-        for channel in self._channels(model):
-            taken, heard = await self._ask(request, channel)
-            if not taken.pictures and taken.errors and all(error.elsewhere for error in taken.errors):
-                failed = taken.errors[0]
-                continue  # the channel's own fault: another one may do better (contract:064)
-            return await self._deliver(request, channel, taken, heard)
+    async def make(self, request: ImageRequest, group: str, model: Model) -> Made:
+        """Raises Refusal or VendorRefused where not one image was delivered; cancelling it breaks off the calls under way.
+
+        A channel that gave nothing by a fault of its own is followed by the next one of the group (contract:064, contract:206).
+        """
+        router = self._forwarder.router
+        lanes = self._forwarder.lanes(group, model, Surface.IMAGES)
+        tried: list[Lane] = []
+        failed: _Taken | None = None
+        while len(tried) < router.routing.attempts and (lane := router.pick(lanes, tried)) is not None:
+            tried.append(lane)
+            taken = await self._attempt(request, lane)
+            if not taken.is_elsewhere:
+                return await self._deliver(request, lane.channel, taken)
+            failed = failed or taken
         if failed is None:
-            raise Refusal(errors.UNAVAILABLE, "No channel serves this model at the moment; try again later.")
+            raise router.no_channel(lanes)
         raise _refusal(failed)
 
-    async def _ask(self, request: ImageRequest, channel: Channel) -> tuple[_Taken, list[Heard]]:
-        vendor = VENDORS[channel.upstream.kind]
-        calls = vendor.calls(request, channel.upstream_id)
-        heard = await asyncio.gather(*(self._wire.call(channel.upstream, vendor, call) for call in calls))
-        taken = _Taken()
-        for call, one in zip(calls, heard, strict=True):
+    async def _attempt(self, request: ImageRequest, lane: Lane) -> _Taken:
+        now = self._forwarder.router.now
+        lane.begin()
+        try:
+            taken = await self._ask(request, lane)
+        except BaseException:  # a caller who leaves says nothing about the channel
+            lane.abandoned()
+            raise
+        if not taken.is_elsewhere:
+            lane.succeeded()
+        elif taken.errors[0].status == 429:
+            lane.limited(now(), taken.heard[0].retry_after_s)
+        else:
+            lane.failed(now())
+        return taken
+
+    async def _ask(self, request: ImageRequest, lane: Lane) -> _Taken:
+        vendor = VENDORS[lane.channel.kind]
+        calls = vendor.calls(request, lane.upstream_id)
+        taken = _Taken(heard=await asyncio.gather(*(self._wire.call(lane, vendor, call) for call in calls)))
+        for call, one in zip(calls, taken.heard, strict=True):
             match one.outcome:
                 case Produced() as produced:
                     taken.pictures += produced.pictures
@@ -127,9 +148,9 @@ class Studio:
                 case VendorError(message=message) as error:
                     taken.errors.append(error)
                     taken.shortfalls += [Shortfall(code="upstream_error", message=message)] * call.images
-        return taken, heard
+        return taken
 
-    async def _deliver(self, request: ImageRequest, channel: Channel, taken: _Taken, heard: list[Heard]) -> Made:
+    async def _deliver(self, request: ImageRequest, channel: Channel, taken: _Taken) -> Made:
         results = await asyncio.gather(*(self._delivered(request, channel, picture) for picture in taken.pictures))
         delivered = tuple(result for result in results if isinstance(result, Delivered))
         shortfalls = (*taken.shortfalls, *(result for result in results if isinstance(result, Shortfall)))
@@ -137,21 +158,21 @@ class Studio:
             if taken.blocked:
                 raise Refusal(errors.CONTENT_BLOCKED, taken.blocked[0].message, param="prompt")
             if taken.errors:
-                raise _refusal(taken.errors[0])
+                raise _refusal(taken)
             raise Refusal(errors.BAD_UPSTREAM, shortfalls[0].message if shortfalls else "The upstream gave no image.")
-        only = heard[0].outcome if len(heard) == 1 else None
+        only = taken.heard[0].outcome if len(taken.heard) == 1 else None
         native = only.native if isinstance(only, Produced) and request.delivery is Delivery.B64_JSON and not shortfalls else None
         return Made(
             delivered=delivered,
             shortfalls=shortfalls,
             details=taken.details,
             channel=channel,
+            headers=taken.heard[0].headers,
             native=native,
-            upstream_request_id=heard[0].request_id,
         )
 
     async def _delivered(self, request: ImageRequest, channel: Channel, picture: Picture) -> Delivered | Shortfall:
-        data = picture.source if isinstance(picture.source, bytes) else await self._wire.fetch(channel.upstream, picture.source)
+        data = picture.source if isinstance(picture.source, bytes) else await self._wire.fetch(channel, picture.source)
         format_ = recognised(data) if data is not None else None
         if data is None or format_ is None:
             return Shortfall(code=UNDELIVERABLE, message="The image was made but could not be fetched from the upstream; it is not billed.")
@@ -165,11 +186,11 @@ class Studio:
         return Delivered(data=data, format=format_, revised_prompt=picture.revised_prompt, name=name)
 
 
-def _refusal(error: VendorError) -> Refusal | VendorRefused:
+def _refusal(taken: _Taken) -> Refusal | VendorRefused:
+    """What the first error says, with the headers that a retry reads (contract:233)."""
+    error = taken.errors[0]
+    headers = next(heard.headers for heard in taken.heard if heard.outcome is error)
     if error.native is not None:
-        return VendorRefused(error.status, error.native, error.message)
-    if error.status == 504:
-        return Refusal(errors.UPSTREAM_TIMEOUT, error.message)
-    if error.status == 502:
-        return Refusal(errors.BAD_UPSTREAM, error.message)
-    return Refusal(errors.upstream_status(error.status), error.message)
+        return VendorRefused(error.status, headers, error.native, error.message)
+    fault = {502: errors.BAD_UPSTREAM, 504: errors.UPSTREAM_TIMEOUT}.get(error.status, errors.upstream_status(error.status))
+    return Refusal(fault, error.message, headers=tuple(headers))

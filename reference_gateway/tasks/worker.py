@@ -193,13 +193,13 @@ class Worker:
         if not rooms.keys.is_live(hold.key, rooms.treasury.clock()) or hold.key.id not in rooms.keys.by_id:
             raise Refusal(errors.INVALID_KEY, "The API key of this task is no longer valid.")
         request = read_json(task.body)
-        made: Made = await rooms.images.studio.make(request, rooms.find(task.model, hold.key))
+        made: Made = await rooms.images.studio.make(request, hold.key.group, rooms.find(task.model, hold.key))
         return Output(
             items=tuple(rooms.images.item(image, Delivery.URL, task.link_base) for image in made.delivered),
             errors=tuple({"code": shortfall.code, "message": shortfall.message} for shortfall in made.shortfalls),
             usage=usage_of(request, made, hold.prices),
-            provider=made.channel.upstream.kind,
-            channel=made.channel.upstream.name,
+            provider=made.channel.kind,
+            channel=made.channel.name,
         )
 
     async def _until_cancelled(self, task: Task, messages: Messages) -> None:
