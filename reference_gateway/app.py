@@ -31,7 +31,7 @@ class Running:
         config = self._config
         self._store = Store(config.database, config.synchronous)
         try:
-            self.treasury = Treasury(self._store, config.accounts, config.keys)
+            self.treasury = Treasury(self._store, config.accounts, prices=config.catalog.price_changes)
             await self.treasury.open()
             self._forwarder = Forwarder(config, self.treasury)
             self._gateway = Gateway(config, self.treasury, self._forwarder)
@@ -50,6 +50,7 @@ class Running:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._server.stop(self._stop_within_s)
         self._forwarder.close()
+        await self.treasury.close()
         await self._store.close()
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reference_gateway.billing.prices import Prices
 from reference_gateway.catalog import Model
 from reference_gateway.errors import INVALID_REQUEST, Family, Refusal
 from reference_gateway.routes import Surface
@@ -183,14 +184,13 @@ def is_json(data: bytes) -> bool:
         return False
 
 
-def hold_amount(body: bytes, facts: Facts, model: Model) -> int:
+def hold_amount(body: bytes, facts: Facts, model: Model, prices: Prices) -> int:
     """The most this request is expected to cost, in micro-USD.
 
     Input by size at the dearest input price, output by its cap (4.2, "Hold size").
 
     A third of a token a byte is above what any of these tokenizers makes of ordinary text.
     """
-    prices = model.prices
     dearest = max(prices.input, prices.cache_write_5m, prices.cache_write_1h if b'"1h"' in body else 0)
     input_tokens = len(body) // 3 + 1
     cap = facts.output_cap if facts.output_cap is not None else model.max_output_tokens

@@ -56,6 +56,7 @@ CONFLICT = _fault(409, "invalid_request_error", "conflict", "invalid_request_err
 DUPLICATE_TASK = _fault(409, "invalid_request_error", "duplicate_out_task_id", "invalid_request_error", "ALREADY_EXISTS")  # C42
 GONE = _fault(410, "invalid_request_error", "gone", "not_found_error", "NOT_FOUND")
 TOO_LARGE = _fault(413, "invalid_request_error", "request_too_large", "request_too_large", "INVALID_ARGUMENT")
+CONCURRENCY_LIMIT = _fault(429, "rate_limit_error", "concurrency_limit", "rate_limit_error", "RESOURCE_EXHAUSTED")
 RATE_LIMITED = _fault(429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED")
 HEADERS_TOO_LARGE = _fault(431, "invalid_request_error", "headers_too_large", "invalid_request_error", "INVALID_ARGUMENT")
 CONTENT_BLOCKED = _fault(451, "invalid_request_error", "content_policy_violation", "invalid_request_error", "FAILED_PRECONDITION")

@@ -19,7 +19,7 @@ from reference_gateway import body, content_coding, errors, headers
 from reference_gateway.accounting import Completed, Failed, StreamWatch, judge_answer
 from reference_gateway.accounts import keys
 from reference_gateway.accounts.keys import Key
-from reference_gateway.billing.treasury import Hold, Treasury
+from reference_gateway.billing.interface import Hold, Treasury
 from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Model, Usage
 from reference_gateway.config import Config
@@ -480,8 +480,19 @@ class _Exchange:
         await self._settle(usage, estimated=True, cap=True)
 
     async def _settle(self, usage: Usage, *, estimated: bool, cap: bool) -> None:
-        if self._hold is not None:
-            await self._treasury.settle(self._hold, self._call.model, self._call.surface.value, usage, estimated=estimated, cap=cap)
+        if self._hold is None:
+            return
+        model, upstream = self._call.model, self._lane.channel
+        await self._treasury.settle(
+            self._hold,
+            usage,
+            model=model.id,
+            surface=self._call.surface.value,
+            provider=upstream.kind.value,
+            channel=upstream.name,
+            estimated=estimated,
+            cap=cap,
+        )
 
 
 def _refusal(broken: UpstreamBroken) -> Refusal:

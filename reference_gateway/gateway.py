@@ -13,7 +13,7 @@ from typing import Final
 from reference_gateway import body, errors, headers, models, routes
 from reference_gateway.accounts import keys, me, networks
 from reference_gateway.accounts.keys import Key, KeyRing
-from reference_gateway.billing.treasury import Treasury
+from reference_gateway.billing.interface import Treasury
 from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Alias, Catalog, Model
 from reference_gateway.config import Config
@@ -92,9 +92,15 @@ class Gateway:
                 await self._forward(self._read(route, head, request_body, key=key, request_id=request_id, answer=answer))
                 return
             data = await self._own_answer(route, head, key, family)
+            await self._treasury.refresh(key)
             answer.send(200, [JSON, *headers.own(request_id, family, self._treasury.standing(key))], data)
         except Refusal as refusal:
-            standing = self._treasury.standing(key) if key is not None else None
+            standing = None
+            if key is not None:
+                await self._treasury.refresh(key)
+                standing = self._treasury.standing(key)
+                if refusal.fault is errors.CONCURRENCY_LIMIT:
+                    standing = standing.without_reset()
             text = errors.body(family, refusal.fault, refusal.message, request_id, refusal.param)
             own = [JSON, *headers.own(request_id, family, standing), *refusal.headers]
             answer.send(refusal.fault.status, own, text)
@@ -103,7 +109,7 @@ class Gateway:
         secret = keys.presented(head.header, head.query)
         if secret is None:
             raise Refusal(errors.INVALID_KEY, "No API key was given: send x-api-key, Authorization: Bearer, x-goog-api-key or ?key=.")
-        key = self._keys.find(secret, self._treasury.now())
+        key = self._keys.find(secret, self._treasury.clock())
         if key is None:
             raise Refusal(errors.INVALID_KEY, "This API key is not valid.")
         return key
@@ -123,7 +129,7 @@ class Gateway:
             case Fixed.MODELS:
                 return models.listing(family, group.values())
             case Fixed.ACCOUNT:
-                return me.account(self._treasury, key, group)
+                return await me.account(self._treasury, key, group)
             case Fixed.USAGE:
                 return await me.usage(self._treasury, key, head.query)
             case Fixed.PRICING:
@@ -132,7 +138,7 @@ class Gateway:
                 raise AssertionError("answered before")
 
     def _model(self, name: str, key: Key) -> tuple[Model, Alias | None]:
-        return names.resolve(self._catalog, key.group, name, self._treasury.now())
+        return names.resolve(self._catalog, key.group, name, self._treasury.clock())
 
     def _read(self, route: Call, head: RequestHead, request: bytes, *, key: Key, request_id: str, answer: Answer) -> ModelCall:
         """Raises Refusal for what cannot be asked, or not by this key."""
@@ -158,12 +164,14 @@ class Gateway:
         if call.surface is Surface.COUNT_TOKENS:
             await self._forwarder.free(call)
             return
-        hold = await self._treasury.hold(call.key, call.request_id, body.hold_amount(call.request, call.facts, call.model))
+        treasury = self._treasury
+        prices = treasury.prices.at(call.model.id, treasury.clock() * 1000)
+        hold = await treasury.hold(call.key, call.request_id, body.hold_amount(call.request, call.facts, call.model, prices), prices)
         try:
             await self._forwarder.billed(call, hold)
         finally:
-            if self._treasury.is_open(hold):  # however it ended: nothing was settled, so nothing is owed
-                await self._treasury.release(hold)
+            if treasury.is_open(hold):  # however it ended: nothing was settled, so nothing is owed
+                await treasury.release(hold)
 
 
 def _family(route: Route, head: RequestHead) -> Family:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from reference_gateway.billing.treasury import Standing, usd
+from reference_gateway.billing.interface import Standing
+from reference_gateway.billing.treasury import usd
 from reference_gateway.content_coding import readable_only
 from reference_gateway.errors import Family
 from reference_gateway.proxy.server import Headers, RequestHead
@@ -83,8 +84,9 @@ def own(request_id: str, family: Family, standing: Standing | None) -> Headers:
             headers += [
                 (b"x-ratelimit-limit", cents(window.limit)),
                 (b"x-ratelimit-remaining", cents(window.remaining)),
-                (b"x-ratelimit-reset", b"%d" % window.resets_at),
             ]
+            if window.resets_at:
+                headers.append((b"x-ratelimit-reset", b"%d" % window.resets_at))
     return headers
 
 

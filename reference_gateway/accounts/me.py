@@ -13,15 +13,17 @@ from urllib.parse import parse_qs
 import msgspec
 
 from reference_gateway.accounts.keys import Key
-from reference_gateway.billing.treasury import Treasury, usd
+from reference_gateway.billing.interface import Treasury
+from reference_gateway.billing.treasury import usd
 from reference_gateway.catalog import MILLION, Model
 from reference_gateway.errors import INVALID_REQUEST, Refusal
-from reference_gateway.storage.sqlite import UsageRow
+from reference_gateway.storage import usage as stored
+from reference_gateway.storage.interface import UsageRow
 
 
-def account(treasury: Treasury, key: Key, group: Mapping[str, Model]) -> bytes:
+async def account(treasury: Treasury, key: Key, group: Mapping[str, Model]) -> bytes:
     """`available` is net of holds; `settled` is not, and `held` is the difference."""
-    wallet = treasury.wallet(key.account)
+    wallet = await treasury.wallet(key.account)
     threshold = treasury.accounts[key.account].low_balance_micro_usd
     amounts = {
         "available": wallet.available,
@@ -34,7 +36,7 @@ def account(treasury: Treasury, key: Key, group: Mapping[str, Model]) -> bytes:
     balance: dict[str, Any] = {f"{name}_usd": micro / MILLION for name, micro in amounts.items()}
     balance["low_balance_flagged"] = wallet.available < threshold
     balance |= {f"{name}_micro_usd": micro for name, micro in amounts.items()}
-    used = treasury.spent_by_key(key)
+    used = await treasury.spent_by_key(key)
     return msgspec.json.encode(
         {
             "user": {"id": key.account},
@@ -58,7 +60,7 @@ async def usage(treasury: Treasury, key: Key, query: bytes) -> bytes:
     text = fields.get("limit", ["100"])[0]
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:5]) <= 1000:
         raise Refusal(INVALID_REQUEST, "limit must be a whole number from 1 to 1000.", param="limit")
-    rows = await treasury.usage_rows(key.account, request_id, int(text))
+    rows = await stored.rows(treasury.database, stored.UsageFilter(account=key.account, request_id=request_id, limit=int(text)))
     return msgspec.json.encode({"object": "list", "data": [_row(row) for row in rows]})
 
 

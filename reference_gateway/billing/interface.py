@@ -16,6 +16,7 @@ from reference_gateway.billing.prices import Prices, PriceTable, Usage
 from reference_gateway.billing.windows import Tightest
 from reference_gateway.clock import Clock
 from reference_gateway.config import Account
+from reference_gateway.storage.interface import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Hold:
     task: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What the headers show of a key.
 
@@ -41,12 +42,20 @@ class Standing:
     credits: int
     window: Tightest | None
 
+    def without_reset(self) -> Standing:
+        """For a refusal that no reset ends (contract:195)."""
+        return Standing(self.credits, None if self.window is None else self.window._replace(resets_at=0))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """One movement of the wallet that is no usage (contract:179). `amount_micro_usd` is signed."""
+    """One movement of the wallet that is no usage (contract:179). `amount_micro_usd` is signed.
+
+    `id` is its reference; `position` in the ledger is 0 before it is written.
+    """
 
     id: str
+    position: int = 0
     account: str
     kind: Kind
     amount_micro_usd: int
@@ -60,6 +69,7 @@ class Treasury(Protocol):
     clock: Clock
     prices: PriceTable
     accounts: Mapping[str, Account]
+    database: Database  # where storage.usage and billing.movements read
 
     async def open(self) -> None:
         """Reads the books, gives new accounts their opening balance, and releases the holds that no live task has."""

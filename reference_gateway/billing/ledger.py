@@ -1,14 +1,14 @@
 """The ledger as a pure state machine: entries in, balances out, no clock, no disk (billing-and-storage.md 4.2).
 
 Each request id goes `none -> held -> settled | released`, each transition once. Money is integer micro-USD. A wallet is the sum of its
-entries: top-ups less settlements; what is held is shown beside it and is not available. A wallet never goes below zero.
+entries: movements less settlements; what is held is shown beside it and is not available. A wallet never goes below zero.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple, assert_never
 
 
 class Kind(StrEnum):
@@ -23,29 +23,24 @@ class Kind(StrEnum):
     ADMIN_CREDIT = "admin_credit"
     ADMIN_DEBIT = "admin_debit"
 
+    @property
+    def sign(self) -> int:
+        """Of a movement."""
+        return -1 if self is Kind.ADMIN_DEBIT else 1
+
 
 MOVEMENTS: Final = (Kind.TOPUP, Kind.REFUND, Kind.ADMIN_CREDIT, Kind.ADMIN_DEBIT)  # contract:179
+# As SQLite takes them: it looks for an adapter for every type but plain str.
+HOLD: Final = Kind.HOLD.value
+SETTLE: Final = Kind.SETTLE.value
+ADJUST: Final = Kind.ADJUST.value
+RELEASE: Final = Kind.RELEASE.value
 
 
-class State(StrEnum):
-    NONE = "none"
-    HELD = "held"
-    SETTLED = "settled"
-    RELEASED = "released"
+class Entry(NamedTuple):
+    """One line of the ledger, in the order of its columns. The amount is never negative; what it does follows from its kind."""
 
-
-TRANSITIONS: Final = {
-    (State.NONE, Kind.HOLD): State.HELD,
-    (State.HELD, Kind.SETTLE): State.SETTLED,
-    (State.HELD, Kind.RELEASE): State.RELEASED,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of the ledger. `amount_micro_usd` is never negative; what it does to the wallet follows from its kind."""
-
-    kind: Kind
+    kind: str
     account: str
     key_id: str
     request_id: str
@@ -63,7 +58,7 @@ class InsufficientFunds(Exception):
 
 @dataclass(slots=True)
 class Wallet:
-    """micro-USD: topped_up - spent - held = available >= 0."""
+    """micro-USD: topped_up - spent - held = available >= 0. `topped_up` is the sum of all movements, signed."""
 
     topped_up: int = 0
     spent: int = 0
@@ -85,58 +80,72 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self._wallets: dict[str, Wallet] = {}
-        self._open: dict[str, Entry] = {}
+        self.wallets: dict[str, Wallet] = {}
+        self.open: dict[str, Entry] = {}  # in the order of their making
 
     def wallet(self, account: str) -> Wallet:
-        wallet = self._wallets.get(account)
+        wallet = self.wallets.get(account)
         if wallet is None:
-            wallet = self._wallets[account] = Wallet()
+            wallet = self.wallets[account] = Wallet()
         return wallet
-
-    def state(self, request_id: str) -> State:
-        """HELD or NONE: a closed id is forgotten here."""
-        return State.HELD if request_id in self._open else State.NONE
-
-    @property
-    def open_holds(self) -> tuple[Entry, ...]:
-        return tuple(self._open.values())
-
-    def topup(self, entry: Entry) -> None:
-        self.wallet(entry.account).topped_up += entry.amount_micro_usd
 
     def hold(self, entry: Entry) -> None:
         """Raises InsufficientFunds, and then nothing has changed."""
-        self._step(entry.request_id, Kind.HOLD)
+        if entry.request_id in self.open:
+            raise IllegalTransition(f"request {entry.request_id} is held: it cannot be held again")
         wallet = self.wallet(entry.account)
         if entry.amount_micro_usd > wallet.available:
             raise InsufficientFunds(f"account {entry.account} has {wallet.available} micro-USD available of {entry.amount_micro_usd}")
         wallet.held += entry.amount_micro_usd
-        self._open[entry.request_id] = entry
+        self.open[entry.request_id] = entry
 
-    def settle(self, request_id: str, cost_micro_usd: int, at_ms: int) -> Entry:
-        """The settlement to write: the cost, or all that hold and wallet can pay where the cost is greater."""
-        self._step(request_id, Kind.SETTLE)
-        hold = self._open.pop(request_id)
+    def settle(self, request_id: str, cost_micro_usd: int, at_ms: int, *, at_most: int | None = None) -> tuple[Entry, ...]:
+        """The entries to write: the cost up to the hold, and, where it is greater, an adjustment.
+
+        In all never more than `at_most` and than hold and wallet can pay.
+        """
+        hold = self._close(request_id, SETTLE)
         wallet = self.wallet(hold.account)
         wallet.held -= hold.amount_micro_usd
+        if cost_micro_usd <= hold.amount_micro_usd:
+            wallet.spent += cost_micro_usd
+            return (Entry(SETTLE, hold.account, hold.key_id, request_id, cost_micro_usd, at_ms),)
         charged = min(cost_micro_usd, wallet.available)
+        if at_most is not None:
+            charged = min(charged, max(at_most, hold.amount_micro_usd))
         wallet.spent += charged
-        return self._close(hold, Kind.SETTLE, charged, at_ms)
+        within = min(charged, hold.amount_micro_usd)
+        settle = Entry(SETTLE, hold.account, hold.key_id, request_id, within, at_ms)
+        if charged == within:
+            return (settle,)
+        return settle, Entry(ADJUST, hold.account, hold.key_id, request_id, charged - within, at_ms)
 
     def release(self, request_id: str, at_ms: int) -> Entry:
-        self._step(request_id, Kind.RELEASE)
-        hold = self._open.pop(request_id)
+        hold = self._close(request_id, RELEASE)
         self.wallet(hold.account).held -= hold.amount_micro_usd
-        return self._close(hold, Kind.RELEASE, hold.amount_micro_usd, at_ms)
+        return Entry(RELEASE, hold.account, hold.key_id, request_id, hold.amount_micro_usd, at_ms)
 
-    def _step(self, request_id: str, kind: Kind) -> State:
-        state = self.state(request_id)
-        after = TRANSITIONS.get((state, kind))
-        if after is None:
-            raise IllegalTransition(f"request {request_id} is {state}: it cannot {kind}")
-        return after
+    def _close(self, request_id: str, kind: str) -> Entry:
+        hold = self.open.pop(request_id, None)
+        if hold is None:
+            raise IllegalTransition(f"request {request_id} is not held: it cannot {kind}")
+        return hold
 
-    @staticmethod
-    def _close(hold: Entry, kind: Kind, amount: int, at_ms: int) -> Entry:
-        return Entry(kind=kind, account=hold.account, key_id=hold.key_id, request_id=hold.request_id, amount_micro_usd=amount, at_ms=at_ms)
+    def replay(self, entry: Entry) -> None:
+        """An entry that was written before; what it was allowed to do then it may do again."""
+        wallet = self.wallet(entry.account)
+        match kind := Kind(entry.kind):
+            case Kind.HOLD:
+                wallet.held += entry.amount_micro_usd
+                self.open[entry.request_id] = entry
+            case Kind.SETTLE:
+                wallet.held -= self._close(entry.request_id, SETTLE).amount_micro_usd
+                wallet.spent += entry.amount_micro_usd
+            case Kind.ADJUST:
+                wallet.spent += entry.amount_micro_usd
+            case Kind.RELEASE:
+                wallet.held -= self._close(entry.request_id, RELEASE).amount_micro_usd
+            case Kind.TOPUP | Kind.REFUND | Kind.ADMIN_CREDIT | Kind.ADMIN_DEBIT:
+                wallet.topped_up += kind.sign * entry.amount_micro_usd
+            case _:
+                assert_never(kind)

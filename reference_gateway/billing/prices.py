@@ -85,6 +85,14 @@ class PriceTable:
             self._changes[change.model] = sorted([*known, change], key=lambda other: other.valid_from_ms)
             self._current.pop(change.model, None)
 
+    def replace(self, changes: Iterable[PriceChange]) -> None:
+        self._changes.clear()
+        self._current.clear()
+        self.add(changes)
+
+    def models(self) -> tuple[str, ...]:
+        return tuple(self._changes)
+
     def at(self, model: str, at_ms: float) -> Prices:
         """The prices in force; before the first change, the first. Raises KeyError for a model without any."""
         current = self._current.get(model)

@@ -1,4 +1,4 @@
-"""Admission and settlement: who may call now, what is held for it, what it cost in the end.
+"""Admission and settlement in one process: who may call now, what is held for it, what it cost in the end.
 
 Decided in memory in one step without an await, so no two requests can be admitted on the same money; written to the store before anything
 depends on it. Nothing here knows of sockets or protocols. Sources: billing-and-storage.md 4.2, contract:152 to contract:199, C28, C32, C37.
@@ -6,21 +6,30 @@ depends on it. Nothing here knows of sockets or protocols. Sources: billing-and-
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
 
 from reference_gateway.accounts.keys import Key
-from reference_gateway.billing.ledger import Entry, InsufficientFunds, Kind, Ledger, State, Wallet
-from reference_gateway.billing.windows import Tightest, Windows
-from reference_gateway.catalog import MILLION, Model, Usage
+from reference_gateway.billing import movements
+from reference_gateway.billing.interface import Hold, Standing, Transaction
+from reference_gateway.billing.ledger import HOLD, MOVEMENTS, Entry, InsufficientFunds, Kind, Ledger, Wallet
+from reference_gateway.billing.prices import MILLION, PriceChange, Prices, PriceTable, Usage
+from reference_gateway.billing.windows import Limits, Windows
+from reference_gateway.clock import Clock, system
 from reference_gateway.config import Account
-from reference_gateway.errors import INSUFFICIENT_BALANCE, QUOTA_EXCEEDED, RATE_LIMITED, UNAVAILABLE, Refusal
-from reference_gateway.storage.sqlite import StorageFailed, Store, UsageRow
+from reference_gateway.errors import CONCURRENCY_LIMIT, INSUFFICIENT_BALANCE, QUOTA_EXCEEDED, RATE_LIMITED, UNAVAILABLE, Refusal
+from reference_gateway.storage import prices as stored_prices
+from reference_gateway.storage.interface import Database, StorageFailed
+from reference_gateway.storage.sqlite import Store
 
 log = logging.getLogger("reference_gateway")
+SNAPSHOT_EVERY: Final = 500_000  # entries; as many again are a second of start
 
 
 def usd(micro_usd: int) -> str:
@@ -31,124 +40,168 @@ def usd(micro_usd: int) -> str:
     return f"{sign}{whole}.{decimals}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """An admitted request; it must end in exactly one settle or release."""
-
-    request_id: str
-    key: Key
-    amount_micro_usd: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What the headers show of a key.
-
-    `credits` is the settled wallet, or the key's own quota where less of that is left; what is held for open requests, the present one
-    included, is still in it (billing-and-storage.md 4.3, invariant 18: declared so).
-    """
-
-    credits: int
-    window: Tightest | None
-
-
 @dataclass(slots=True)
 class _KeyBook:
-    windows: Windows
+    windows: Windows = field(default_factory=Windows)
     spent: int = 0
     held: int = 0
 
 
 class Treasury:
-    def __init__(self, store: Store, accounts: Mapping[str, Account], keys: Iterable[Key], clock: Callable[[], float] = time.time) -> None:
+    """Keeps `billing.interface.Treasury`."""
+
+    def __init__(self, store: Store, accounts: Mapping[str, Account], *, prices: Iterable[PriceChange] = (), clock: Clock = system) -> None:
         self._store = store
-        self._clock = clock
-        self._ledger = Ledger()
-        self._books = {
-            key.id: _KeyBook(windows=Windows((key.limit_5h_micro_usd, key.limit_1d_micro_usd, key.limit_7d_micro_usd))) for key in keys
-        }
+        self.database: Database = store
+        self.clock = clock
+        self._declared_prices = tuple(prices)
+        self.prices = PriceTable(self._declared_prices)
         self.accounts = accounts
+        self._ledger = Ledger()
+        self._books: dict[str, _KeyBook] = {}
+        self._running: dict[str, int] = {}  # account: requests under way that its concurrency cap counts
+        self._task_holds: set[str] = set()
+        self._entries_since_snapshot = 0
+        self._diverged = False  # a settlement could not be written, so memory is not what the ledger says
+        self._moving = asyncio.Lock()
+
+    # the books
 
     async def open(self) -> None:
-        """Reads the ledger back, gives new accounts their opening balance, and releases what a crash left held (never-bill wins)."""
-        seen: set[str] = set()
-        for entry in self._store.entries():
-            self._replay(entry, seen)
+        """Raises StorageFailed where another process serves from the same file."""
+        self._store.lock()
+        self._load_snapshot()
+        await self._read_movements()
+        await stored_prices.keep(self._store, self.prices, self._declared_prices, self._now_ms())
         for account in self.accounts.values():
-            request_id = f"opening:{account.name}"
-            if account.opening_balance_micro_usd and request_id not in seen:
-                entry = Entry(
-                    kind=Kind.TOPUP,
-                    account=account.name,
-                    key_id="",
-                    request_id=request_id,
-                    amount_micro_usd=account.opening_balance_micro_usd,
-                    at_ms=self._now_ms(),
-                )
-                self._ledger.topup(entry)
-                self._store.append(entry)
-        stale = [self._ledger.release(hold.request_id, self._now_ms()) for hold in self._ledger.open_holds]
-        await self._store.append(*stale)
+            if account.opening_balance_micro_usd:
+                amount = account.opening_balance_micro_usd
+                await self.move(account.name, Kind.TOPUP, amount, reference=f"opening:{account.name}", source="config")
+        rows = await self._store.fetch("SELECT id FROM tasks WHERE state IN ('pending', 'running')", {})
+        self._task_holds = {row["id"] for row in rows} & self._ledger.open.keys()
+        stale = [entry for entry in self._ledger.open.values() if entry.request_id not in self._task_holds]
+        if stale:
+            await self._store.append(*(self._give_back(entry) for entry in stale))
 
-    def _replay(self, entry: Entry, seen: set[str]) -> None:
-        match entry.kind:
-            case Kind.TOPUP:
-                seen.add(entry.request_id)
-                self._ledger.topup(entry)
+    async def close(self) -> None:
+        """The next start reads nothing but what comes after this."""
+        self._save()
+
+    def _load_snapshot(self) -> None:
+        snapshot, after_id = self._store.snapshot(), 0
+        if snapshot is not None:
+            after_id, body = snapshot
+            saved = msgspec.json.decode(body)
+            for account, spent, held in saved["wallets"]:
+                self._ledger.wallets[account] = Wallet(spent=spent, held=held)
+            for key_id, spent, held, windows in saved["keys"]:
+                book = self._books[key_id] = _KeyBook(spent=spent, held=held)
+                book.windows.load(windows)
+            self._ledger.open = {entry.request_id: entry for entry in map(Entry._make, saved["open"])}
+        for entry in self._store.entries(after_id):
+            self._replay(entry)
+
+    def _replay(self, entry: Entry) -> None:
+        book = self._book(entry.key_id)
+        match Kind(entry.kind):
             case Kind.HOLD:
-                self._ledger.hold(entry)
-            case Kind.SETTLE:
-                self._ledger.settle(entry.request_id, entry.amount_micro_usd, entry.at_ms)
-                if (book := self._books.get(entry.key_id)) is not None:
-                    book.spent += entry.amount_micro_usd
-                    book.windows.add(entry.at_ms / 1000, entry.amount_micro_usd)
+                book.held += entry.amount_micro_usd
+            case Kind.SETTLE | Kind.ADJUST:
+                if (hold := self._ledger.open.get(entry.request_id)) is not None:
+                    book.held -= hold.amount_micro_usd
+                book.spent += entry.amount_micro_usd
+                book.windows.add(entry.at_ms / 1000, entry.amount_micro_usd)
             case Kind.RELEASE:
-                self._ledger.release(entry.request_id, entry.at_ms)
+                book.held -= entry.amount_micro_usd
+            case _:
+                pass
+        self._ledger.replay(entry)
+        self._entries_since_snapshot += 1
+
+    def _save(self) -> None:
+        if self._diverged or not self._entries_since_snapshot:
+            return
+        now = self.clock()
+        body: dict[str, list[Any]] = {
+            "wallets": [(account, wallet.spent, wallet.held) for account, wallet in self._ledger.wallets.items()],
+            "keys": [(key_id, book.spent, book.held, book.windows.save(now)) for key_id, book in self._books.items()],
+            "open": list(self._ledger.open.values()),
+        }
+        self._store.save(msgspec.json.encode(body).decode())
+        self._entries_since_snapshot = 0
+
+    async def reload(self) -> None:
+        """Takes over what other processes have moved: a top-up from the command line."""
+        if self._store.changed_elsewhere():
+            await self._read_movements()
+
+    async def _read_movements(self) -> None:
+        async with self._moving:
+            for account, total in (await movements.totals(self._store)).items():
+                self._ledger.wallet(account).topped_up = total
+
+    def _book(self, key_id: str) -> _KeyBook:
+        book = self._books.get(key_id)
+        if book is None:
+            book = self._books[key_id] = _KeyBook()
+        return book
 
     def _now_ms(self) -> int:
-        return int(self._clock() * 1000)
+        return int(self.clock() * 1000)
 
-    def now(self) -> float:
-        return self._clock()
+    # requests
 
-    async def hold(self, key: Key, request_id: str, amount_micro_usd: int) -> Hold:
-        """Admits or raises Refusal: 429 for an exhausted window, 402 for quota or wallet, 503 where the ledger cannot be written.
+    async def hold(self, key: Key, request_id: str, amount_micro_usd: int, prices: Prices, *, task: bool = False) -> Hold:
+        """As the interface says.
 
-        A window admits while anything of it remains after what is held (so a request right after its reset succeeds); quota and wallet
-        admit only what they can pay in full.
+        A window admits while anything of it remains after what is held, so that a request right after its reset succeeds: it may be
+        overdrawn by one request. Quota and wallet admit only what they can pay in full.
         """
-        book = self._books[key.id]
-        self._check_window(key, book)
+        account, now = key.account, self.clock()
+        book = self._book(key.id)
+        running = self._running.get(account, 0)
+        self._check_concurrency(account, running)
+        self._check_window(key, book, now)
         if key.quota_micro_usd and book.spent + book.held + amount_micro_usd > key.quota_micro_usd:
-            left = usd(max(0, key.quota_micro_usd - book.spent))
-            raise Refusal(QUOTA_EXCEEDED, f"This key's quota has {left} USD left; this request may cost up to {usd(amount_micro_usd)} USD.")
-        entry = Entry(
-            kind=Kind.HOLD,
-            account=key.account,
-            key_id=key.id,
-            request_id=request_id,
-            amount_micro_usd=amount_micro_usd,
-            at_ms=self._now_ms(),
-        )
+            left = usd(max(0, key.quota_micro_usd - book.spent - book.held))
+            raise Refusal(
+                QUOTA_EXCEEDED,
+                f"This key's quota has {left} USD left; this request may cost up to {usd(amount_micro_usd)} USD, "
+                "less with a smaller limit on its output.",
+            )
+        entry = Entry(HOLD, account, key.id, request_id, amount_micro_usd, int(now * 1000))
         try:
             self._ledger.hold(entry)
         except InsufficientFunds:
-            available = usd(self._ledger.wallet(key.account).available)
+            available = usd(self._ledger.wallet(account).available)
             raise Refusal(
-                INSUFFICIENT_BALANCE, f"The wallet has {available} USD available; this request may cost up to {usd(amount_micro_usd)} USD."
+                INSUFFICIENT_BALANCE,
+                f"The wallet has {available} USD available; this request may cost up to {usd(amount_micro_usd)} USD, "
+                "less with a smaller limit on its output.",
             ) from None
         book.held += amount_micro_usd
+        if task:
+            self._task_holds.add(request_id)
+        else:
+            self._running[account] = running + 1
         try:
             await self._store.append(entry)
         except StorageFailed:
-            self._ledger.release(request_id, self._now_ms())
-            book.held -= amount_micro_usd
+            self._give_back(entry)
             raise Refusal(UNAVAILABLE, "The ledger cannot be written at the moment, so nothing is admitted; try again later.") from None
-        return Hold(request_id=request_id, key=key, amount_micro_usd=amount_micro_usd)
+        except asyncio.CancelledError:  # the hold is written, and nobody will hear of it
+            self._store.append(self._give_back(entry))
+            raise
+        return Hold(request_id, key, amount_micro_usd, prices, entry.at_ms, task)
 
-    def _check_window(self, key: Key, book: _KeyBook) -> None:
-        now = self._clock()
-        window = book.windows.tightest(now)
+    def _check_concurrency(self, account: str, running: int) -> None:
+        declared = self.accounts.get(account)
+        if declared is not None and declared.max_concurrency and running >= declared.max_concurrency:
+            cap = declared.max_concurrency
+            raise Refusal(CONCURRENCY_LIMIT, f"{running} requests of this account are under way, and {cap} may be; wait for one to end.")
+
+    def _check_window(self, key: Key, book: _KeyBook, now: float) -> None:
+        window = book.windows.tightest(now, _limits(key))
         if window is None or window.spent + book.held < window.limit:
             return
         # With nothing to age out, what fills the window is open holds: they end with their requests.
@@ -161,58 +214,146 @@ class Treasury:
         )
 
     def is_open(self, hold: Hold) -> bool:
-        return self._ledger.state(hold.request_id) is State.HELD
+        return hold.request_id in self._ledger.open
 
-    async def settle(self, hold: Hold, model: Model, surface: str, usage: Usage, *, estimated: bool = False, cap: bool = False) -> int:
-        """Charges the usage and writes its row; returns the micro-USD charged. `cap`: never more than was held."""
-        cost = model.prices.cost(usage)
+    async def settle(
+        self,
+        hold: Hold,
+        usage: Usage,
+        *,
+        model: str,
+        surface: str,
+        provider: str = "",
+        channel: str = "",
+        estimated: bool = False,
+        cap: bool = False,
+    ) -> int:
+        request_id, key, at_ms = hold.request_id, hold.key, self._now_ms()
+        if request_id not in self._ledger.open:
+            log.warning("request %s was swept before it ended: it costs its caller nothing", request_id)
+            return 0
+        cost = hold.prices.cost(usage)
         if cap and cost > hold.amount_micro_usd:
             cost, estimated = hold.amount_micro_usd, True
-        at_ms = self._now_ms()
-        entry = self._ledger.settle(hold.request_id, cost, at_ms)
-        book = self._books[hold.key.id]
+        book = self._book(key.id)
         book.held -= hold.amount_micro_usd
-        book.spent += entry.amount_micro_usd
-        book.windows.add(at_ms / 1000, entry.amount_micro_usd)
-        row = UsageRow(
-            request_id=hold.request_id,
-            account=hold.key.account,
-            key_id=hold.key.id,
-            model=model.id,
-            surface=surface,
-            usage=usage,
-            cost_micro_usd=entry.amount_micro_usd,
-            estimated=estimated,
-            created_ms=at_ms,
+        quota_left = key.quota_micro_usd - book.spent - book.held if key.quota_micro_usd else None
+        entries = self._ledger.settle(request_id, cost, at_ms, at_most=quota_left)
+        charged = entries[0].amount_micro_usd if len(entries) == 1 else sum(entry.amount_micro_usd for entry in entries)
+        book.spent += charged
+        book.windows.add(at_ms / 1000, charged)
+        self._ended(key.account, request_id)
+        row = (
+            *(request_id, key.account, key.id, model, surface, usage.input_tokens, usage.output_tokens, usage.cache_read_tokens),
+            *(usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, charged, int(estimated), at_ms),
+            *(cost - charged, usage.images, usage.image_class, provider, channel),
         )
-        await self._written(self._store.append(entry, usage=row))
-        return entry.amount_micro_usd
+        self._count_entries()
+        await self._written(self._store.append(*entries, usage=row))
+        return charged
 
     async def release(self, hold: Hold) -> None:
-        """Gives the whole hold back; the request has cost nothing."""
-        self._books[hold.key.id].held -= hold.amount_micro_usd
-        await self._written(self._store.append(self._ledger.release(hold.request_id, self._now_ms())))
+        entry = self._ledger.open.get(hold.request_id)
+        if entry is not None:
+            await self._written(self._store.append(self._give_back(entry)))
 
-    @staticmethod
-    async def _written(commit: Awaitable[None]) -> None:
+    def _give_back(self, entry: Entry) -> Entry:
+        """In memory; the release to write."""
+        self._book(entry.key_id).held -= entry.amount_micro_usd
+        self._ended(entry.account, entry.request_id)
+        return self._ledger.release(entry.request_id, self._now_ms())
+
+    def _ended(self, account: str, request_id: str) -> None:
+        if request_id in self._task_holds:
+            self._task_holds.discard(request_id)
+        elif running := self._running.get(account):
+            self._running[account] = running - 1
+
+    def _count_entries(self) -> None:
+        self._entries_since_snapshot += 2
+        if self._entries_since_snapshot >= SNAPSHOT_EVERY:
+            # Not before the settlement under way is in the batch.
+            asyncio.get_running_loop().call_soon(self._save)
+
+    async def _written(self, commit: Awaitable[None]) -> None:
         """Where it cannot be written the caller still has its answer: after a restart the hold is found open and given back."""
         try:
             await commit
         except StorageFailed as error:
+            self._diverged = True
             log.error("%s", error)
 
+    async def adopt(self, request_id: str, key: Key, model: str) -> Hold | None:
+        entry = self._ledger.open.get(request_id)
+        if entry is None:
+            return None
+        self._task_holds.add(request_id)
+        return Hold(request_id, key, entry.amount_micro_usd, self.prices.at(model, entry.at_ms), entry.at_ms, task=True)
+
+    async def sweep(self, older_than_s: float) -> int:
+        before_ms = (self.clock() - older_than_s) * 1000
+        stale = [entry for entry in self._ledger.open.values() if entry.at_ms < before_ms and entry.request_id not in self._task_holds]
+        if stale:
+            log.warning("%d holds were older than %d s: released", len(stale), older_than_s)
+            await self._written(self._store.append(*map(self._give_back, stale)))
+        return len(stale)
+
+    # how things stand
+
+    async def refresh(self, key: Key) -> None:
+        pass  # the books are here
+
     def standing(self, key: Key) -> Standing:
-        book = self._books[key.id]
+        book = self._book(key.id)
         left = self._ledger.wallet(key.account).settled
         if key.quota_micro_usd:
             left = min(left, max(0, key.quota_micro_usd - book.spent))
-        return Standing(credits=left, window=book.windows.tightest(self._clock()))
+        return Standing(left, book.windows.tightest(self.clock(), _limits(key)))
 
-    def wallet(self, account: str) -> Wallet:
+    async def wallet(self, account: str) -> Wallet:
         return self._ledger.wallet(account)
 
-    def spent_by_key(self, key: Key) -> int:
-        return self._books[key.id].spent
+    async def spent_by_key(self, key: Key) -> int:
+        return self._book(key.id).spent
 
-    async def usage_rows(self, account: str, request_id: str | None, limit: int) -> list[UsageRow]:
-        return await self._store.usage_rows(account, request_id, limit)
+    @property
+    def open_holds(self) -> int:
+        return len(self._ledger.open)
+
+    async def move(
+        self, account: str, kind: Kind, amount_micro_usd: int, *, reference: str, source: str = "", note: str = ""
+    ) -> Transaction:
+        if kind not in MOVEMENTS or amount_micro_usd < 1:
+            raise ValueError(f"a {kind} of {amount_micro_usd} micro-USD moves nothing; give a movement and an amount from 1 up")
+        async with self._moving:
+            wallet, signed = self._ledger.wallet(account), kind.sign * amount_micro_usd
+            movement = Transaction(
+                id=reference,
+                account=account,
+                kind=kind,
+                amount_micro_usd=signed,
+                balance_after_micro_usd=wallet.settled + signed,
+                source=source,
+                note=note,
+                at_ms=self._now_ms(),
+            )
+            return await self._move(movement, wallet)
+
+    async def _move(self, movement: Transaction, wallet: Wallet) -> Transaction:
+        """A debit is taken before it is written, so that nothing is admitted on it; a credit is given once it is."""
+        signed = movement.amount_micro_usd
+        taken = min(signed, 0)
+        if -taken > wallet.available:
+            raise ValueError(f"account {movement.account} has {usd(wallet.available)} USD available; take no more than that")
+        wallet.topped_up += taken
+        given = 0
+        try:
+            written, is_new = await movements.write(self._store, movement)
+            given = signed if is_new else 0
+        finally:
+            wallet.topped_up += given - taken
+        return written
+
+
+def _limits(key: Key) -> Limits:
+    return key.limit_5h_micro_usd, key.limit_1d_micro_usd, key.limit_7d_micro_usd

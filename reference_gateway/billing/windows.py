@@ -1,54 +1,76 @@
-"""Rolling USD windows of one key: exact, over settled spend (contract:187 to contract:199, C37)."""
+"""Rolling USD windows of one key, over settled spend (contract:187 to contract:199, C37).
+
+What is spent within a grain of time (a 3600th of the window: 5 s, 24 s, 168 s) leaves the window together, with the latest of it: a
+window's memory is bounded however busy its key is, and it never shows more room than there is.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 SPANS: Final = (("5h", 5 * 3600), ("1d", 24 * 3600), ("7d", 7 * 24 * 3600))
+GRAINS_OF_SPAN: Final = 3600
+
+Limits = tuple[int, int, int]  # micro-USD in the order of SPANS; 0 is none
 
 
 class Window:
     """Spend of the last `span_s` seconds in micro-USD; times are Unix seconds and never go back."""
 
-    def __init__(self, name: str, span_s: int, limit_micro_usd: int) -> None:
+    def __init__(self, name: str, span_s: int, grain_s: float | None = None) -> None:
         self.name = name
         self.span_s = span_s
-        self.limit = limit_micro_usd
         self.spent = 0
-        self._spends: deque[tuple[float, int]] = deque()
+        self._grain_s = span_s / GRAINS_OF_SPAN if grain_s is None else grain_s
+        self._newest_until = -math.inf  # later spends begin a new entry
+        # Each: when it leaves, and how much.
+        self._spends: deque[list[float | int]] = deque()
 
     def add(self, at: float, amount: int) -> None:
-        self._spends.append((at, amount))
         self.spent += amount
+        if at < self._newest_until:
+            newest = self._spends[-1]
+            newest[0] = at + self.span_s
+            newest[1] += amount
+        else:
+            self.forget(at)
+            self._spends.append([at + self.span_s, amount])
+            self._newest_until = at + self._grain_s
 
     def forget(self, now: float) -> None:
         """A spend has left the window once its age is the span."""
-        while self._spends and self._spends[0][0] + self.span_s <= now:
-            self.spent -= self._spends.popleft()[1]
+        spends = self._spends
+        while spends and spends[0][0] <= now:
+            self.spent -= int(spends.popleft()[1])
+        if not spends:
+            self._newest_until = -math.inf  # there is no entry left to add to
 
-    @property
-    def remaining(self) -> int:
-        return max(0, self.limit - self.spent)
-
-    def resets_at(self, now: float) -> int:
+    def resets_at(self, now: float, limit: int) -> int:
         """Unix seconds, rounded up.
 
         When remaining grows next, for an exhausted window when it grows above zero; for an unspent one, when a spend made now would
         have left it.
         """
         spent = self.spent
-        for at, amount in self._spends:
-            spent -= amount
-            if spent < self.limit:
-                return math.ceil(at + self.span_s)
+        for leaves_at, amount in self._spends:
+            spent -= int(amount)
+            if spent < limit:
+                return math.ceil(leaves_at)
         return math.ceil(now + self.span_s)
 
+    def save(self) -> list[tuple[float, int]]:
+        """For `load`: when each amount leaves, and the amount."""
+        return [(leaves_at, int(amount)) for leaves_at, amount in self._spends]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tightest:
+    def load(self, saved: list[tuple[float, int]]) -> None:
+        for leaves_at, amount in saved:
+            self._spends.append([leaves_at, amount])
+            self.spent += amount
+
+
+class Tightest(NamedTuple):
     """The window with the least remaining: the one the headers show."""
 
     name: str
@@ -59,19 +81,32 @@ class Tightest:
 
 
 class Windows:
-    """The limited windows of one key; a limit of 0 is no window."""
+    """The windows of one key. All are kept, whatever is limited today: a limit that is set or raised tomorrow counts from then back."""
 
-    def __init__(self, limits: tuple[int, int, int]) -> None:
-        self._windows = [Window(name, span, limit) for (name, span), limit in zip(SPANS, limits, strict=True) if limit]
+    def __init__(self) -> None:
+        self._windows = tuple(Window(name, span) for name, span in SPANS)
 
     def add(self, at: float, amount: int) -> None:
         for window in self._windows:
             window.add(at, amount)
 
-    def tightest(self, now: float) -> Tightest | None:
-        if not self._windows:
+    def tightest(self, now: float, limits: Limits) -> Tightest | None:
+        least, least_limit, least_remaining = None, 0, 0
+        for window, limit in zip(self._windows, limits, strict=True):
+            if limit:
+                window.forget(now)
+                remaining = limit - window.spent
+                if least is None or remaining < least_remaining:
+                    least, least_limit, least_remaining = window, limit, remaining
+        if least is None:
             return None
+        return Tightest(least.name, least_limit, least.spent, max(0, least_remaining), least.resets_at(now, least_limit))
+
+    def save(self, now: float) -> list[list[tuple[float, int]]]:
         for window in self._windows:
             window.forget(now)
-        least = min(self._windows, key=lambda window: window.remaining)
-        return Tightest(name=least.name, limit=least.limit, spent=least.spent, remaining=least.remaining, resets_at=least.resets_at(now))
+        return [window.save() for window in self._windows]
+
+    def load(self, saved: list[list[tuple[float, int]]]) -> None:
+        for window, spends in zip(self._windows, saved, strict=True):
+            window.load(spends)

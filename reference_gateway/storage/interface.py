@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from reference_gateway.billing.prices import Usage
+
+SCHEMA_VERSION: Final = "0002"  # the newest file of migrations/versions
 
 Values = Mapping[str, str | int | bytes | None]
 Row = Mapping[str, Any]

@@ -1,10 +1,9 @@
-"""The ledger and the usage rows on disk: SQLite in WAL mode, one writer, group commit once an event-loop turn.
+"""Everything on disk in one file: SQLite in WAL mode, one writer, group commit once an event-loop turn.
 
-Plain sqlite3 and not SQLAlchemy: there are four statements, and they are the largest single cost after the hop itself. With
-`synchronous = "normal"` a commit is a write into the page cache (some 20 microseconds in a group; it outlives kill -9), so it is made
-on the loop's own thread: handing it to another thread costs more than the commit does. With "full" (outlives power loss) every group is
-an fsync, so groups are committed on a writer thread. In both modes checkpoints, which do sync, run on a thread and connection of their
-own.
+Plain sqlite3 and not SQLAlchemy: the ledger's statements are the largest single cost after the hop itself. With `synchronous = "normal"`
+a commit is a write into the page cache (some 20 microseconds in a group; it outlives kill -9), so it is made on the loop's own thread:
+handing it to another thread costs more than the commit does. With "full" (outlives power loss) every group is an fsync, so groups are
+committed on a writer thread. In both modes checkpoints, which do sync, and queries run on a thread and connection of their own.
 
 A settlement and its usage row are one transaction, so the sum of the rows is what the wallets lost, whenever the process is killed.
 """
@@ -12,129 +11,133 @@ A settlement and its usage row are one transaction, so the sum of the rows is wh
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
-from reference_gateway.billing.ledger import Entry, Kind
-from reference_gateway.catalog import Usage
+from reference_gateway.billing.ledger import Entry
+from reference_gateway.storage.interface import SCHEMA_VERSION, Conflict, Row, StorageFailed, Values
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS ledger (
-    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, account TEXT NOT NULL, key_id TEXT NOT NULL, request_id TEXT NOT NULL,
-    amount_micro_usd INTEGER NOT NULL CHECK (amount_micro_usd >= 0), at_ms INTEGER NOT NULL,
-    UNIQUE (request_id, kind)
-) STRICT;
-CREATE TABLE IF NOT EXISTS usage (
-    request_id TEXT PRIMARY KEY, account TEXT NOT NULL, key_id TEXT NOT NULL, model TEXT NOT NULL, surface TEXT NOT NULL,
-    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL,
-    cache_write_5m_tokens INTEGER NOT NULL, cache_write_1h_tokens INTEGER NOT NULL,
-    cost_micro_usd INTEGER NOT NULL, estimated INTEGER NOT NULL, created_ms INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS usage_by_account ON usage (account, created_ms);
-"""
+try:
+    import fcntl
+except ImportError:  # Windows keeps a file that is open from being opened for writing again by itself
+    fcntl = None  # type: ignore[assignment]  # looked at before it is used
+
+DDL: Final = Path(__file__).with_name("sqlite.sql")
+MEMORY: Final = ":memory:"
+USAGE_COLUMNS: Final = (
+    *("request_id", "account", "key_id", "model", "surface", "input_tokens", "output_tokens", "cache_read_tokens"),
+    *("cache_write_5m_tokens", "cache_write_1h_tokens", "cost_micro_usd", "estimated", "created_ms"),
+    *("loss_micro_usd", "images", "image_class", "provider", "channel"),
+)
+UsageValues = tuple[str | int, ...]  # in that order, plain str and int: SQLite looks for an adapter for every other type
 _LEDGER: Final = "INSERT INTO ledger (kind, account, key_id, request_id, amount_micro_usd, at_ms) VALUES (?, ?, ?, ?, ?, ?)"
-_USAGE: Final = "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_USAGE: Final = f"INSERT INTO usage ({', '.join(USAGE_COLUMNS)}) VALUES ({', '.join('?' * len(USAGE_COLUMNS))})"
+_SNAPSHOT: Final = """
+    INSERT INTO snapshots (id, ledger_id, body) SELECT 1, coalesce(max(id), 0), ? FROM ledger WHERE true
+    ON CONFLICT (id) DO UPDATE SET ledger_id = excluded.ledger_id, body = excluded.body
+"""
 CHECKPOINT_EVERY: Final = 4000  # rows
+T = TypeVar("T")
 
 
-class StorageFailed(Exception):
-    """The ledger could not be written; nothing may be admitted on it."""
+@dataclass(slots=True)
+class _Writes:
+    """Statements that stand or fall together, and by themselves: what is wrong with them is not their neighbours' fault."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageRow:
-    """One billed request (contract:181, C33)."""
-
-    request_id: str
-    account: str
-    key_id: str
-    model: str
-    surface: str
-    usage: Usage
-    cost_micro_usd: int
-    estimated: bool
-    created_ms: int
-
-
-_Values = tuple[str | int, ...]
+    statements: tuple[tuple[str, Values], ...]
+    counts: list[int] = field(default_factory=list)
+    error: Exception | None = None
 
 
 @dataclass(slots=True)
 class _Batch:
-    """Rows of one transaction, as SQLite takes them: plain str and int only, since it looks for an adapter for every other type."""
+    """What one transaction writes."""
 
-    ledger: list[_Values]
-    usage: list[_Values]
-
-
-def _ledger_row(entry: Entry) -> _Values:
-    return entry.kind.value, entry.account, entry.key_id, entry.request_id, entry.amount_micro_usd, entry.at_ms
-
-
-def _usage_row(row: UsageRow) -> _Values:
-    usage = row.usage
-    return (
-        row.request_id,
-        row.account,
-        row.key_id,
-        row.model,
-        row.surface,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_5m_tokens,
-        usage.cache_write_1h_tokens,
-        row.cost_micro_usd,
-        int(row.estimated),
-        row.created_ms,
-    )
+    ledger: list[Entry] = field(default_factory=list)
+    usage: list[UsageValues] = field(default_factory=list)
+    writes: list[_Writes] = field(default_factory=list)
+    snapshot: tuple[int, str] | None = None  # after so many of the ledger's rows
 
 
 class Store:
-    """Owned by one event loop. `append` orders writes; whoever needs one to be durable awaits what it returns."""
+    """Owned by one event loop. `append` orders writes; whoever needs one to be durable awaits what it returns.
+
+    Raises StorageFailed for a database that cannot be brought to the present schema, sqlite3.Error for one that cannot be opened.
+    """
 
     def __init__(self, path: str, synchronous: str = "normal") -> None:
         self._path = path
+        self._lock: int | None = None
+        if path != MEMORY:
+            _prepare_file(path)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "wal_autocheckpoint=0", "busy_timeout=5000"):
             self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.executescript(SCHEMA)
-        self._batch = _Batch([], [])
+        if path == MEMORY:
+            _create(self._connection)
+        self._batch = _Batch()
         self._waiting: asyncio.Future[None] | None = None
         self._writer = ThreadPoolExecutor(1, "ledger-writer") if synchronous == "full" else None
-        self._checkpointer = ThreadPoolExecutor(1, "ledger-checkpoint")
+        self._aside = ThreadPoolExecutor(1, "ledger-aside")
+        self._reader: sqlite3.Connection | None = None
         self._rows_since_checkpoint = 0
         self._committing: asyncio.Future[None] | None = None
+        self._data_version = self._read_data_version()
         self.commits = 0
 
-    def entries(self) -> list[Entry]:
-        """The whole ledger in order; read at start, before the first append."""
-        rows = self._connection.execute("SELECT kind, account, key_id, request_id, amount_micro_usd, at_ms FROM ledger ORDER BY id")
-        return [
-            Entry(kind=Kind(kind), account=account, key_id=key_id, request_id=request_id, amount_micro_usd=amount, at_ms=at_ms)
-            for kind, account, key_id, request_id, amount, at_ms in rows
-        ]
+    # at start
 
-    def append(self, *entries: Entry, usage: UsageRow | None = None) -> asyncio.Future[None]:
+    def lock(self) -> None:
+        """Of two gateway processes on one file each would admit on the same money: the second is refused. Raises StorageFailed."""
+        if self._path == MEMORY or fcntl is None:
+            return
+        self._lock = os.open(self._path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StorageFailed(
+                f"another gateway serves from {self._path}; stop it, name another database, or use PostgreSQL for several processes"
+            ) from None
+
+    def snapshot(self) -> tuple[int, str] | None:
+        """The last snapshot: up to which row of the ledger, and its body."""
+        found: tuple[int, str] | None = self._connection.execute("SELECT ledger_id, body FROM snapshots").fetchone()
+        return found
+
+    def entries(self, after_id: int = 0) -> Iterator[Entry]:
+        """The steps of requests in their order, movements apart; read at start, before the first append."""
+        columns = "kind, account, key_id, request_id, amount_micro_usd, at_ms"
+        sql = f"SELECT {columns} FROM ledger WHERE id > ? AND balance_after_micro_usd IS NULL ORDER BY id"
+        return map(Entry._make, self._connection.execute(sql, (after_id,)))
+
+    # the hot path
+
+    def append(self, *entries: Entry, usage: UsageValues | None = None) -> asyncio.Future[None]:
         """Puts the rows into this turn's transaction; the future ends when it is committed, or raises StorageFailed."""
-        self._batch.ledger.extend(map(_ledger_row, entries))
+        batch = self._batch
+        batch.ledger += entries
         if usage is not None:
-            self._batch.usage.append(_usage_row(usage))
-        if self._waiting is None:
-            loop = asyncio.get_running_loop()
-            self._waiting = loop.create_future()
-            loop.call_soon(self._flush)
+            batch.usage.append(usage)
+        return self._waiting or self._gather()
+
+    def _gather(self) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        loop.call_soon(self._flush)
         return self._waiting
 
     def _flush(self) -> None:
         if self._committing is not None:  # a group is on its way to disk; the next one gathers meanwhile
             return
         batch, waiting = self._batch, self._waiting
-        self._batch, self._waiting = _Batch([], []), None
         if waiting is None:
             return
+        self._batch, self._waiting = _Batch(), None
         if self._writer is None:
             self._finish(waiting, self._commit(batch), len(batch.ledger))
             return
@@ -155,25 +158,88 @@ class Store:
             waiting.set_exception(StorageFailed(error))
             waiting.exception()  # whoever waits is told; a settlement nobody waits for must not warn as well
         self._rows_since_checkpoint += rows
-        if self._rows_since_checkpoint >= CHECKPOINT_EVERY and self._path != ":memory:":
+        if self._rows_since_checkpoint >= CHECKPOINT_EVERY and self._path != MEMORY:
             self._rows_since_checkpoint = 0
-            self._checkpointer.submit(self._checkpoint)
+            self._aside.submit(self._checkpoint)
 
     def _commit(self, batch: _Batch) -> str | None:
         """None, or why nothing of the batch was written."""
-        execute = self._connection.execute
+        connection = self._connection
         self.commits += 1
         try:
-            execute("BEGIN IMMEDIATE")
-            self._connection.executemany(_LEDGER, batch.ledger)
+            connection.execute("BEGIN IMMEDIATE")
+            ledger = batch.ledger
+            if batch.snapshot is not None:
+                rows, body = batch.snapshot
+                connection.executemany(_LEDGER, ledger[:rows])
+                connection.execute(_SNAPSHOT, (body,))
+                ledger = ledger[rows:]
+            if ledger:
+                connection.executemany(_LEDGER, ledger)
             if batch.usage:
-                self._connection.executemany(_USAGE, batch.usage)
-            execute("COMMIT")
+                connection.executemany(_USAGE, batch.usage)
+            for writes in batch.writes:
+                self._write(writes)
+            connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                self._connection.rollback()
+            if connection.in_transaction:
+                connection.rollback()
             return f"the ledger {self._path} could not be written: {error}"
         return None
+
+    # beside it
+
+    async def write(self, *statements: tuple[str, Values]) -> list[int]:
+        """storage.interface.Database."""
+        writes = _Writes(statements)
+        self._batch.writes.append(writes)
+        await (self._waiting or self._gather())
+        if writes.error is not None:
+            raise writes.error
+        return writes.counts
+
+    def _write(self, writes: _Writes) -> None:
+        execute = self._connection.execute
+        execute("SAVEPOINT writes")
+        try:
+            writes.counts = [execute(sql, values).rowcount for sql, values in writes.statements]
+        except sqlite3.Error as error:
+            unique = getattr(error, "sqlite_errorname", "") in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
+            writes.error = (Conflict if unique else StorageFailed)(str(error))
+            execute("ROLLBACK TO writes")
+        execute("RELEASE writes")
+
+    def save(self, body: str) -> None:
+        """A snapshot of the ledger as it is with every entry appended so far."""
+        self._batch.snapshot = (len(self._batch.ledger), body)
+        if self._waiting is None:
+            self._gather()
+
+    async def fetch(self, sql: str, values: Values) -> list[Row]:
+        """storage.interface.Database. Raises StorageFailed."""
+        await self._written()
+        if self._path == MEMORY:
+            return _rows(self._connection, sql, values)
+        return await self._beside(lambda: self._read(sql, values))
+
+    def _read(self, sql: str, values: Values) -> list[Row]:
+        if self._reader is None:
+            self._reader = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            self._reader.execute("PRAGMA busy_timeout=5000")
+            self._reader.execute("PRAGMA query_only=1")
+        return _rows(self._reader, sql, values)
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._aside, work)
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another process has written to the file since this was last asked."""
+        before, self._data_version = self._data_version, self._read_data_version()
+        return before != self._data_version
+
+    def _read_data_version(self) -> int:
+        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return version
 
     def _checkpoint(self) -> None:
         connection = sqlite3.connect(self._path)
@@ -182,43 +248,63 @@ class Store:
         finally:
             connection.close()
 
-    async def usage_rows(self, account: str, request_id: str | None, limit: int) -> list[UsageRow]:
-        """The account's newest rows first; every append made before this call is seen."""
-        await self._written()
-        where, values = ("AND request_id = ?", [request_id]) if request_id is not None else ("", [])
-        rows = self._connection.execute(
-            f"SELECT * FROM usage WHERE account = ? {where} ORDER BY created_ms DESC, request_id LIMIT ?", (account, *values, limit)
-        )
-        return [
-            UsageRow(
-                request_id=row[0],
-                account=row[1],
-                key_id=row[2],
-                model=row[3],
-                surface=row[4],
-                usage=Usage(
-                    input_tokens=row[5],
-                    output_tokens=row[6],
-                    cache_read_tokens=row[7],
-                    cache_write_5m_tokens=row[8],
-                    cache_write_1h_tokens=row[9],
-                ),
-                cost_micro_usd=row[10],
-                estimated=bool(row[11]),
-                created_ms=row[12],
-            )
-            for row in rows
-        ]
-
     async def _written(self) -> None:
         while (group := self._committing or self._waiting) is not None:
             await asyncio.wait([group])
 
     async def close(self) -> None:
         await self._written()
-        for pool in (self._writer, self._checkpointer):
+        for pool in (self._writer, self._aside):
             if pool is not None:
                 pool.shutdown()
-        if self._path != ":memory:":
+        if self._reader is not None:
+            self._reader.close()
+        if self._path != MEMORY:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+def _rows(connection: sqlite3.Connection, sql: str, values: Values) -> list[Row]:
+    try:
+        cursor = connection.execute(sql, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+    except sqlite3.Error as error:
+        raise StorageFailed(f"the database could not be read: {error}") from error
+
+
+def _prepare_file(path: str) -> None:
+    """Makes the tables of a new file, and brings an older file to the present schema."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("BEGIN IMMEDIATE")  # several may start at once
+        version = _version(connection)
+        if version is None:
+            _create(connection)
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+    if version not in (None, SCHEMA_VERSION):
+        from reference_gateway.storage.migrate import upgrade_sqlite  # a second and 40 MB, wanted once a version
+
+        upgrade_sqlite(path)
+
+
+def _version(connection: sqlite3.Connection) -> str | None:
+    """Of the schema; "" for one from before there were versions, None for an empty file."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "alembic_version" in tables:
+        found: tuple[Any, ...] | None = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(found[0]) if found is not None else ""
+    return "" if "ledger" in tables else None
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in DDL.read_text(encoding="utf-8").split(";\n"):
+        connection.execute(statement)
+    connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    connection.execute("INSERT INTO alembic_version VALUES (?)", (SCHEMA_VERSION,))

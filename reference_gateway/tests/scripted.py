@@ -69,6 +69,7 @@ class Stage:
     """A gateway before a scripted upstream; `script` may be set anew before each call, `calls` has all that reached the upstream."""
 
     url: str = ""
+    upstream_url: str = ""
     host: str = "127.0.0.1"
     port: int = 0
     demo: Demo = None  # type: ignore[assignment]  # set before anyone sees the stage
@@ -203,8 +204,8 @@ async def stage(folder: Path, script: Script | None = None, **options: Any) -> A
             writer.close()
 
     server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
-    upstream_port = server.sockets[0].getsockname()[1]
-    here.demo = demo_config(f"http://127.0.0.1:{upstream_port}", folder, **{"database": ":memory:", **options})
+    here.upstream_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    here.demo = demo_config(here.upstream_url, folder, **{"database": ":memory:", **options})
     async with Running(load(here.demo.config), stop_within_s=1.0) as running:
         here.running = running
         here.url = running.url
