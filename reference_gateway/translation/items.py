@@ -1,0 +1,356 @@
+"""What every protocol's request and answer come to: an ordered list of items, and a stream of events that builds one.
+
+Nothing here belongs to a vendor. Tool arguments stay the text that the model wrote; a JSON schema stays the value that the client gave.
+What a protocol has no word for is refused, or dropped with a `Loss` on the ask: never dropped in silence (translation.md 3.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+# parts of a message
+
+
+class CacheTtl(StrEnum):
+    FIVE_MINUTES = "5m"
+    ONE_HOUR = "1h"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    text: str
+    cache: CacheTtl | None = None  # the prompt up to here is worth caching
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inline:
+    """Bytes in the request itself."""
+
+    media_type: str
+    base64: str  # as it stood
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """An address that the vendor fetches, never the gateway."""
+
+    url: str
+    media_type: str | None = None
+
+
+Source = Inline | Link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    source: Source
+    detail: str | None = None  # low, high, auto
+    cache: CacheTtl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A file of text or PDF."""
+
+    source: Source
+    name: str | None = None
+    cache: CacheTtl | None = None
+
+
+class Maker(StrEnum):
+    """The model family whose opaque reasoning it is: replayed to that family only (translation.md 3.10)."""
+
+    ANTHROPIC = "anthropic"
+    OPENAI = "openai"
+    GEMINI = "gemini"
+    DEEPSEEK = "deepseek"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasoning:
+    """Thoughts. `signature` proves the text, `opaque` stands in its place (redacted_thinking's data, encrypted_content)."""
+
+    text: str = ""
+    signature: str | None = None
+    opaque: str | None = None
+    maker: Maker | None = None  # None: nobody knows
+    id: str | None = None  # of the Responses item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """`arguments` is JSON text as the model wrote it; "" means none. `signature` is Gemini's thoughtSignature of this call."""
+
+    id: str
+    name: str
+    arguments: str
+    signature: str | None = None
+    maker: Maker | None = None
+    cache: CacheTtl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    call_id: str
+    parts: tuple[Text | Image | Document, ...]
+    is_error: bool = False
+    cache: CacheTtl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The model's own words of refusal."""
+
+    text: str
+
+
+class Role(StrEnum):
+    SYSTEM = "system"  # one that stands among the turns
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+UserItem = Text | Image | Document | ToolResult
+AssistantItem = Text | Image | Reasoning | ToolCall | Refused
+Item = Text | Image | Document | Reasoning | ToolCall | ToolResult | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """`path` is where the turn stands in the client's request ("messages[3]"): a refusal names it."""
+
+    role: Role
+    items: tuple[Item, ...]
+    path: str
+
+
+# request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function that the client runs. `schema` is a JSON schema value, None where the client gave none."""
+
+    name: str
+    description: str | None = None
+    schema: Mapping[str, Any] | None = None
+    strict: bool | None = None
+    cache: CacheTtl | None = None
+
+
+class Choice(StrEnum):
+    AUTO = "auto"
+    NONE = "none"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """This tool must be called; with several, one of these."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonObject:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonSchema:
+    schema: Mapping[str, Any]
+    name: str = "structured_output"
+    description: str | None = None
+    strict: bool | None = None
+
+
+class Effort(StrEnum):
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """What the client said of thinking, each only where it said it."""
+
+    effort: Effort | None = None
+    budget_tokens: int | None = None
+    adaptive: bool = False
+    show: bool | None = None  # the client wants to see thoughts or their summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """Something of the client's request that the upstream is not told. It becomes a warning header of the answer."""
+
+    path: str  # in the client's request: "messages[0].content[1].cache_control"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A request. None means that the client said nothing, which is not the same as a default."""
+
+    model: str
+    system: tuple[Text, ...] = ()  # blocks kept apart: each may carry a cache mark
+    turns: tuple[Turn, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: Choice | Named | None = None
+    parallel_tool_calls: bool | None = None
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    output: JsonObject | JsonSchema | None = None
+    thinking: Thinking | None = None
+    user: str | None = None
+    service_tier: str | None = None
+    prompt_cache_key: str | None = None
+    stream: bool = False
+    include_usage: bool = False  # chat: the client asked for the usage chunk
+    echo: Mapping[str, Any] = field(default_factory=dict)  # request members that the client's protocol wants back in its answer
+    losses: tuple[Loss, ...] = ()
+
+
+class Unsupported(Exception):
+    """400 unsupported_feature: the upstream has no word for what stands at `path`, and dropping it would change the meaning."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class Malformed(Exception):
+    """400 invalid_request_error: the client's request is not one of its own protocol at `path`."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+# answer
+
+
+class Stop(StrEnum):
+    """Why an answer ended (translation.md 3.7). Each is a success that is paid; what is a failure is `Broken`."""
+
+    END = "end"
+    STOP_SEQUENCE = "stop_sequence"
+    LENGTH = "length"
+    CONTEXT_FULL = "context_full"
+    TOOL_CALLS = "tool_calls"
+    REFUSAL = "refusal"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Disjoint classes: `input` counts neither cache reads nor writes; `output` includes `reasoning`. None: the upstream was silent."""
+
+    input: int
+    output: int
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+    reasoning: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """Always first. `id` is the vendor's; `tokens` what it says of the prompt already (message_start), not final."""
+
+    id: str
+    model: str
+    tokens: Tokens | None = None
+
+
+class PartKind(StrEnum):
+    TEXT = "text"
+    REASONING = "reasoning"
+    TOOL_CALL = "tool_call"
+    REFUSAL = "refusal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartStarted:
+    """A part begins at `index` (0, 1, 2 ... in order of appearance). `id` and `name` are a tool call's."""
+
+    index: int
+    kind: PartKind
+    id: str = ""
+    name: str = ""
+    signature: str | None = None  # Gemini: of this call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """More text of an open part: of a text, a thought, a refusal, or of a tool call's arguments. Parts may be open side by side."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """The proof of the reasoning part at `index`, or what stands in its place."""
+
+    index: int
+    maker: Maker
+    signature: str | None = None
+    opaque: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartEnded:
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Always last of an answer that is whole: the protocol's own terminal condition was seen. `tokens` is final."""
+
+    stop: Stop
+    tokens: Tokens | None
+    stop_sequence: str | None = None
+    vendor_stop: str = ""  # the vendor's own word, for an extension
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """Always last of an answer that is not: an error event, a failed response, or bytes that ended too soon. Nothing is billed.
+
+    `status` is what the failure would have been before the first byte (translation.md 3.12).
+    """
+
+    status: int
+    message: str
+    type: str = ""  # the vendor's own word
+
+
+Event = Started | PartStarted | Delta | Signed | PartEnded | Ended | Broken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole answer: what its events come to."""
+
+    id: str
+    model: str
+    items: tuple[AssistantItem, ...]
+    stop: Stop
+    tokens: Tokens | None
+    stop_sequence: str | None = None
+    vendor_stop: str = ""
