@@ -18,6 +18,8 @@ from reference_gateway.accounts.networks import Networks, network
 from reference_gateway.catalog import MILLION, Catalog, Model, Routing, Timeouts
 from reference_gateway.images.settings import MediaSettings
 from reference_gateway.routing.reading import CatalogReader
+from reference_gateway.storage import settings
+from reference_gateway.storage.settings import Servers
 from reference_gateway.toml_lines import ConfigError, Table
 
 __all__ = ["Account", "Config", "ConfigError", "load"]
@@ -47,6 +49,7 @@ class Config:
     accounts: Mapping[str, Account]
     keys: tuple[Key, ...]
     media: MediaSettings
+    servers: Servers
     pepper: bytes = field(repr=False)
 
 
@@ -93,6 +96,7 @@ class _Reader:
             accounts=accounts,
             keys=keys,
             media=self._media(self._root.table("media")),
+            servers=settings.read(self._root.table("storage"), self._secret),
             pepper=pepper,
         )
         server.close()
