@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from reference_gateway.accounts.keys import Key
 from reference_gateway.body import Facts
 from reference_gateway.catalog import Alias, Model
@@ -14,8 +16,7 @@ from reference_gateway.routes import Call, Surface
 from reference_gateway.routing.router import Lanes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCall:
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True):  # one a request: a frozen dataclass takes five times as long to make
     route: Call
     head: RequestHead
     request: bytes  # the body as the caller sent it

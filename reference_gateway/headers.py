@@ -13,7 +13,7 @@ from reference_gateway.billing.interface import Standing
 from reference_gateway.billing.treasury import usd
 from reference_gateway.content_coding import readable_only
 from reference_gateway.errors import Family
-from reference_gateway.proxy.server import Headers, RequestHead
+from reference_gateway.proxy.server import Headers, RequestHead, block
 from reference_gateway.proxy.upstream import ResponseHead
 
 REQUEST_NAMES: Final = frozenset({b"content-type", b"accept", b"user-agent", b"openai-beta", b"idempotency-key", b"x-goog-api-client"})
@@ -56,6 +56,39 @@ def to_upstream(head: RequestHead) -> list[bytes]:
     return lines
 
 
+def request_lines(head: RequestHead) -> bytes:
+    """The same as one piece, worked out once for a head that comes again and again."""
+    lines: bytes | None = head.memo.get("upstream lines")
+    if lines is None:
+        lines = head.memo["upstream lines"] = b"".join(to_upstream(head))
+    return lines
+
+
+_shown: Final[dict[bytes, bytes]] = {}  # an upstream's header name -> `name: ` as the caller gets it; empty where it does not
+_MAX_SHOWN: Final = 2048
+
+
+def _show(name: bytes) -> bytes:
+    if len(_shown) >= _MAX_SHOWN:
+        _shown.clear()
+    dropped = name in RESPONSE_DROPPED or name.startswith(RESPONSE_DROPPED_PREFIXES)
+    return _shown.setdefault(name, b"" if dropped else RENAMED.get(name, name) + b": ")
+
+
+def caller_lines(head: ResponseHead) -> bytes:
+    """`to_caller` as one piece."""
+    if head.header.get(b"connection", b"close").lower() not in (b"close", b"keep-alive"):
+        return block(to_caller(head))
+    parts: list[bytes] = []
+    for name, value in head.headers:
+        shown = _shown.get(name)
+        if shown is None:
+            shown = _show(name)
+        if shown:
+            parts += (shown, value, b"\r\n")
+    return b"".join(parts)
+
+
 def to_caller(head: ResponseHead) -> Headers:
     """The upstream's headers as the caller may see them; its request ids under a name of their own."""
     named_by_connection: frozenset[bytes] = frozenset()
@@ -88,6 +121,29 @@ def own(request_id: str, family: Family, standing: Standing | None) -> Headers:
             if window.resets_at:
                 headers.append((b"x-ratelimit-reset", b"%d" % window.resets_at))
     return headers
+
+
+def own_lines(request_id: str, family: Family, standing: Standing | None) -> bytes:
+    """`own` as one piece."""
+    if standing is None or standing.window is None or standing.credits < 0 or not standing.window.resets_at:
+        return block(own(request_id, family, standing))
+    identity, window = request_id.encode(), standing.window
+    whole, part = divmod(standing.credits, 1_000_000)
+    decimals = (b"%06d" % part).rstrip(b"0").ljust(2, b"0")
+    limit, remaining = window.limit // 10_000, window.remaining // 10_000
+    return b"%bx-request-id: %b\r\nx-quota-remaining-credits: %d.%b\r\n%b: %d.%02d\r\n%b: %d.%02d\r\nx-ratelimit-reset: %d\r\n" % (
+        b"request-id: %b\r\n" % identity if family is Family.ANTHROPIC else b"",
+        identity,
+        whole,
+        decimals,
+        b"x-ratelimit-limit",
+        limit // 100,
+        limit % 100,
+        b"x-ratelimit-remaining",
+        remaining // 100,
+        remaining % 100,
+        window.resets_at,
+    )
 
 
 def cents(micro_usd: int) -> bytes:

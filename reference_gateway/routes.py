@@ -21,6 +21,8 @@ class Surface(StrEnum):
     GEMINI = "gemini"
     IMAGES = "images"  # generations and edits; served by images/, never by the byte pipe of forward.py
 
+    __hash__ = str.__hash__  # Enum's is a Python function, and tables by surface are looked up in each request
+
     @property
     def family(self) -> Family:
         return FAMILY[self]
