@@ -202,14 +202,9 @@ def hold_amount(body: bytes, facts: Facts, model: Model, prices: Prices) -> int:
 
     A third of a token a byte is above what any of these tokenizers makes of ordinary text.
     """
-<<<<<<< HEAD
-    prices = model.prices
     dearest = max(prices.input, prices.cache_write_5m)
     if prices.cache_write_1h > dearest and b'"1h"' in body:
         dearest = prices.cache_write_1h
-=======
-    dearest = max(prices.input, prices.cache_write_5m, prices.cache_write_1h if b'"1h"' in body else 0)
->>>>>>> up
     input_tokens = len(body) // 3 + 1
     cap = facts.output_cap if facts.output_cap is not None else model.max_output_tokens
     output_tokens = min(cap, model.max_output_tokens) * facts.choices
