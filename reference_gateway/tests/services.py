@@ -23,6 +23,8 @@ from typing import Final, NoReturn
 import asyncpg
 import pytest
 
+from reference_gateway.storage.postgres import PostgresDatabase
+
 PATIENCE_S: Final = 30.0
 PASSWORD: Final = "words-nobody-may-see"
 
@@ -84,6 +86,7 @@ class Postgres:
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._names = count()
+        self._template: str | None = None
         password = self._folder / "password"
         password.write_text(PASSWORD)
         password.chmod(0o644)
@@ -141,16 +144,27 @@ class Postgres:
         """As power loss would; the children leave when they see the postmaster gone."""
         _end(self._process, signal.SIGQUIT)
 
-    def fresh(self) -> str:
-        """The URL of a new, empty database."""
-        name = f"gateway_{next(self._names)}"
-        asyncio.run(self._create(name))
-        return self.url(name)
+    def fresh(self, *, empty: bool = False) -> str:
+        """The URL of a new database: with the gateway's tables, which are made once and copied, or empty."""
+        return asyncio.run(self._fresh(empty))
 
-    async def _create(self, name: str) -> None:
+    async def _fresh(self, empty: bool) -> str:
+        if empty:
+            return await self._create("template0")
+        if self._template is None:
+            url = await self._create("template0")
+            database = PostgresDatabase(url)
+            await database.open()
+            await database.close()
+            self._template = url.rpartition("/")[2]
+        return await self._create(self._template)
+
+    async def _create(self, template: str) -> str:
+        name = f"gateway_{next(self._names)}"
         connection = await asyncpg.connect(self.url("postgres"))
-        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         await connection.close()
+        return self.url(name)
 
     def close(self) -> None:
         self.kill()
