@@ -149,7 +149,7 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """This tool must be called; with several, one of these."""
+    """One of these tools must be called."""
 
     names: tuple[str, ...]
 
