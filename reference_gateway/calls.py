@@ -51,6 +51,4 @@ class MediaCall:
     key: Key
     request_id: str
     answer: Answer
-    lanes: Lanes
-    alias: Alias | None = None  # where the caller called the model by another name
     find: Callable[[str], Model]

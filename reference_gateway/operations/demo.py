@@ -108,6 +108,31 @@ owned_by = "deepseek"
 family = "deepseek"
 capabilities = ["text", "tool_use", "streaming", "thinking"]
 prices = { input = "0.28", output = "0.42", cache_read = "0.028", cache_write_5m = "0.28", cache_write_1h = "0.28" }
+
+[[models]]
+id = "gpt-image-2"
+context_window = 32000
+owned_by = "openai"
+family = "gpt"
+capabilities = ["image_gen", "vision"]
+prices = { images = { default = "0.04", low = "0.011", medium = "0.042", high = "0.167" } }
+
+[[models]]
+id = "seedream-4-5"
+context_window = 32000
+owned_by = "volcengine"
+family = "seedream"
+capabilities = ["image_gen", "vision"]
+prices = { images = { default = "0.03" } }
+
+[[models]]
+id = "nano-banana"
+surfaces = ["images"]
+context_window = 32000
+owned_by = "google"
+family = "gemini"
+capabilities = ["image_gen", "vision"]
+prices = { images = { default = "0.039" } }
 """
 GROUPS: Final = """
 [groups.default]
@@ -176,7 +201,9 @@ def demo_config(
     for name, base, models in (
         ("openai", f"{root}/v1", ["gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano"]),
         ("anthropic", root, ["claude-sonnet-4-6", "claude-opus-4-8", "claude-haiku-4-5"]),
-        ("gemini", root, ["gemini-3-1-pro"]),
+        ("gemini", root, ["gemini-3-1-pro", "nano-banana"]),
+        ("openai-images", f"{root}/v1", ["gpt-image-2"]),
+        ("seedream", f"{root}/api/v3", ["seedream-4-5"]),
         ("deepseek", f"{root}/v1", ["deepseek-v4-pro", "deepseek-v3-anthropic"]),
     ):
         more = f'base_url_anthropic = "{root}/anthropic"\n' if name == "deepseek" else ""
