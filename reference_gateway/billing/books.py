@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from reference_gateway.billing.interface import Treasury
 from reference_gateway.billing.treasury import Treasury as OwnTreasury
 from reference_gateway.clock import Clock, system
 from reference_gateway.config import Config
-from reference_gateway.storage.interface import Database
+from reference_gateway.storage.interface import Database, StorageFailed
+from reference_gateway.storage.keys import KeyStore
 from reference_gateway.storage.shared import Alone, Shared
 from reference_gateway.storage.sqlite import Store
+
+RELOAD_S: Final = 1.0
+SWEEP_S: Final = 60.0
+STALE_S: Final = 6 * 3600.0  # longer than any call takes: in one process a hold is given back when its request ends, so none is found
+log = logging.getLogger("reference_gateway")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,8 @@ async def _one(config: Config, clock: Clock, stack: AsyncExitStack) -> Books:
     treasury = OwnTreasury(store, config.accounts, prices=config.catalog.price_changes, clock=clock)
     await treasury.open()
     stack.push_async_callback(treasury.close)
+    tending = asyncio.create_task(_tend(treasury))
+    stack.push_async_callback(_cancelled, tending)
 
     async def nobody() -> Collection[str]:
         return ()
@@ -49,6 +60,26 @@ async def _one(config: Config, clock: Clock, stack: AsyncExitStack) -> Books:
     return Books(
         database=store, treasury=treasury, shared=Alone(), node=f"{os.getpid()}-{os.urandom(8).hex()}", alive=nobody, writable=lambda: True
     )
+
+
+async def _tend(treasury: OwnTreasury) -> None:
+    """Top-ups from the command line are taken over, stale holds given back."""
+    swept = 0.0
+    while True:
+        await asyncio.sleep(RELOAD_S)
+        swept += RELOAD_S
+        try:
+            await treasury.reload()
+            if swept >= SWEEP_S:
+                swept = 0.0
+                await treasury.sweep(STALE_S)
+        except StorageFailed as error:
+            log.error("the books could not be tended: %s", error)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _several(config: Config, clock: Clock, stack: AsyncExitStack) -> Books:
@@ -68,6 +99,7 @@ async def _several(config: Config, clock: Clock, stack: AsyncExitStack) -> Books
     database = PostgresDatabase(servers.database)
     stack.push_async_callback(database.close)
     await database.open()
+    await KeyStore(database).declare((replace(key, declared=True) for key in config.keys), int(clock() * 1000))  # it admits by their rows
     treasury = PostgresTreasury(
         database,
         config.accounts,

@@ -17,11 +17,15 @@ from typing import Final
 from reference_gateway.config import ConfigError
 from reference_gateway.errors import Refusal
 from reference_gateway.operations import serve
+from reference_gateway.storage.interface import StorageFailed
 
 EXAMPLES: Final = """examples:
   wireproof gateway serve --demo                      try it out: scripted vendors, a key, every protocol
   wireproof gateway check-config gateway.toml         what would be served, or which line is wrong
+  wireproof gateway doctor --config gateway.toml      is everything there that it needs
   wireproof gateway serve --config gateway.toml
+  wireproof gateway keys create --config gateway.toml --account team --group default --name laptop
+  wireproof gateway topup --config gateway.toml team 25.00
 """
 
 
@@ -40,8 +44,11 @@ class Action:
 
 ACTIONS: Final = (
     Action("serve", "serve", "run the gateway"),
+    Action("keys", "keys", "create, list, rotate, delete keys; suspend accounts"),
+    Action("topup", "topup", "put money into an account's wallet"),
     Action("groups", "groups", "which models each group of keys reaches"),
     Action("check-config", "check_config", "read a configuration and say what it would serve"),
+    Action("doctor", "doctor", "look at everything the gateway needs, and say how to mend what is missing"),
 )
 
 
@@ -72,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         return _act(args)
-    except (ConfigError, UsageError) as error:
+    except (ConfigError, UsageError, StorageFailed) as error:
         return _fail(str(error))
     except Refusal as refusal:
         return _fail(refusal.message)

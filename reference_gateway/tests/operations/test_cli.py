@@ -47,7 +47,7 @@ def test_an_address_that_is_taken_is_one_sentence_and_exit_2(tmp_path: Path, cap
 def test_check_only_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     demo = demo_config("http://127.0.0.1:9", tmp_path, accounts=1)
     assert cli.main(parse("--config", str(demo.config), "--check")) == 0
-    assert "10 models, " in capsys.readouterr().out
+    assert " models, " in capsys.readouterr().out
     assert not (tmp_path / "gateway.sqlite3").exists()
 
 
