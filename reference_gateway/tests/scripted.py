@@ -176,8 +176,10 @@ class Client:
 
 
 @asynccontextmanager
-async def stage(folder: Path, script: Script | None = None, **options: Any) -> AsyncIterator[Stage]:
-    """The gateway's configuration is the demo's, with `options`."""
+async def stage(
+    folder: Path, script: Script | None = None, *, edit: Callable[[str], str] = lambda text: text, **options: Any
+) -> AsyncIterator[Stage]:
+    """The gateway's configuration is the demo's, with `options`, its text changed by `edit`."""
     here = Stage(script=script)
 
     async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -206,6 +208,7 @@ async def stage(folder: Path, script: Script | None = None, **options: Any) -> A
     server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
     here.upstream_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     here.demo = demo_config(here.upstream_url, folder, **{"database": ":memory:", **options})
+    here.demo.config.write_text(edit(here.demo.config.read_text()))
     async with Running(load(here.demo.config), stop_within_s=1.0) as running:
         here.running = running
         here.url = running.url
