@@ -174,6 +174,7 @@ def demo_config(
     client_stall_ms: int = 300_000,
     max_body_bytes: int = 32 * 1024 * 1024,
     database: str = "gateway.sqlite3",
+    allow_private: bool = False,
     keys: Sequence[str] = (),
 ) -> Demo:
     """Writes gateway.toml and its secrets into the folder.
@@ -196,6 +197,7 @@ def demo_config(
         f'[server]\nhost = "127.0.0.1"\nport = {port}\ndatabase = "{database}"\nmax_body_bytes = {max_body_bytes}\n',
         timeouts,
         routing,
+        f"[media]\nallow_private = {str(allow_private).lower()}\n",
         '[security]\npepper_file = "pepper"\n',
     ]
     for name, base, models in (

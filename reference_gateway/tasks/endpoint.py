@@ -171,8 +171,10 @@ class Tasks:
         over = asyncio.ensure_future(_over(call.answer, self.stopping))
         change = asyncio.ensure_future(anext(messages))
         try:
-            while not over.done() and not task.state.is_terminal:
+            while not task.state.is_terminal:
                 await asyncio.wait((over, change), timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+                if over.done():
+                    return
                 if not change.done():
                     call.answer.write(b": still here\n\n")
                     continue
