@@ -91,6 +91,12 @@ def sdks(on: nox.Session) -> None:
 
 
 @nox.session
+def soak(on: nox.Session) -> None:
+    """Five minutes of high load, faults and hang-ups: nothing may be left over. `nox -s soak -- --seconds 30` is shorter."""
+    run(on, "python", "-m", "reference_gateway.tests.soak", *on.posargs)
+
+
+@nox.session
 def record(on: nox.Session) -> None:
     """Record a vendor: `nox -s record -- --vendor anthropic`. Needs that vendor's key in the environment."""
     run(on, "wireproof", "record", *on.posargs)
