@@ -17,6 +17,8 @@ from reference_gateway.accounts.minting import mask as masked
 from reference_gateway.accounts.networks import Networks, network
 from reference_gateway.catalog import MILLION, Catalog, Model, Routing, Timeouts
 from reference_gateway.images.settings import MediaSettings
+from reference_gateway.operations import settings as operations_settings
+from reference_gateway.operations.settings import Operations
 from reference_gateway.routing.reading import CatalogReader
 from reference_gateway.storage import settings
 from reference_gateway.storage.settings import Servers
@@ -49,6 +51,7 @@ class Config:
     accounts: Mapping[str, Account]
     keys: tuple[Key, ...]
     media: MediaSettings
+    operations: Operations = Operations()
     servers: Servers
     pepper: bytes = field(repr=False)
 
@@ -96,6 +99,7 @@ class _Reader:
             accounts=accounts,
             keys=keys,
             media=self._media(self._root.table("media")),
+            operations=operations_settings.read(self._root.table("operations"), self._folder),
             servers=settings.read(self._root.table("storage"), self._secret),
             pepper=pepper,
         )
