@@ -51,7 +51,7 @@ class Config:
     accounts: Mapping[str, Account]
     keys: tuple[Key, ...]
     media: MediaSettings
-    operations: Operations = Operations()
+    operations: Operations
     servers: Servers
     pepper: bytes = field(repr=False)
 

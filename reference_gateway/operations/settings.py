@@ -25,11 +25,12 @@ class Operations:
 def read(table: Table, folder: Path) -> Operations:
     """Raises ConfigError."""
     log = table.string("access_log", NO_LOG)
-    port = table.integer("admin_port", -1)
+    opens = "admin_port" in table
+    port = table.integer("admin_port", 0)
     settings = Operations(
         access_log=log if log in (NO_LOG, STDOUT) else str(folder / log),
         admin_host=table.string("admin_host", "127.0.0.1"),
-        admin_port=None if port < 0 else port,
+        admin_port=port if opens else None,
         stop_within_ms=table.integer("stop_within_ms", 10_000),
         otel=table.boolean("otel", False),
     )
