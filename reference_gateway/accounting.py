@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -194,7 +194,7 @@ class _MessagesAnswer(msgspec.Struct):
         return self.content_
 
 
-_USUAL: Final = {
+_USUAL: Final[Mapping[Surface, Callable[[bytes], _ChatAnswer | _ResponsesAnswer | _MessagesAnswer]]] = {
     Surface.CHAT: msgspec.json.Decoder(_ChatAnswer).decode,
     Surface.RESPONSES: msgspec.json.Decoder(_ResponsesAnswer).decode,
     Surface.MESSAGES: msgspec.json.Decoder(_MessagesAnswer).decode,

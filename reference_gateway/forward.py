@@ -257,11 +257,13 @@ class _Exchange:
         data = rewrite.to_upstream(
             call.request, call.facts, lane.upstream_id, pepper=self._pepper, account=call.key.account, alias=call.alias
         )
-        lines = [b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (self._target(lane), lane.host_header)]
-        lines += headers.to_upstream(call.head)
-        lines.append(b"%bcontent-length: %d\r\n\r\n" % (lane.auth_line, len(data)))
+        head: bytes | None = call.head.memo.get(lane)
+        if head is None:
+            lines = b"".join(headers.to_upstream(call.head))
+            head = b"POST %b HTTP/1.1\r\nhost: %b\r\n%b%b" % (self._target(lane), lane.host_header, lines, lane.auth_line)
+            call.head.memo[lane] = head
         wait_ms = self._timeouts.first_byte_ms if self._call.streams else self._timeouts.answer_ms
-        return await connection.request(b"".join(lines), data, wait_ms / 1000)
+        return await connection.request(b"%bcontent-length: %d\r\n\r\n" % (head, len(data)), data, wait_ms / 1000)
 
     def _target(self, lane: Lane) -> bytes:
         path = lane.base_path + self._call.route.upstream_path
@@ -276,14 +278,25 @@ class _Exchange:
             own.append((b"x-wireproof-channel", self._lane.channel.name.encode()))
         return own
 
+    def _own_lines(self) -> bytes:
+        """The same as one piece."""
+        own = headers.own_lines(self._call.request_id, self._call.family, self._treasury.standing(self._call.key))
+        if self._router.routing.channel_header:
+            own += b"x-wireproof-channel: %b\r\n" % self._lane.channel.name.encode()
+        return own
+
     async def _gather(self, connection: Connection) -> bytes:
         return await Gather(connection, self._max_answer_bytes, self._timeouts.idle_ms / 1000).body()
 
     def _is_stream(self, response: ResponseHead) -> bool:
-        kind = response.header.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        kind = response.header.get(b"content-type", b"")
+        route = self._call.route
+        if kind == JSON[1] and not route.gemini_method:
+            return False
+        kind = kind.partition(b";")[0].strip().lower()
         if kind == b"text/event-stream":
             return self._hold is not None
-        route = self._call.route  # contract:137: without alt=sse the stream is a JSON array
+        # contract:137: without alt=sse the stream is a JSON array
         return route.gemini_method == b"streamGenerateContent" and kind == b"application/json" and b"alt=sse" not in self._call.head.query
 
     # an answer that is no stream
@@ -310,7 +323,8 @@ class _Exchange:
             return
         match outcome:
             case Completed():
-                await self._remember(_plain(response, data) or b"")
+                if self._call.surface is Surface.RESPONSES:
+                    await self._remember(_plain(response, data) or b"")
                 await self._charge(outcome)
             case Failed(visible=True):
                 await self._release()
@@ -318,15 +332,16 @@ class _Exchange:
                 raise Refusal(errors.BAD_UPSTREAM, f"The upstream failed: {reason}.")
             case _:
                 assert_never(outcome)
-        own_headers = self._own_headers()
-        self._answer.send(response.status, headers.to_caller(response) + own_headers, data)
+        self._answer.send_block(response.status, headers.caller_lines(response) + self._own_lines(), data)
 
     def _judge(self, response: ResponseHead, data: bytes) -> Completed | Failed:
-        kind = response.header.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+        kind = response.header.get(b"content-type", JSON[1])
         plain = _plain(response, data)
         if plain is None:
             return Failed(reason="its answer cannot be decoded")
-        if not (kind.endswith((b"/json", b"+json")) or kind == b"text/event-stream"):
+        if kind != JSON[1]:
+            kind = kind.partition(b";")[0].strip().lower()
+        if not kind.endswith((b"/json", b"+json")) and kind != b"text/event-stream":
             return Failed(reason="its answer is not JSON by its content-type")
         return judge_answer(self._call.surface, plain)
 
@@ -340,13 +355,12 @@ class _Exchange:
             raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.") from None
         watch = StreamWatch(self._call.surface, decoder, json_array=not sse)
         # As of admission: what the answer will cost is not known yet (billing-and-storage.md 4.3, invariant 18).
-        own_headers = self._own_headers()
-        stream_headers = headers.to_caller(response) + own_headers
+        lines = headers.caller_lines(response) + self._own_lines()
         relay = Relay(
             connection,
             self._answer,
-            start=lambda: self._answer.start(response.status, stream_headers),
-            feed=lambda read: watch.feed(read) is not None,
+            start=lambda: self._answer.start_block(response.status, lines),
+            feed=watch.feed,
             not_stream=b"" if decoder is not None else b"{[<" if sse else b"{<",
             sse=sse and decoder is None,
             patience=Patience(
@@ -376,7 +390,8 @@ class _Exchange:
             return
         outcome = watch.close()
         if isinstance(outcome, Completed):
-            await self._remember(watch.head)
+            if self._call.surface is Surface.RESPONSES:
+                await self._remember(watch.head)
             await self._charge(outcome)
             if milestone is Milestone.COMPLETE:
                 relay.proceed()
@@ -430,7 +445,7 @@ class _Exchange:
 
     async def _remember(self, data: bytes) -> None:
         """Which channel made a response, so that its continuation goes there (C21)."""
-        if self._call.surface is Surface.RESPONSES and (made := response_id(data)) is not None:
+        if (made := response_id(data)) is not None:
             await self._sticky.keep_response(made, self._lane.channel.name, self._call.key.account)
 
     # money
@@ -513,8 +528,11 @@ def _retry_after_s(response: ResponseHead) -> float | None:
 
 def _plain(response: ResponseHead, data: bytes) -> bytes | None:
     """The body without its content-coding; None where it is not what the header says."""
+    coding = response.header.get(b"content-encoding")
+    if coding is None:
+        return data
     try:
-        decoder = content_coding.decoder(response.header.get(b"content-encoding", b""))
+        decoder = content_coding.decoder(coding)
         if decoder is None:
             return data
         plain = decoder.feed(data)

@@ -56,14 +56,6 @@ def to_upstream(head: RequestHead) -> list[bytes]:
     return lines
 
 
-def request_lines(head: RequestHead) -> bytes:
-    """The same as one piece, worked out once for a head that comes again and again."""
-    lines: bytes | None = head.memo.get("upstream lines")
-    if lines is None:
-        lines = head.memo["upstream lines"] = b"".join(to_upstream(head))
-    return lines
-
-
 _shown: Final[dict[bytes, bytes]] = {}  # an upstream's header name -> `name: ` as the caller gets it; empty where it does not
 _MAX_SHOWN: Final = 2048
 

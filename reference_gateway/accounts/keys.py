@@ -71,7 +71,10 @@ class KeyRing:
 
         None for one that is unknown, deleted, revoked or expired, or whose account is suspended: the caller is told no difference.
         """
-        wanted = digest(self._pepper, secret)
+        return self.holder(digest(self._pepper, secret), now)
+
+    def holder(self, wanted: bytes, now: float) -> Key | None:
+        """As `find`, by the secret's digest."""
         key = self._by_hash.get(wanted)
         if key is None or not hmac.compare_digest(key.hash, wanted) or not self.is_live(key, now):
             return None

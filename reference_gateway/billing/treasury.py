@@ -201,6 +201,8 @@ class Treasury:
             raise Refusal(CONCURRENCY_LIMIT, f"{running} requests of this account are under way, and {cap} may be; wait for one to end.")
 
     def _check_window(self, key: Key, book: _KeyBook, now: float) -> None:
+        if book.windows.have_room(book.held, _limits(key)):
+            return
         window = book.windows.tightest(now, _limits(key))
         if window is None or window.spent + book.held < window.limit:
             return

@@ -90,6 +90,16 @@ class Windows:
         for window in self._windows:
             window.add(at, amount)
 
+    def have_room(self, held: int, limits: Limits) -> bool:
+        """Whether each window has some even with what may have left it by now: then nobody need look."""
+        first, second, third = self._windows
+        by_5h, by_1d, by_7d = limits
+        return (
+            (not by_5h or first.spent + held < by_5h)
+            and (not by_1d or second.spent + held < by_1d)
+            and (not by_7d or third.spent + held < by_7d)
+        )
+
     def tightest(self, now: float, limits: Limits) -> Tightest | None:
         least, least_limit, least_remaining = None, 0, 0
         for window, limit in zip(self._windows, limits, strict=True):

@@ -17,6 +17,8 @@ from typing import Any, Final, Protocol, cast
 
 import httptools
 
+from reference_gateway.proxy.outbox import Outbox
+
 Headers = list[tuple[bytes, bytes]]
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_PIPELINED: Final = 16
@@ -42,7 +44,7 @@ class RequestHead:
     query: bytes
     headers: Headers
     header: dict[bytes, bytes]
-    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    memo: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,7 @@ class ServerConnection(asyncio.Protocol):
         "_keep_alive",
         "_loop",
         "_missing",
+        "_outbox",
         "_parsed",
         "_parser",
         "_priming",
@@ -213,6 +216,7 @@ class ServerConnection(asyncio.Protocol):
         self._server = server
         self._application = server.application
         self._loop = server.loop
+        self._outbox = server.outbox
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[tuple[RequestHead, bytes, bool, bool]] = deque()
         self._answer: Answer | None = None
@@ -393,6 +397,7 @@ class ServerConnection(asyncio.Protocol):
             self._too_large()
         elif header.get(b"expect", b"").lower() == b"100-continue":
             if self._answer is None:
+                self._outbox.flush()
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             else:
                 self._continue_owed = True
@@ -456,11 +461,13 @@ class ServerConnection(asyncio.Protocol):
             return
         if not self._keep_alive or self._refused or (self._server.stopping and not self._queue):
             self._closing = True
+            self._outbox.flush()
             self.transport.close()
             return
         self._deadline = self._loop.time() + KEEP_ALIVE_S
         if self._continue_owed:
             self._continue_owed = False
+            self._outbox.flush()
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._next()
 
@@ -473,14 +480,16 @@ class ServerConnection(asyncio.Protocol):
             len(body),
         )
         if self._bodiless:
-            self.transport.write(head)
+            self._outbox.put(self.transport, head)
         elif len(body) < LARGE_PIECE:
-            self.transport.write(head + body)
+            self._outbox.put(self.transport, head + body)
         else:
+            self._outbox.flush()
             self.transport.writelines((head, body))
 
     def stream_head(self, status: int, lines: bytes) -> bytes:
         """Chunked, but for an HTTP/1.0 caller, to whom the end of the connection is the end of the body."""
+        self._outbox.flush()
         if not self.chunked:
             self._keep_alive = False
         return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (
@@ -508,6 +517,7 @@ class ServerConnection(asyncio.Protocol):
         headers, body = self._application.refuse(self._head, status, message)
         self.send(status, block(headers), body)
         # The caller may still be sending. What comes is dropped for a while: closing now would reset the connection before it has read why.
+        self._outbox.flush()
         self.transport.write_eof()
         self._loop.call_later(LINGER_S, self.transport.close)
 
@@ -528,6 +538,7 @@ class ServerConnection(asyncio.Protocol):
         """Closes when nothing is being answered; else after the present answer."""
         if self._answer is None and not self._queue:
             self._closing = True
+            self._outbox.flush()
             self.transport.close()
 
     def abort(self) -> None:
@@ -544,6 +555,7 @@ class Server:
     def __init__(self, application: Application) -> None:
         self.application = application
         self.loop = asyncio.get_running_loop()
+        self.outbox = Outbox(self.loop)
         self.connections: set[ServerConnection] = set()
         self.stopping = False
         self._listener: asyncio.Server | None = None

@@ -17,6 +17,7 @@ from typing import Final, Protocol, cast
 import httptools
 
 from reference_gateway.catalog import Endpoint
+from reference_gateway.proxy.outbox import Outbox
 from reference_gateway.proxy.server import Headers
 
 IDLE_S: Final = 15.0
@@ -158,8 +159,9 @@ class Connection(asyncio.Protocol):
         waiting: asyncio.Future[ResponseHead] = self._loop.create_future()
         self._waiting = waiting
         if len(body) < 64 * 1024:
-            self._transport.write(head + body)
+            self._pool.outbox.put(self._transport, head + body)
         else:
+            self._pool.outbox.flush()
             self._transport.writelines([head, body])
         self._deadline = deadline = self._loop.time() + timeout_s
         if self._timer is None or self._timer_at > deadline:
@@ -340,6 +342,7 @@ class Pool:
 
     def __init__(self, endpoint: Endpoint, connect_timeout_s: float) -> None:
         self.loop = asyncio.get_running_loop()
+        self.outbox = Outbox(self.loop)
         self._endpoint = endpoint
         self._closed = False
         self._connect_timeout_s = connect_timeout_s

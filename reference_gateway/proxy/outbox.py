@@ -1,0 +1,35 @@
+"""Writes that wait for the end of the loop's turn, to be made one right after another.
+
+A write to a peer that sleeps has to wake it, which costs more than the write. Made between other work, each write of a busy turn finds the
+peer asleep again; made together, the first one wakes it. Measured at 64 connections: a third of the CPU time of a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Outbox:
+    """Of one side. What is put is written in its order, within a turn of the loop; not to a transport that has closed meanwhile.
+
+    Who writes to, or closes, a transport by itself flushes first.
+    """
+
+    __slots__ = ("_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[tuple[asyncio.Transport, bytes]] = []
+
+    def put(self, transport: asyncio.Transport, data: bytes) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self.flush)
+        self._waiting.append((transport, data))
+
+    def flush(self) -> None:
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        for transport, data in waiting:
+            if not transport.is_closing():
+                transport.write(data)
