@@ -6,15 +6,19 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
 
-from reference_gateway.billing.treasury import Treasury
+from reference_gateway.accounts.directory import Directory
+from reference_gateway.billing import books
+from reference_gateway.clock import Clock, system
 from reference_gateway.config import Config
 from reference_gateway.forward import Forwarder
 from reference_gateway.gateway import Gateway
+from reference_gateway.media import MediaRooms
 from reference_gateway.proxy.server import Server
-from reference_gateway.storage.sqlite import Store
+from reference_gateway.storage.keys import KeyStore
 
 Ready = Callable[[str], None]
 STOP_WITHIN_S: Final = 10.0
@@ -23,22 +27,38 @@ STOP_WITHIN_S: Final = 10.0
 class Running:
     """A gateway that serves while the block lasts; `url` is where."""
 
-    def __init__(self, config: Config, *, stop_within_s: float = STOP_WITHIN_S) -> None:
+    def __init__(self, config: Config, *, stop_within_s: float = STOP_WITHIN_S, clock: Clock = system) -> None:
         self._config = config
         self._stop_within_s = stop_within_s
+        self._clock = clock
 
     async def __aenter__(self) -> Self:
         config = self._config
-        self._store = Store(config.database, config.synchronous)
+        self._opened = AsyncExitStack()
         try:
-            self.treasury = Treasury(self._store, config.accounts, prices=config.catalog.price_changes)
-            await self.treasury.open()
+            self.books = await self._opened.enter_async_context(books.opened(config, self._clock))
+            self.treasury = self.books.treasury
             self._forwarder = Forwarder(config, self.treasury)
-            self._gateway = Gateway(config, self.treasury, self._forwarder)
+            self.directory = Directory(config.pepper, config.accounts, KeyStore(self.books.database), self._clock, self.books.shared)
+            await self.directory.open(config.keys)
+            self._gateway = Gateway(config, self.treasury, self._forwarder, self.directory)
+            self.media = self._gateway.media = MediaRooms(
+                config,
+                treasury=self.treasury,
+                forwarder=self._forwarder,
+                database=self.books.database,
+                shared=self.books.shared,
+                keys=self._gateway.keys,
+                find=lambda name, key: self._gateway.finder(key)(name),
+                node=self.books.node,
+                alive=self.books.alive,
+            )
+            await self.media.open()
             self._server = Server(self._gateway)
             host, port = await self._server.listen(config.host, config.port)
+            self.directory.watch()
         except BaseException:
-            await self._store.close()
+            await self._opened.aclose()
             raise
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         return self
@@ -48,10 +68,12 @@ class Running:
         self._gateway.load(config)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.media.stop()
         await self._server.stop(self._stop_within_s)
+        await self.media.close(self._stop_within_s)
+        await self.directory.close()
         self._forwarder.close()
-        await self.treasury.close()
-        await self._store.close()
+        await self._opened.aclose()
 
 
 async def run(config: Config, ready: Ready) -> None:

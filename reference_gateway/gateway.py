@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Final
 
 from reference_gateway import body, errors, headers, models, routes
-from reference_gateway.accounts import keys, me, networks
-from reference_gateway.accounts.keys import Key, KeyRing
+from reference_gateway.accounts import dial, keys, networks
+from reference_gateway.accounts.directory import Directory
+from reference_gateway.accounts.endpoints import Endpoints
+from reference_gateway.accounts.keys import Key
+from reference_gateway.accounts.manage import Reply
 from reference_gateway.billing.interface import Treasury
-from reference_gateway.calls import ModelCall
+from reference_gateway.calls import MediaCall, ModelCall
 from reference_gateway.catalog import Alias, Catalog, Model
 from reference_gateway.config import Config
 from reference_gateway.errors import Family, Refusal
-from reference_gateway.forward import Forwarder
+from reference_gateway.forward import BrokenOff, Forwarder
+from reference_gateway.media import MediaRooms
+from reference_gateway.operations.admin import ReadyState, ready_answer
+from reference_gateway.operations.journal import Answered, Journal
 from reference_gateway.proxy.server import Answer, Headers, RequestHead
-from reference_gateway.routes import Call, Fixed, ModelCard, Nothing, Route, Surface, WrongMethod
+from reference_gateway.routes import Call, Fixed, KeyCall, Media, MediaAction, ModelCard, Nothing, Route, Surface, WrongMethod
 from reference_gateway.routing import names
+from reference_gateway.storage.interface import StorageFailed
 
 JSON: Final = (b"content-type", b"application/json")
+HEALTHY: Final = b'{"status":"ok"}'
 BODY_CAPS: Final = ((b"/v1/tasks/", 1024 * 1024), (b"/api/", 64 * 1024))  # contract:204; elsewhere as configured
 
 
@@ -32,11 +41,23 @@ def new_request_id() -> str:
     return f"req_{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
 
 
+async def always_ready() -> str:
+    return ""
+
+
 class Gateway:
-    def __init__(self, config: Config, treasury: Treasury, forwarder: Forwarder) -> None:
+    media: MediaRooms  # set before the first request
+    journal: Journal  # as well
+    ready: ReadyState = staticmethod(always_ready)
+
+    def __init__(self, config: Config, treasury: Treasury, forwarder: Forwarder, directory: Directory) -> None:
         self._config = config
         self._catalog: Catalog = config.catalog
-        self._keys = KeyRing(config.pepper, config.keys)
+        self._directory = directory
+        self.keys = directory.ring
+        directory.withdraw = self._withdraw
+        self._endpoints = Endpoints(config, treasury, directory)
+        self._switchboard = dial.Switchboard()
         self._treasury = treasury
         self._forwarder = forwarder
 
@@ -44,6 +65,7 @@ class Gateway:
         """Channels, models, groups, aliases and prices as they are now; all else stays until the next start."""
         self._catalog = config.catalog
         self._forwarder.load(config)
+        self._endpoints.load(config)
 
     # proxy.server.Application
 
@@ -68,11 +90,14 @@ class Gateway:
     async def serve(self, head: RequestHead, request_body: bytes, answer: Answer) -> None:
         request_id = new_request_id()
         route = routes.find(head.method, head.path, head.header)
-        if route is Fixed.HEALTH:
-            answer.send(200, [JSON, (b"x-request-id", request_id.encode())], b'{"status":"ok"}')
+        if route is Fixed.HEALTH or route is Fixed.READY:
+            status, text = (200, HEALTHY) if route is Fixed.HEALTH else ready_answer(await self.ready())
+            answer.send(status, [JSON, (b"x-request-id", request_id.encode())], text)
             return
+        started, begun = time.time(), time.monotonic()
         family = _family(route, head)
         key: Key | None = None
+        call: ModelCall | None = None
         try:
             match route:  # a path that serves nothing says so without asking who calls
                 case Nothing():
@@ -84,17 +109,27 @@ class Gateway:
                     raise Refusal(
                         errors.METHOD_NOT_ALLOWED, f"{_shown(head.path)} takes {_shown(allow)} only.", headers=((b"allow", allow),)
                     )
+                case Media(action=MediaAction.FILE):  # the link is the key
+                    await self.media.file(route, head.query, request_id, answer)
+                    return
                 case _:
-                    key = self._authenticate(head)
-                    if key.ip_allow or key.ip_deny:
-                        self._check_address(key, head, answer)
+                    key = self._authenticate(head, answer)
             if isinstance(route, Call):
-                await self._forward(self._read(route, head, request_body, key=key, request_id=request_id, answer=answer))
+                call = self._read(route, head, request_body, key=key, request_id=request_id, answer=answer)
+                await self._forward(call)
                 return
-            data = await self._own_answer(route, head, key, family)
+            if isinstance(route, Media):
+                find = self.finder(key)
+                media = MediaCall(head=head, request=request_body, key=key, request_id=request_id, answer=answer, find=find)
+                await self.media.serve(route, media)
+                return
+            status, data = await self._own_answer(route, head, request_body, key, family)
             await self._treasury.refresh(key)
-            answer.send(200, [JSON, *headers.own(request_id, family, self._treasury.standing(key))], data)
-        except Refusal as refusal:
+            answer.send(status, [JSON, *headers.own(request_id, family, self._treasury.standing(key))], data)
+        except (Refusal, StorageFailed) as error:
+            if answer.started:  # it has begun: nothing can be said any more
+                raise
+            refusal = error if isinstance(error, Refusal) else Refusal(errors.UNAVAILABLE, "The books cannot be read or written now.")
             standing = None
             if key is not None:
                 await self._treasury.refresh(key)
@@ -104,14 +139,34 @@ class Gateway:
             text = errors.body(family, refusal.fault, refusal.message, request_id, refusal.param)
             own = [JSON, *headers.own(request_id, family, standing), *refusal.headers]
             answer.send(refusal.fault.status, own, text)
+        finally:
+            self.journal.answered(
+                Answered(
+                    request_id,
+                    started,
+                    time.monotonic() - begun,
+                    head.method,
+                    head.path,
+                    route.surface if isinstance(route, Call) else Surface.IMAGES if isinstance(route, Media) else "",
+                    call.model.id if call is not None else "",
+                    answer.status if answer.started or answer.gone else 500,
+                    answer.size_bytes,
+                    key.id if key is not None else "",
+                    key.account if key is not None else "",
+                    head.header.get(b"traceparent", b""),
+                )
+            )
 
-    def _authenticate(self, head: RequestHead) -> Key:
+    def _authenticate(self, head: RequestHead, answer: Answer) -> Key:
+        """Raises Refusal: 401 without a live key, 403 from where the key may not be used."""
         secret = keys.presented(head.header, head.query)
         if secret is None:
             raise Refusal(errors.INVALID_KEY, "No API key was given: send x-api-key, Authorization: Bearer, x-goog-api-key or ?key=.")
-        key = self._keys.find(secret, self._treasury.clock())
+        key = self.keys.find(secret, self._treasury.clock())
         if key is None:
             raise Refusal(errors.INVALID_KEY, "This API key is not valid.")
+        if key.ip_allow or key.ip_deny:
+            self._check_address(key, head, answer)
         return key
 
     def _check_address(self, key: Key, head: RequestHead, answer: Answer) -> None:
@@ -121,21 +176,45 @@ class Gateway:
         if not networks.admits(caller, allow=key.ip_allow, deny=key.ip_deny):
             raise Refusal(errors.PERMISSION_DENIED, f"This key may not be used from {caller or 'an unknown address'}.")
 
-    async def _own_answer(self, route: Fixed | ModelCard, head: RequestHead, key: Key, family: Family) -> bytes:
-        group = self._catalog.groups.get(key.group, {})
+    async def _own_answer(self, route: Fixed | KeyCall | ModelCard, head: RequestHead, request: bytes, key: Key, family: Family) -> Reply:
         match route:
             case ModelCard(model=name):
-                return models.card(family, self._model(name, key)[0])
-            case Fixed.MODELS:
-                return models.listing(family, group.values())
-            case Fixed.ACCOUNT:
-                return await me.account(self._treasury, key, group)
-            case Fixed.USAGE:
-                return await me.usage(self._treasury, key, head.query)
-            case Fixed.PRICING:
-                return models.pricing(group.values())
-            case Fixed.HEALTH:
-                raise AssertionError("answered before")
+                return 200, models.card(family, self._model(name, key)[0])
+            case Fixed.DIAL:
+                return 200, await self._dial(request, key)
+            case _:
+                return await self._endpoints.serve(route, head, request, key, family)
+
+    async def _dial(self, request: bytes, caller: Key) -> bytes:
+        wanted = dial.read(request)
+        key = caller if wanted.key_id is None else self._directory.own(caller.account, wanted.key_id)
+        self._switchboard.begin(caller.account)
+        line = dial.Line()
+        refused: Refusal | None = None
+        try:
+            await self._call(wanted, key, line)
+        except Refusal as refusal:
+            refused = refusal
+        finally:
+            self._switchboard.end(caller.account)
+        return dial.document(wanted, key.id, line, refused)
+
+    async def _call(self, wanted: dial.Dial, key: Key, line: dial.Line) -> None:
+        if not self.keys.is_live(key, self._treasury.clock()):
+            raise Refusal(errors.INVALID_KEY, "This API key is not valid.")
+        head, data = wanted.request
+        route = routes.find(head.method, head.path, head.header)
+        assert isinstance(route, Call)
+        await self._forwarder.free(self._read(route, head, data, key=key, request_id=new_request_id(), answer=line))
+
+    def _withdraw(self, concerns: Callable[[Key], bool]) -> None:
+        """C5: what is under way on a key that is gone ends now."""
+        reason = BrokenOff(errors.INVALID_KEY, "This API key is not valid any more.", in_band=errors.KEY_WITHDRAWN)
+        self._forwarder.break_off(reason, concerns)
+
+    def finder(self, key: Key) -> Callable[[str], Model]:
+        """The key's model of a name; raises Refusal."""
+        return lambda name: self._model(name, key)[0]
 
     def _model(self, name: str, key: Key) -> tuple[Model, Alias | None]:
         return names.resolve(self._catalog, key.group, name, self._treasury.clock())
@@ -168,6 +247,8 @@ class Gateway:
         prices = treasury.prices.at(call.model.id, treasury.clock() * 1000)
         hold = await treasury.hold(call.key, call.request_id, body.hold_amount(call.request, call.facts, call.model, prices), prices)
         try:
+            if call.key.id not in self.keys.by_id or call.key.account in self.keys.suspended:  # gone while the hold was written
+                raise Refusal(errors.INVALID_KEY, "This API key is not valid any more.")
             await self._forwarder.billed(call, hold)
         finally:
             if treasury.is_open(hold):  # however it ended: nothing was settled, so nothing is owed
@@ -178,8 +259,10 @@ def _family(route: Route, head: RequestHead) -> Family:
     match route:
         case Call():
             return route.surface.family
-        case Fixed():
+        case Fixed() | KeyCall():
             return routes.family_of(head.path, head.header)
+        case Media():
+            return Family.OPENAI  # contract:200
         case ModelCard() | WrongMethod() | Nothing():
             return route.family
 

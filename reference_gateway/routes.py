@@ -52,10 +52,54 @@ class Fixed(StrEnum):
     """The gateway's own answers; no model, no money."""
 
     HEALTH = "health"
+    READY = "ready"
     MODELS = "models"
     ACCOUNT = "account"
     USAGE = "usage"
     PRICING = "pricing"
+    AVAILABLE_MODELS = "available_models"
+    GROUPS = "groups"
+    TRANSACTIONS = "transactions"
+    USAGE_BUCKETS = "usage_buckets"
+    DIAL = "dial"
+
+
+class KeyAction(StrEnum):
+    LIST = "list"
+    CREATE = "create"
+    SHOW = "show"
+    CHANGE = "change"
+    DELETE = "delete"
+    ROTATE = "rotate"
+    REVEAL = "reveal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyCall:
+    """Something done to the account's keys; `key_id` is "" for all of them."""
+
+    action: KeyAction
+    key_id: str = ""
+
+
+class MediaAction(StrEnum):
+    """What images/ and tasks/ serve; always in OpenAI's shape (contract:200)."""
+
+    GENERATE = "generate"
+    EDIT = "edit"
+    FILE = "file"
+    SUBMIT = "submit"
+    QUERY = "query"
+    CANCEL = "cancel"
+    STREAM = "stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """`name` is what stands at the path's end: a file's name or a task's id, "" where the body names it."""
+
+    action: MediaAction
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +121,7 @@ class Nothing:
     family: Family
 
 
-Route = Call | Fixed | ModelCard | WrongMethod | Nothing
+Route = Call | Fixed | KeyCall | Media | ModelCard | WrongMethod | Nothing
 
 CALLS: Final[Mapping[bytes, Call]] = {
     b"/v1/chat/completions": Call(surface=Surface.CHAT, upstream_path=b"/chat/completions"),
@@ -90,12 +134,37 @@ CALLS: Final[Mapping[bytes, Call]] = {
 }
 FIXED: Final[Mapping[bytes, Fixed]] = {
     b"/healthz": Fixed.HEALTH,
+    b"/readyz": Fixed.READY,
     b"/v1/models": Fixed.MODELS,
     b"/v1beta/models": Fixed.MODELS,
     b"/api/v1/me/account": Fixed.ACCOUNT,
+    b"/v1/balance": Fixed.ACCOUNT,  # C35
+    b"/api/v1/me/billing/transactions": Fixed.TRANSACTIONS,
+    b"/api/v1/me/usage": Fixed.USAGE_BUCKETS,
+    b"/api/v1/me/available-models": Fixed.AVAILABLE_MODELS,
     b"/api/v1/usage": Fixed.USAGE,
+    b"/api/v1/groups/available": Fixed.GROUPS,
     b"/api/pricing": Fixed.PRICING,
 }
+POSTED: Final[Mapping[bytes, Fixed]] = {b"/api/v1/dial/test": Fixed.DIAL}
+MEDIA: Final[Mapping[bytes, Media]] = {
+    b"/v1/images/generations": Media(action=MediaAction.GENERATE),
+    b"/v1/images/edits": Media(action=MediaAction.EDIT),
+    b"/v1/tasks/submit": Media(action=MediaAction.SUBMIT),
+    b"/v1/tasks/query": Media(action=MediaAction.QUERY),
+    b"/v1/tasks/cancel": Media(action=MediaAction.CANCEL),
+}
+# By the path before a name: what it is, and with which methods.
+_NAMED_MEDIA: Final = (
+    (b"/v1/images/files/", MediaAction.FILE, (b"GET", b"HEAD")),
+    (b"/v1/tasks/cancel/", MediaAction.CANCEL, (b"POST",)),
+    (b"/v1/tasks/stream/", MediaAction.STREAM, (b"GET",)),
+)
+KEYS: Final = b"/api/v1/keys"
+# By method: of the list, of one key, and of what stands after the key's id.
+_ALL_KEYS: Final = {b"GET": KeyAction.LIST, b"POST": KeyAction.CREATE}
+_ONE_KEY: Final = {b"GET": KeyAction.SHOW, b"PUT": KeyAction.CHANGE, b"DELETE": KeyAction.DELETE}
+_KEY_VERBS: Final = {b"rotate": {b"POST": KeyAction.ROTATE}, b"reveal": {b"GET": KeyAction.REVEAL}}
 GEMINI_METHODS: Final = (b"generateContent", b"streamGenerateContent")
 
 
@@ -106,7 +175,14 @@ def find(method: bytes, path: bytes, headers: Mapping[bytes, bytes]) -> Route:
         return call if method == b"POST" else WrongMethod(family=call.surface.family, allow=b"POST")
     fixed = FIXED.get(path)
     if fixed is not None:
-        return fixed if method in (b"GET", b"HEAD") else WrongMethod(family=family_of(path, headers), allow=b"GET")
+        return fixed if method in (b"GET", b"HEAD") else WrongMethod(family=family_of(path, headers), allow=b"GET, HEAD")
+    posted = POSTED.get(path)
+    if posted is not None:
+        return posted if method == b"POST" else WrongMethod(family=family_of(path, headers), allow=b"POST")
+    if path.startswith((b"/v1/images/", b"/v1/tasks/")):
+        return _media_path(method, path)
+    if path.startswith(KEYS):
+        return _key_path(method, path, headers)
     for prefix in (b"/v1beta/models/", b"/v1/models/"):
         if path.startswith(prefix):
             return _model_path(method, prefix, path[len(prefix) :], path, headers)
@@ -128,7 +204,37 @@ def _model_path(method: bytes, prefix: bytes, rest: bytes, path: bytes, headers:
     if not model or "/" in model:
         return Nothing(family=family_of(path, headers))
     family = family_of(path, headers)
-    return ModelCard(model=model, family=family) if method in (b"GET", b"HEAD") else WrongMethod(family=family, allow=b"GET")
+    return ModelCard(model=model, family=family) if method in (b"GET", b"HEAD") else WrongMethod(family=family, allow=b"GET, HEAD")
+
+
+def _key_path(method: bytes, path: bytes, headers: Mapping[bytes, bytes]) -> Route:
+    family = family_of(path, headers)
+    match path[len(KEYS) :].split(b"/"):
+        case [b""]:
+            actions, key_id = _ALL_KEYS, b""
+        case [b"", key_id] if key_id:
+            actions = _ONE_KEY
+        case [b"", key_id, verb] if key_id and verb in _KEY_VERBS:
+            actions = _KEY_VERBS[verb]
+        case _:
+            return Nothing(family=family)
+    action = actions.get(b"GET" if method == b"HEAD" else method)
+    if action is None:
+        return WrongMethod(family=family, allow=b", ".join([*actions, b"HEAD"] if b"GET" in actions else actions))
+    return KeyCall(action=action, key_id=unquote_to_bytes(key_id).decode("latin-1"))
+
+
+def _media_path(method: bytes, path: bytes) -> Route:
+    media = MEDIA.get(path)
+    if media is not None:
+        return media if method == b"POST" else WrongMethod(family=Family.OPENAI, allow=b"POST")
+    for prefix, action, methods in _NAMED_MEDIA:
+        name = path[len(prefix) :]
+        if path.startswith(prefix) and name and b"/" not in name and b"%" not in name:
+            if method not in methods:
+                return WrongMethod(family=Family.OPENAI, allow=b", ".join(methods))
+            return Media(action=action, name=name.decode("latin-1"))
+    return Nothing(family=Family.OPENAI)
 
 
 def family_of(path: bytes, headers: Mapping[bytes, bytes]) -> Family:
@@ -138,7 +244,7 @@ def family_of(path: bytes, headers: Mapping[bytes, bytes]) -> Family:
     """
     if path.startswith(b"/v1beta") or (path.startswith(b"/v1/models/") and b":" in path):
         return Family.GOOGLE
-    if path.startswith((b"/v1/messages", b"/v1/v1/messages", b"/v1/complete")) or b"anthropic-version" in headers:
+    if path.startswith((b"/v1/messages", b"/v1/v1/messages")) or path == b"/v1/complete" or b"anthropic-version" in headers:
         return Family.ANTHROPIC
     if b"x-goog-api-key" in headers or b"x-goog-api-client" in headers:
         return Family.GOOGLE

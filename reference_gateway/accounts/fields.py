@@ -127,7 +127,7 @@ class Query:
         text = self.text(name)
         if text is None:
             return default
-        if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high:
+        if not text.isascii() or not text.isdigit() or len(text) > 18 or not low <= int(text) <= high:
             raise refuse(name, f"must be a whole number from {low} to {high}.")
         return int(text)
 

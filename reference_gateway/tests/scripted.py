@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reference_gateway.app import Running
+from reference_gateway.clock import ShiftedClock
 from reference_gateway.config import load
 from reference_gateway.operations.demo import Demo, demo_config
 
@@ -75,6 +76,7 @@ class Stage:
     demo: Demo = None  # type: ignore[assignment]  # set before anyone sees the stage
     running: Running = None  # type: ignore[assignment]
     script: Script | None = None
+    clock: ShiftedClock = field(default_factory=ShiftedClock)
     calls: list[Upstream] = field(default_factory=list)
     called: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -209,7 +211,7 @@ async def stage(
     here.upstream_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     here.demo = demo_config(here.upstream_url, folder, **{"database": ":memory:", **options})
     here.demo.config.write_text(edit(here.demo.config.read_text()))
-    async with Running(load(here.demo.config), stop_within_s=1.0) as running:
+    async with Running(load(here.demo.config), stop_within_s=1.0, clock=here.clock) as running:
         here.running = running
         here.url = running.url
         here.port = int(running.url.rpartition(":")[2])
