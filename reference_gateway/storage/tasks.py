@@ -22,19 +22,19 @@ _START: Final = "UPDATE tasks SET state = 'running', node = :node, started_ms = 
 _PRODUCE: Final = "UPDATE tasks SET output = :output WHERE id = :id AND state = 'running' AND output IS NULL"
 _COMPLETE: Final = """
     UPDATE tasks SET state = 'completed', charged_micro_usd = :charged, finished_ms = :at_ms,
-    callback_due_ms = CASE WHEN callback_url IS NULL THEN NULL ELSE :at_ms END
+    callback_due_ms = CASE WHEN callback_url IS NULL THEN NULL ELSE CAST(:at_ms AS BIGINT) END
     WHERE id = :id AND state = 'running' AND output IS NOT NULL
 """
 _CHARGED: Final = "SELECT cost_micro_usd FROM usage WHERE request_id = :id"
 _FAIL: Final = """
     UPDATE tasks SET state = 'failed', error_code = :code, error_message = :message, finished_ms = :at_ms,
-    callback_due_ms = CASE WHEN callback_url IS NULL THEN NULL ELSE :at_ms END
+    callback_due_ms = CASE WHEN callback_url IS NULL THEN NULL ELSE CAST(:at_ms AS BIGINT) END
     WHERE id = :id AND state IN ('pending', 'running') AND output IS NULL
 """
 # What is made already is delivered and billed: it can no longer be cancelled.
 _CANCEL: Final = """
     UPDATE tasks SET state = 'cancelled', finished_ms = :at_ms,
-    callback_due_ms = CASE WHEN callback_url IS NULL THEN NULL ELSE :at_ms END
+    callback_due_ms = CASE WHEN callback_url IS NULL THEN NULL ELSE CAST(:at_ms AS BIGINT) END
     WHERE id = :id AND key_id = :key_id AND state IN ('pending', 'running') AND output IS NULL
 """
 _DUE: Final = "SELECT * FROM tasks WHERE callback_due_ms <= :now_ms ORDER BY callback_due_ms LIMIT :number"

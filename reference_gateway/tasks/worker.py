@@ -31,6 +31,7 @@ from reference_gateway.tasks.task import Output, State, Task
 
 POLL_S: Final = 1.0
 SWEEP_S: Final = 600.0
+RECOVER_S: Final = 5.0
 AT_ONCE: Final = 8  # tasks running in one process
 CALLBACKS_AT_ONCE: Final = 16
 INTERRUPTED: Final = (
@@ -71,7 +72,7 @@ class Worker:
         self._calling: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._stopping = False
-        self._swept_at = 0.0
+        self._swept_at = self._recovered_at = 0.0
         self._loop: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -109,6 +110,7 @@ class Worker:
         if now - self._swept_at >= SWEEP_S:
             self._swept_at = now
             await self._rooms.images.store.sweep()
+        if now - self._recovered_at >= RECOVER_S:
             await self._recover()
 
     async def _work(self) -> None:
@@ -257,6 +259,7 @@ class Worker:
 
     async def _recover(self) -> None:
         """Running tasks of processes that are no more."""
+        self._recovered_at = self._rooms.treasury.clock()
         running = [task for task in await self._rooms.table.running() if task.node != self._rooms.node]
         if not running:
             return
