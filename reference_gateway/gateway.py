@@ -6,7 +6,6 @@ Whatever is refused before the hold costs nothing and reaches no upstream; whate
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Final
@@ -27,6 +26,7 @@ from reference_gateway.media import MediaRooms
 from reference_gateway.operations.admin import ReadyState, ready_answer
 from reference_gateway.operations.journal import Answered, Journal
 from reference_gateway.proxy.server import Answer, Headers, RequestHead
+from reference_gateway.request_ids import new_request_id
 from reference_gateway.routes import Call, Fixed, KeyCall, Media, MediaAction, ModelCard, Nothing, Route, Surface, WrongMethod
 from reference_gateway.routing import names
 from reference_gateway.storage.interface import StorageFailed
@@ -34,11 +34,6 @@ from reference_gateway.storage.interface import StorageFailed
 JSON: Final = (b"content-type", b"application/json")
 HEALTHY: Final = b'{"status":"ok"}'
 BODY_CAPS: Final = ((b"/v1/tasks/", 1024 * 1024), (b"/api/", 64 * 1024))  # contract:204; elsewhere as configured
-
-
-def new_request_id() -> str:
-    """Begins with the time, so that the ledger's indexes grow at their end; 64 random bits make it nobody's guess."""
-    return f"req_{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
 
 
 async def always_ready() -> str:
@@ -159,10 +154,13 @@ class Gateway:
 
     def _authenticate(self, head: RequestHead, answer: Answer) -> Key:
         """Raises Refusal: 401 without a live key, 403 from where the key may not be used."""
-        secret = keys.presented(head.header, head.query)
-        if secret is None:
-            raise Refusal(errors.INVALID_KEY, "No API key was given: send x-api-key, Authorization: Bearer, x-goog-api-key or ?key=.")
-        key = self.keys.find(secret, self._treasury.clock())
+        digest = head.memo.get("key digest")
+        if digest is None:
+            secret = keys.presented(head.header, head.query)
+            if secret is None:
+                raise Refusal(errors.INVALID_KEY, "No API key was given: send x-api-key, Authorization: Bearer, x-goog-api-key or ?key=.")
+            digest = head.memo["key digest"] = self.keys.digest(secret)
+        key = self.keys.holder(digest, self._treasury.clock())
         if key is None:
             raise Refusal(errors.INVALID_KEY, "This API key is not valid.")
         if key.ip_allow or key.ip_deny:
