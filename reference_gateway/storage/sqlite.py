@@ -41,6 +41,8 @@ _SNAPSHOT: Final = """
     INSERT INTO snapshots (id, ledger_id, body) SELECT 1, coalesce(max(id), 0), ? FROM ledger WHERE true
     ON CONFLICT (id) DO UPDATE SET ledger_id = excluded.ledger_id, body = excluded.body
 """
+# A commit writes every page it touched, and a request touches six: small ones take a quarter off the cost of a request that is alone.
+PAGE_BYTES: Final = 1024
 CHECKPOINT_EVERY: Final = 4000  # rows
 T = TypeVar("T")
 
@@ -280,6 +282,7 @@ def _prepare_file(path: str) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")  # heard in an empty file only
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")  # several may start at once
         version = _version(connection)
