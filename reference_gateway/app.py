@@ -10,26 +10,28 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
 
+from reference_gateway import errors
 from reference_gateway.accounts.directory import Directory
 from reference_gateway.billing import books
 from reference_gateway.clock import Clock, system
 from reference_gateway.config import Config
-from reference_gateway.forward import Forwarder
+from reference_gateway.forward import BrokenOff, Forwarder
 from reference_gateway.gateway import Gateway
 from reference_gateway.media import MediaRooms
+from reference_gateway.operations.watch import Watch, url_of
 from reference_gateway.proxy.server import Server
 from reference_gateway.storage.keys import KeyStore
 
 Ready = Callable[[str], None]
-STOP_WITHIN_S: Final = 10.0
+LAST_WORDS_S: Final = 2.0
 
 
 class Running:
     """A gateway that serves while the block lasts; `url` is where."""
 
-    def __init__(self, config: Config, *, stop_within_s: float = STOP_WITHIN_S, clock: Clock = system) -> None:
+    def __init__(self, config: Config, *, stop_within_s: float | None = None, clock: Clock = system) -> None:
         self._config = config
-        self._stop_within_s = stop_within_s
+        self._stop_within_s = config.operations.stop_within_ms / 1000 if stop_within_s is None else stop_within_s
         self._clock = clock
 
     async def __aenter__(self) -> Self:
@@ -38,10 +40,14 @@ class Running:
         try:
             self.books = await self._opened.enter_async_context(books.opened(config, self._clock))
             self.treasury = self.books.treasury
-            self._forwarder = Forwarder(config, self.treasury)
+            self._watch = Watch(config.operations, self.books.database)
+            self._opened.push_async_callback(self._watch.close)
+            self.treasury.on_settled = self._watch.journal.settled
+            self._forwarder = Forwarder(config, self.treasury, journal=self._watch.journal)
             self.directory = Directory(config.pepper, config.accounts, KeyStore(self.books.database), self._clock, self.books.shared)
             await self.directory.open(config.keys)
             self._gateway = Gateway(config, self.treasury, self._forwarder, self.directory)
+            self._gateway.journal, self._gateway.ready = self._watch.journal, self._watch.readiness.why_not
             self.media = self._gateway.media = MediaRooms(
                 config,
                 treasury=self.treasury,
@@ -56,12 +62,27 @@ class Running:
             await self.media.open()
             self._server = Server(self._gateway)
             host, port = await self._server.listen(config.host, config.port)
+            await self._watch.open(self._gauges)
             self.directory.watch()
         except BaseException:
             await self._opened.aclose()
             raise
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.url = url_of(host, port)
+        self._watch.readiness.serving = True
         return self
+
+    @property
+    def admin_url(self) -> str | None:
+        """Where /metrics stands; None where the configuration opens no admin listener."""
+        return self._watch.admin_url
+
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        return {
+            "exchanges_open": ("Calls to upstreams under way.", len(self._forwarder.under_way)),
+            "streams_open": ("Streams under way.", self._forwarder.open_streams),
+            "connections_open": ("Callers' connections.", len(self._server.connections)),
+            "holds_open": ("Requests and tasks that money is held for.", self.treasury.open_holds),
+        }
 
     def load(self, config: Config) -> None:
         """Takes over the channels, models, groups, aliases and prices of a configuration read anew."""
@@ -69,7 +90,11 @@ class Running:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.media.stop()
-        await self._server.stop(self._stop_within_s)
+        self._watch.readiness.serving = False
+        await self._server.drain(self._stop_within_s)
+        # What has not ended by now is told so in its protocol's own words, and costs nothing.
+        self._forwarder.break_off(BrokenOff(errors.UNAVAILABLE, "The gateway is stopping; ask again."))
+        await self._server.stop(LAST_WORDS_S)
         await self.media.close(self._stop_within_s)
         await self.directory.close()
         self._forwarder.close()

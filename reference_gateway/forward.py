@@ -10,6 +10,7 @@ envelope: a failure that comes as a 200 becomes a 5xx (contract:158), a stream t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
@@ -25,6 +26,7 @@ from reference_gateway.catalog import Model, Usage
 from reference_gateway.config import Config
 from reference_gateway.content_coding import Corrupt
 from reference_gateway.errors import Fault, Refusal
+from reference_gateway.operations.journal import Asked, Journal
 from reference_gateway.proxy.relay import CallerGone, Milestone, Patience, Relay
 from reference_gateway.proxy.server import Headers
 from reference_gateway.proxy.upstream import Connection, Gather, Pool, ResponseHead, UpstreamBroken, UpstreamTimeout
@@ -62,7 +64,7 @@ class UnderWay(Protocol):
 
 
 class Forwarder:
-    def __init__(self, config: Config, treasury: Treasury, shared: Shared | None = None) -> None:
+    def __init__(self, config: Config, treasury: Treasury, shared: Shared | None = None, journal: Journal | None = None) -> None:
         self.treasury = treasury
         self.timeouts = config.timeouts
         self.max_answer_bytes = config.max_answer_bytes
@@ -70,6 +72,7 @@ class Forwarder:
         self.router = Router(config.catalog, config.routing, connect_s=config.timeouts.connect_ms / 1000)
         self.sticky = Sticky(shared or Alone(), config.routing)
         self.under_way: set[UnderWay] = set()
+        self.journal = journal or Journal()
 
     @property
     def pools(self) -> dict[str, Pool]:
@@ -93,6 +96,10 @@ class Forwarder:
         for exchange in tuple(self.under_way):
             if concerns(exchange.key):
                 exchange.break_off(reason)
+
+    @property
+    def open_streams(self) -> int:
+        return sum(isinstance(exchange, _Exchange) and exchange.streams for exchange in self.under_way)
 
     def close(self) -> None:
         self.router.close()
@@ -134,10 +141,15 @@ class _Exchange:
         self._broken_off: BrokenOff | None = None
         self._broke_in_mid_stream = False
         self._under_way = forwarder.under_way
+        self._journal = forwarder.journal
 
     @property
     def key(self) -> Key:
         return self._call.key
+
+    @property
+    def streams(self) -> bool:
+        return self._call.streams
 
     def break_off(self, reason: BrokenOff) -> None:
         self._broken_off = reason
@@ -263,7 +275,13 @@ class _Exchange:
             head = b"POST %b HTTP/1.1\r\nhost: %b\r\n%b%b" % (self._target(lane), lane.host_header, lines, lane.auth_line)
             call.head.memo[lane] = head
         wait_ms = self._timeouts.first_byte_ms if self._call.streams else self._timeouts.answer_ms
-        return await connection.request(b"%bcontent-length: %d\r\n\r\n" % (head, len(data)), data, wait_ms / 1000)
+        begun, status = time.monotonic(), 0
+        try:
+            response = await connection.request(b"%bcontent-length: %d\r\n\r\n" % (head, len(data)), data, wait_ms / 1000)
+            status = response.status
+            return response
+        finally:
+            self._journal.asked(Asked(lane.channel.name, time.monotonic() - begun, status))
 
     def _target(self, lane: Lane) -> bytes:
         path = lane.base_path + self._call.route.upstream_path

@@ -6,9 +6,9 @@ protocols. Sources: billing-and-storage.md 4.2, contract:152 to contract:199, C2
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from reference_gateway.accounts.keys import Key
 from reference_gateway.billing.ledger import Kind, Wallet
@@ -65,10 +65,33 @@ class Transaction:
     at_ms: int
 
 
+class Settled(NamedTuple):
+    """What a request or a task has cost."""
+
+    request_id: str
+    model: str
+    surface: str
+    provider: str
+    usage: Usage
+    cost_micro_usd: int
+
+
+OnSettled = Callable[[Settled], None]
+
+
+def nobody(settled: Settled) -> None:
+    """Whom settlements are told to where nobody asked."""
+
+
 class Treasury(Protocol):
     clock: Clock
     prices: PriceTable
     accounts: Mapping[str, Account]
+    on_settled: OnSettled
+
+    @property
+    def open_holds(self) -> int:
+        """How many requests and tasks of this process are held for now."""
     database: Database  # where storage.usage and billing.movements read
 
     async def open(self) -> None:

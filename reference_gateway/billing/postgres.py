@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Any, Final, assert_never
 
 from reference_gateway.accounts.keys import Key
-from reference_gateway.billing.interface import Hold, Standing, Transaction
+from reference_gateway.billing.interface import Hold, OnSettled, Settled, Standing, Transaction, nobody
 from reference_gateway.billing.ledger import Kind, Wallet
 from reference_gateway.billing.prices import PriceChange, Prices, PriceTable, Usage
 from reference_gateway.billing.treasury import usd
@@ -104,6 +104,11 @@ class PostgresTreasury:
         self._caps: dict[str, int] = {}
         self._watched: dict[str, tuple[int, float]] = {}  # node: its last sign of life, and when (monotonic) it was first seen here
         self._tending: asyncio.Task[None] | None = None
+        self.on_settled: OnSettled = nobody
+
+    @property
+    def open_holds(self) -> int:
+        return len(self._open)
 
     async def open(self) -> None:
         await self._postgres.write((_ALIVE, {"node": self.node}))
@@ -273,7 +278,9 @@ class PostgresTreasury:
             "estimated": int(estimated),
         }
         outcome = await self._close_hold(hold, fields)
-        return cost if outcome is None else int(outcome["charged"])
+        charged = cost if outcome is None else int(outcome["charged"])
+        self.on_settled(Settled(hold.request_id, model, surface, provider, usage, charged))
+        return charged
 
     async def release(self, hold: Hold) -> None:
         await self._close_hold(hold, {"step": "release"})

@@ -17,7 +17,7 @@ import msgspec
 
 from reference_gateway.accounts.keys import Key
 from reference_gateway.billing import movements
-from reference_gateway.billing.interface import Hold, Standing, Transaction
+from reference_gateway.billing.interface import Hold, OnSettled, Settled, Standing, Transaction, nobody
 from reference_gateway.billing.ledger import HOLD, MOVEMENTS, Entry, InsufficientFunds, Kind, Ledger, Wallet
 from reference_gateway.billing.prices import MILLION, PriceChange, Prices, PriceTable, Usage
 from reference_gateway.billing.windows import Limits, Windows
@@ -64,6 +64,7 @@ class Treasury:
         self._entries_since_snapshot = 0
         self._diverged = False  # a settlement could not be written, so memory is not what the ledger says
         self._moving = asyncio.Lock()
+        self.on_settled: OnSettled = nobody
 
     # the books
 
@@ -251,6 +252,7 @@ class Treasury:
             *(cost - charged, usage.images, usage.image_class, provider, channel),
         )
         self._count_entries()
+        self.on_settled(Settled(request_id, model, surface, provider, usage, charged))
         await self._written(self._store.append(*entries, usage=row))
         return charged
 

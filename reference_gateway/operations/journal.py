@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from reference_gateway.billing.prices import Usage
+from reference_gateway.billing.interface import Settled
 
 EVERY_S: Final = 0.25
 MOST_SETTLED: Final = 10_000
@@ -34,19 +34,7 @@ class Answered(NamedTuple):
     size_bytes: int
     key_id: str
     account: str
-    stream: bool
     traceparent: bytes
-
-
-class Settled(NamedTuple):
-    """A request that cost something; noted before its `Answered`. A task's has none."""
-
-    request_id: str
-    model: str
-    surface: str
-    provider: str
-    usage: Usage
-    cost_micro_usd: int
 
 
 class Asked(NamedTuple):
@@ -71,7 +59,10 @@ class Reader(Protocol):
 
 
 class Journal:
-    """`answered`, `settled` and `asked` are what the data plane calls: each is a list's own append."""
+    """`answered`, `settled` and `asked` are what the data plane calls: each is a list's own append.
+
+    A request's settlement is noted before its answer; a task's has none.
+    """
 
     def __init__(self, readers: Iterable[Reader] = ()) -> None:
         self.readers = list(readers)

@@ -16,7 +16,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from reference_gateway.operations.journal import Answered, Batch, Settled
+from reference_gateway.billing.interface import Settled
+from reference_gateway.operations.journal import Answered, Batch
 
 NAME: Final = "wireproof.gateway"
 OPERATIONS: Final = {"chat": "chat", "responses": "chat", "messages": "chat", "gemini": "generate_content", "images": "generate_content"}

@@ -98,12 +98,14 @@ class Answer:
     `on_gone` is called the moment the caller has left; `on_pause` and `on_resume` while more is buffered for it than it takes.
     """
 
-    __slots__ = ("_connection", "_head", "gone", "on_gone", "on_pause", "on_resume", "started")
+    __slots__ = ("_connection", "_head", "gone", "on_gone", "on_pause", "on_resume", "size_bytes", "started", "status")
 
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
         self._head = b""
         self.started = False
+        self.status = 0  # until it has started
+        self.size_bytes = 0  # of the body, as far as it was handed to the socket
         self.gone = False
         self.on_gone: Callable[[], None] | None = None
         self.on_pause: Callable[[], None] | None = None
@@ -128,6 +130,7 @@ class Answer:
         if self.gone:
             return
         self.started = True
+        self.status, self.size_bytes = status, len(body)
         self._connection.send(status, block(headers), body)
 
     def send_block(self, status: int, lines: bytes, body: bytes) -> None:
@@ -135,6 +138,7 @@ class Answer:
         if self.gone:
             return
         self.started = True
+        self.status, self.size_bytes = status, len(body)
         self._connection.send(status, lines, body)
 
     def start(self, status: int, headers: Headers) -> None:
@@ -144,11 +148,13 @@ class Answer:
     def start_block(self, status: int, lines: bytes) -> None:
         """As `start`, with the header lines as they will stand."""
         self.started = True
+        self.status = status
         self._head = self._connection.stream_head(status, lines)
 
     def write(self, piece: bytes) -> None:
         if self.gone or not piece:
             return
+        self.size_bytes += len(piece)
         connection, head = self._connection, self._head
         self._head = b""
         if not connection.chunked:
@@ -566,14 +572,18 @@ class Server:
         name: tuple[str, int] = self._listener.sockets[0].getsockname()[:2]
         return name
 
-    async def stop(self, within_s: float) -> None:
-        """Stops accepting, lets the answers under way end within the bound, then breaks them off; their accounts are settled either way."""
+    async def drain(self, within_s: float) -> None:
+        """Stops accepting and lets the answers under way end, within the bound."""
         self.stopping = True
         if self._listener is not None:
             self._listener.close()
         for connection in tuple(self.connections):
             connection.stop()
         await self._idle(within_s)
+
+    async def stop(self, within_s: float) -> None:
+        """As `drain`, and then breaks off what is still under way; the accounts are settled either way."""
+        await self.drain(within_s)
         for connection in tuple(self.connections):
             connection.abort()
         await self._idle(within_s)

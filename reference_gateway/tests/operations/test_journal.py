@@ -11,10 +11,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from reference_gateway.billing.interface import Settled
 from reference_gateway.billing.prices import Usage
 from reference_gateway.operations import journal
 from reference_gateway.operations.access_log import AccessLog
-from reference_gateway.operations.journal import Answered, Asked, Batch, Journal, Settled
+from reference_gateway.operations.journal import Answered, Asked, Batch, Journal
 from reference_gateway.operations.metrics import Metrics
 from reference_gateway.operations.telemetry import Telemetry
 
@@ -36,7 +37,6 @@ def answered(request_id: str = "req_1", model: str = "claude-sonnet-4-6", status
         size_bytes=321,
         key_id="key-1",
         account="account-1",
-        stream=False,
         traceparent=traceparent,
     )
 
