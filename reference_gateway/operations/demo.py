@@ -158,6 +158,7 @@ class Demo:
     poor_key: str = field(repr=False)  # its wallet cannot pay for any call
     revoked_key: str = field(repr=False)
     expired_key: str = field(repr=False)
+    capped_key: str = field(repr=False)  # on an account that may have one request under way
 
 
 def demo_config(
@@ -212,6 +213,11 @@ def demo_config(
         sections.append(
             f'[channels.{name}]\nkind = "{name}"\nbase_url = "{base}"\n{more}key_file = "upstream-key"\nmodels = {json.dumps(models)}\n'
         )
+    # A second way to one model, taken when the first fails.
+    sections.append(
+        f'[channels.openai-spare]\nkind = "openai"\nbase_url = "{root}/v1"\nkey_file = "upstream-key"\n'
+        'models = ["gpt-5-4-mini"]\npriority = 2\n'
+    )
     sections += [MODELS, GROUPS]
     drawn = list(keys) + [_draw() for _ in range(accounts - len(keys))]
     for number, secret in enumerate(drawn, 1):
@@ -219,15 +225,26 @@ def demo_config(
         sections.append(_key(folder, f"key-{number}", f"account-{number}", "default", secret))
     sections.append(f'[accounts.special]\nbalance_usd = "{balance_usd}"\n')
     sections.append('[accounts.poor]\nbalance_usd = "0.000001"\n')
-    narrow, gpt, poor, revoked, expired = (_draw() for _ in range(5))
+    sections.append(f'[accounts.capped]\nbalance_usd = "{balance_usd}"\nmax_concurrency = 1\n')
+    narrow, gpt, poor, revoked, expired, capped = (_draw() for _ in range(6))
     sections.append(_key(folder, "key-narrow", "special", "claude-default", narrow))
     sections.append(_key(folder, "key-gpt", "special", "gpt-default", gpt))
     sections.append(_key(folder, "key-poor", "poor", "default", poor))
     sections.append(_key(folder, "key-revoked", "special", "default", revoked) + "revoked = true\n")
     sections.append(_key(folder, "key-expired", "special", "default", expired) + "expires_at = 1\n")
+    sections.append(_key(folder, "key-capped", "capped", "default", capped))
     config = folder / "gateway.toml"
     config.write_text("\n".join(sections), encoding="utf-8")
-    return Demo(config=config, keys=tuple(drawn), narrow_key=narrow, gpt_key=gpt, poor_key=poor, revoked_key=revoked, expired_key=expired)
+    return Demo(
+        config=config,
+        keys=tuple(drawn),
+        narrow_key=narrow,
+        gpt_key=gpt,
+        poor_key=poor,
+        revoked_key=revoked,
+        expired_key=expired,
+        capped_key=capped,
+    )
 
 
 def _draw() -> str:

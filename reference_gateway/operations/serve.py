@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reference_gateway import app
+from reference_gateway.clock import ShiftedClock, system
 from reference_gateway.config import Config, load
 from reference_gateway.operations.demo import Demo, demo_config
 
@@ -60,7 +61,7 @@ def add_details(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     if args.config is not None:
         config = _listening(load(args.config), args)
-        _run(app.run(config, _announce))
+        _run(app.run(config, _announce, reload=lambda: load(args.config)))
         return 0
     with tempfile.TemporaryDirectory(prefix="wireproof-gateway-") as folder:
         if getattr(args, "demo", False):
@@ -76,7 +77,8 @@ def main(args: argparse.Namespace) -> int:
         )
         if args.demo_tied:
             threading.Thread(target=_stop_with_stdin, daemon=True).start()
-        _run(app.run(_listening(load(demo.config), args), lambda url: _announce(url, demo)))
+        clock = ShiftedClock() if args.demo_clock else system
+        _run(app.run(_listening(load(demo.config), args), lambda url: _announce(url, demo), clock=clock))
     return 0
 
 
@@ -103,6 +105,7 @@ def _announce(url: str, demo: Demo | None = None) -> None:
     announcement: dict[str, object] = {"listening": url}
     if demo is not None:
         announcement |= {"keys": list(demo.keys), "narrow_keys": [demo.narrow_key, demo.gpt_key], "poor_key": demo.poor_key}
+        announcement |= {"revoked_key": demo.revoked_key, "expired_key": demo.expired_key, "capped_key": demo.capped_key}
     sys.stdout.write(json.dumps(announcement) + "\n")
     if sys.stdout.isatty():
         sys.stdout.write(f"OpenAI base URL {url}/v1, Anthropic and Gemini base URL {url}; Ctrl-C stops.\n")
