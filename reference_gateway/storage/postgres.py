@@ -5,6 +5,7 @@ The money's hot path has a connection of its own (storage/postgres_lane.py). A U
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,9 +71,7 @@ class PostgresDatabase:
                 await connection.execute(text(_LOCK))
                 if await self._version(connection) != SCHEMA_VERSION:
                     await connection.run_sync(_upgrade)
-                raw = await connection.get_raw_connection()
-                driver: Any = raw.driver_connection
-                await driver.execute(FUNCTIONS.read_text(encoding="utf-8"))
+                await self._apply(connection)
         except FAILURES as error:
             raise failed(error) from None
         finally:
@@ -85,6 +84,21 @@ class PostgresDatabase:
             return None
         version: str | None = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
         return version
+
+    @staticmethod
+    async def _apply(connection: AsyncConnection) -> None:
+        """Not again where they are: it would wait for every request under way, and let others wait."""
+        functions = FUNCTIONS.read_text(encoding="utf-8")
+        digest = sha256(functions.encode()).hexdigest()
+        await connection.execute(text("CREATE TABLE IF NOT EXISTS postgres_functions (digest text PRIMARY KEY)"))
+        found = await connection.execute(text("SELECT digest FROM postgres_functions"))
+        if found.scalar() == digest:
+            return
+        raw = await connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        await driver.execute(functions)
+        await connection.execute(text("DELETE FROM postgres_functions"))
+        await connection.execute(text("INSERT INTO postgres_functions VALUES (:digest)"), {"digest": digest})
 
     async def fetch(self, sql: str, values: Values) -> list[Row]:
         return await self.call(sql, values)

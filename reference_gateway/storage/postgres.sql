@@ -1,7 +1,7 @@
 -- What PostgreSQL has beside the tables of schema.py: one function admits and closes a whole batch of requests in one transaction and one
--- round trip, so locks are held for no longer than it runs. Applied at every start, in one transaction, under a lock: each statement may be
--- repeated. A function's name carries its version, since during an upgrade old and new processes share the database: what a function takes
--- or answers is never changed, a new version is added.
+-- round trip, so locks are held for no longer than it runs. Applied at a start that finds another version of this file applied, in one
+-- transaction, under a lock: each statement may be repeated. A function's name carries its version, since during an upgrade old and new
+-- processes share the database: what a function takes or answers is never changed, a new version is added.
 --
 -- Locks are taken in one order everywhere: the node's row, then the accounts' rows by name. A key belongs to one account, so whoever has
 -- locked the account may change the key's row. Money is micro-USD, times are Unix milliseconds.
