@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -13,17 +14,19 @@ from typing import Final, Self
 from reference_gateway import errors
 from reference_gateway.accounts.directory import Directory
 from reference_gateway.billing import books
-from reference_gateway.clock import Clock, system
-from reference_gateway.config import Config
+from reference_gateway.clock import Clock, ShiftedClock, system
+from reference_gateway.config import Config, ConfigError
 from reference_gateway.forward import BrokenOff, Forwarder
 from reference_gateway.gateway import Gateway
 from reference_gateway.media import MediaRooms
 from reference_gateway.operations.watch import Watch, url_of
 from reference_gateway.proxy.server import Server
+from reference_gateway.storage.interface import StorageFailed
 from reference_gateway.storage.keys import KeyStore
 
 Ready = Callable[[str], None]
 LAST_WORDS_S: Final = 2.0
+log = logging.getLogger("reference_gateway")
 
 
 class Running:
@@ -43,10 +46,12 @@ class Running:
             self._watch = Watch(config.operations, self.books.database)
             self._opened.push_async_callback(self._watch.close)
             self.treasury.on_settled = self._watch.journal.settled
-            self._forwarder = Forwarder(config, self.treasury, journal=self._watch.journal)
+            self._forwarder = Forwarder(config, self.treasury, self.books.shared, self._watch.journal)
             self.directory = Directory(config.pepper, config.accounts, KeyStore(self.books.database), self._clock, self.books.shared)
             await self.directory.open(config.keys)
             self._gateway = Gateway(config, self.treasury, self._forwarder, self.directory)
+            if isinstance(self._clock, ShiftedClock):
+                self._gateway.movable_clock = self._clock
             self._gateway.journal, self._gateway.ready = self._watch.journal, self._watch.readiness.why_not
             self.media = self._gateway.media = MediaRooms(
                 config,
@@ -84,8 +89,9 @@ class Running:
             "holds_open": ("Requests and tasks that money is held for.", self.treasury.open_holds),
         }
 
-    def load(self, config: Config) -> None:
-        """Takes over the channels, models, groups, aliases and prices of a configuration read anew."""
+    async def load(self, config: Config) -> None:
+        """Takes over the channels, models, groups, aliases and prices of a configuration read anew. Raises StorageFailed."""
+        await self.treasury.declare(config.catalog.price_changes)  # first: a new model without a price cannot be called
         self._gateway.load(config)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -101,15 +107,27 @@ class Running:
         await self._opened.aclose()
 
 
-async def run(config: Config, ready: Ready) -> None:
-    """Serves until SIGTERM or SIGINT; tells `ready` the URL."""
+async def run(config: Config, ready: Ready, *, reload: Callable[[], Config] | None = None, clock: Clock = system) -> None:
+    """Serves until SIGTERM or SIGINT; tells `ready` the URL. SIGHUP takes over what `reload` reads; where that fails all stays."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Running(config) as running:
+    async with Running(config, clock=clock) as running:
+        if reload is not None and hasattr(signal, "SIGHUP"):
+            loop.add_signal_handler(signal.SIGHUP, lambda: _kept.add(loop.create_task(_reload(running, reload))))
         gc.collect()
         gc.freeze()  # what start-up has made lives as long as the process: the collector need not look at it again
         gc.set_threshold(10_000, 20, 20)
         ready(running.url)
         await stop.wait()
+
+
+_kept: Final[set[asyncio.Task[None]]] = set()  # the loop itself holds its tasks only weakly
+
+
+async def _reload(running: Running, read: Callable[[], Config]) -> None:
+    try:
+        await running.load(read())
+    except (ConfigError, StorageFailed) as error:
+        log.error("the configuration was not taken over: %s", error)
