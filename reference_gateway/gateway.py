@@ -19,10 +19,12 @@ from reference_gateway.accounts.manage import Reply
 from reference_gateway.billing.interface import Treasury
 from reference_gateway.calls import MediaCall, ModelCall
 from reference_gateway.catalog import Alias, Catalog, Model
+from reference_gateway.clock import ShiftedClock
 from reference_gateway.config import Config
 from reference_gateway.errors import Family, Refusal
 from reference_gateway.forward import BrokenOff, Forwarder
 from reference_gateway.media import MediaRooms
+from reference_gateway.operations import moving
 from reference_gateway.operations.admin import ReadyState, ready_answer
 from reference_gateway.operations.journal import Answered, Journal
 from reference_gateway.proxy.server import Answer, Headers, RequestHead
@@ -44,6 +46,7 @@ class Gateway:
     media: MediaRooms  # set before the first request
     journal: Journal  # as well
     ready: ReadyState = staticmethod(always_ready)
+    movable_clock: ShiftedClock | None = None  # of a gateway under test
 
     def __init__(self, config: Config, treasury: Treasury, forwarder: Forwarder, directory: Directory) -> None:
         self._config = config
@@ -95,6 +98,11 @@ class Gateway:
         call: ModelCall | None = None
         try:
             match route:  # a path that serves nothing says so without asking who calls
+                case Nothing() if self.movable_clock is not None and head.path == moving.PATH:
+                    key = self._authenticate(head, answer)
+                    data = moving.answer(self.movable_clock, head.method, request_body)
+                    answer.send(200, [JSON, *headers.own(request_id, family, self._treasury.standing(key))], data)
+                    return
                 case Nothing():
                     raise Refusal(errors.NOT_FOUND, f"{_shown(head.method)} {_shown(head.path)} is not served here.")
                 case WrongMethod(allow=allow) if head.method == b"OPTIONS":

@@ -6,13 +6,13 @@ protocols. Sources: billing-and-storage.md 4.2, contract:152 to contract:199, C2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from reference_gateway.accounts.keys import Key
 from reference_gateway.billing.ledger import Kind, Wallet
-from reference_gateway.billing.prices import Prices, PriceTable, Usage
+from reference_gateway.billing.prices import PriceChange, Prices, PriceTable, Usage
 from reference_gateway.billing.windows import Tightest
 from reference_gateway.clock import Clock
 from reference_gateway.config import Account
@@ -92,12 +92,16 @@ class Treasury(Protocol):
     @property
     def open_holds(self) -> int:
         """How many requests and tasks of this process are held for now."""
+
     database: Database  # where storage.usage and billing.movements read
 
     async def open(self) -> None:
         """Reads the books, gives new accounts their opening balance, and releases the holds that no live task has."""
 
     async def close(self) -> None: ...
+
+    async def declare(self, prices: Iterable[PriceChange]) -> None:
+        """The configuration's prices as they are now: what differs from what is in force is in force from now on."""
 
     async def hold(self, key: Key, request_id: str, amount_micro_usd: int, prices: Prices, *, task: bool = False) -> Hold:
         """Admits in one atomic step, or raises Refusal and nothing has changed.

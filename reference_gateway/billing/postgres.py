@@ -112,7 +112,7 @@ class PostgresTreasury:
 
     async def open(self) -> None:
         await self._postgres.write((_ALIVE, {"node": self.node}))
-        await stored_prices.keep(self._postgres, self.prices, self._declared_prices, self._now_ms())
+        await self.declare(self._declared_prices)
         for account in self.accounts.values():
             amount = account.opening_balance_micro_usd
             if amount:
@@ -123,6 +123,9 @@ class PostgresTreasury:
         await self._lane.open()
         await self._tend()
         self._tending = asyncio.create_task(self._keep_tending())
+
+    async def declare(self, prices: Iterable[PriceChange]) -> None:
+        await stored_prices.keep(self._postgres, self.prices, prices, self._now_ms())
 
     async def close(self) -> None:
         if self._tending is not None:

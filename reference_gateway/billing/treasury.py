@@ -59,6 +59,7 @@ class Treasury:
         self.accounts = accounts
         self._ledger = Ledger()
         self._books: dict[str, _KeyBook] = {}
+        self._caps = {name: account.max_concurrency for name, account in accounts.items()}
         self._running: dict[str, int] = {}  # account: requests under way that its concurrency cap counts
         self._task_holds: set[str] = set()
         self._entries_since_snapshot = 0
@@ -72,8 +73,8 @@ class Treasury:
         """Raises StorageFailed where another process serves from the same file."""
         self._store.lock()
         self._load_snapshot()
-        await self._read_movements()
-        await stored_prices.keep(self._store, self.prices, self._declared_prices, self._now_ms())
+        await self._read_accounts()
+        await self.declare(self._declared_prices)
         for account in self.accounts.values():
             if account.opening_balance_micro_usd:
                 amount = account.opening_balance_micro_usd
@@ -83,6 +84,9 @@ class Treasury:
         stale = [entry for entry in self._ledger.open.values() if entry.request_id not in self._task_holds]
         if stale:
             await self._store.append(*(self._give_back(entry) for entry in stale))
+
+    async def declare(self, prices: Iterable[PriceChange]) -> None:
+        await stored_prices.keep(self._store, self.prices, prices, self._now_ms())
 
     async def close(self) -> None:
         """The next start reads nothing but what comes after this."""
@@ -134,12 +138,15 @@ class Treasury:
     async def reload(self) -> None:
         """Takes over what other processes have moved: a top-up from the command line."""
         if self._store.changed_elsewhere():
-            await self._read_movements()
+            await self._read_accounts()
 
-    async def _read_movements(self) -> None:
+    async def _read_accounts(self) -> None:
         async with self._moving:
             for account, total in (await movements.totals(self._store)).items():
                 self._ledger.wallet(account).topped_up = total
+            rows = await self._store.fetch("SELECT name, max_concurrency FROM accounts WHERE max_concurrency IS NOT NULL", {})
+            self._caps = {name: account.max_concurrency for name, account in self.accounts.items()}
+            self._caps |= {row["name"]: row["max_concurrency"] for row in rows}
 
     def _book(self, key_id: str) -> _KeyBook:
         book = self._books.get(key_id)
@@ -196,9 +203,8 @@ class Treasury:
         return Hold(request_id, key, amount_micro_usd, prices, entry.at_ms, task)
 
     def _check_concurrency(self, account: str, running: int) -> None:
-        declared = self.accounts.get(account)
-        if declared is not None and declared.max_concurrency and running >= declared.max_concurrency:
-            cap = declared.max_concurrency
+        cap = self._caps.get(account)
+        if cap and running >= cap:
             raise Refusal(CONCURRENCY_LIMIT, f"{running} requests of this account are under way, and {cap} may be; wait for one to end.")
 
     def _check_window(self, key: Key, book: _KeyBook, now: float) -> None:

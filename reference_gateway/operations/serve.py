@@ -53,6 +53,7 @@ def add_details(parser: argparse.ArgumentParser) -> None:
     demo.add_argument("--demo-accounts", type=int, default=1, metavar="N", help="so many accounts, each with a key of its own")
     demo.add_argument("--demo-first-byte-ms", type=int, default=30_000, metavar="MS", help="how long an upstream may keep silent at first")
     demo.add_argument("--demo-tied", action="store_true", help="stop when standard input closes: when whoever started it is gone")
+    demo.add_argument("--demo-clock", action="store_true", help="serve /test/clock, which moves the gateway's time ahead")
     demo.add_argument("--demo-idle-ms", type=int, default=300_000, metavar="MS", help="how long an upstream may pause")
     parser.add_argument("--host", help="listen there instead of where the configuration says")
     parser.add_argument("--port", type=int, help="listen there instead of where the configuration says; 0 takes a free port")

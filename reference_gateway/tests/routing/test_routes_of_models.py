@@ -91,7 +91,7 @@ async def test_the_path_picks_deepseeks_base_and_how_its_key_is_shown(given: boo
     deepseek = channel("a", "deepseek", **more)
     async with channels(tmp_path, serve, deepseek) as s:
         s.demo.config.write_text(s.demo.config.read_text().replace('surfaces = ["chat"]\n', ""))
-        s.running.load(load(s.demo.config))
+        await s.running.load(load(s.demo.config))
         secret = (tmp_path / "upstream-key").read_text().strip()
         body = {"model": "deepseek-v4-pro", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
         assert (await s.post("/v1/chat/completions", body)).status == 200
@@ -116,7 +116,7 @@ async def test_a_group_reaches_its_own_channels_and_models_only(tmp_path: Path) 
         s.demo.config.write_text(
             text.replace('[groups.default]\nmodels = ["*"]', '[groups.default]\nmodels = ["gpt-5-5"]\nchannels = ["b"]')
         )
-        s.running.load(load(s.demo.config))
+        await s.running.load(load(s.demo.config))
         path, body, _ = request(Surface.CHAT)
         assert (await s.post(path, body)).status == 500
         assert called(s) == ["b"]
@@ -138,13 +138,13 @@ async def test_a_channel_taken_out_gets_no_traffic_at_once(tmp_path: Path) -> No
         under_way = asyncio.create_task(s.post(path, body))
         await s.called.wait()
         s.demo.config.write_text(s.demo.config.read_text().replace("schedulable = true", "schedulable = false"))
-        s.running.load(load(s.demo.config))
+        await s.running.load(load(s.demo.config))
         go.set()
         assert (await s.post(path, body)).status == 200
         assert (await under_way).status == 200
         assert called(s) == ["a", "b"]
         s.demo.config.write_text(s.demo.config.read_text().replace("priority = 2", "schedulable = false"))
-        s.running.load(load(s.demo.config))
+        await s.running.load(load(s.demo.config))
         answer = await s.post(path, body)
         assert (answer.status, answer.header("retry-after")) == (503, "30")
         assert called(s) == ["a", "b"]
@@ -161,12 +161,12 @@ async def test_a_configuration_read_anew_keeps_health_and_connections_of_what_st
     async with channels(tmp_path, script, channel("a"), channel("b", priority=2), extra=extra) as s:
         path, body, _ = request(Surface.CHAT)
         await s.post(path, body)
-        s.running.load(load(s.demo.config))
+        await s.running.load(load(s.demo.config))
         await s.post(path, body)
         assert called(s) == ["a", "b", "b"]
         assert s.calls[1].writer is s.calls[2].writer
         s.demo.config.write_text(s.demo.config.read_text().replace('/a"', '/a/2"'))
-        s.running.load(load(s.demo.config))
+        await s.running.load(load(s.demo.config))
         s.calls.clear()
         await s.post(path, {**body, "prompt_cache_key": "new"})
         assert called(s) == ["a", "b"]  # another address: nothing is known of it
