@@ -79,5 +79,5 @@ class Endpoints:
                 return await me.buckets(self._treasury, key, head.query)
             case Fixed.TRANSACTIONS:
                 return await me.transactions(self._treasury, key, head.query)
-            case Fixed.HEALTH | Fixed.DIAL:
+            case Fixed.HEALTH | Fixed.READY | Fixed.DIAL:
                 raise AssertionError("answered by the gateway")

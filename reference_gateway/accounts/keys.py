@@ -57,14 +57,11 @@ class KeyRing:
 
     def drop(self, key_id: str) -> None:
         key = self.by_id.pop(key_id, None)
-        if key is not None:
-            self._by_hash.pop(key.hash, None)
+        if key is not None and self._by_hash.get(key.hash) is key:  # a younger key may have its secret by now
+            del self._by_hash[key.hash]
 
     def digest(self, secret: bytes) -> bytes:
         return digest(self._pepper, secret)
-
-    def knows(self, hash_: bytes) -> bool:
-        return hash_ in self._by_hash
 
     def find(self, secret: bytes, now: float) -> Key | None:
         """The live key of that secret.

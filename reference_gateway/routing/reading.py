@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from reference_gateway.billing.prices import PLAIN_IMAGE, PriceChange, Prices
 from reference_gateway.catalog import SURFACES, Alias, Catalog, Channel, Endpoint, Model, Offer, Routing, UpstreamKind
+from reference_gateway.models import CAPABILITIES
 from reference_gateway.routes import Surface
 from reference_gateway.toml_lines import Table
 
@@ -132,6 +133,10 @@ class CatalogReader:
             raise table.error(f"model {id_} is served by no channel; add it to the models of a channel", "id")
         surfaces = self._surfaces(id_, table, own)
         anthropic = any(offer.channel.kind is UpstreamKind.ANTHROPIC for offer in own)
+        capabilities = table.strings("capabilities", ("text", "streaming"))
+        for tag in capabilities:
+            if tag not in CAPABILITIES:
+                raise table.error(f"model {id_}: capability {tag} is not one of {', '.join(CAPABILITIES)}", "capabilities")
         model = Model(
             id=id_,
             offers=tuple(own),
@@ -145,7 +150,7 @@ class CatalogReader:
             context_window=table.integer("context_window", 128_000),
             owned_by=table.string("owned_by", own[0].channel.kind),
             family=table.string("family", id_.split("-")[0]),
-            capabilities=table.strings("capabilities", ("text", "streaming")),
+            capabilities=capabilities,
             created=table.integer("created", 1_767_225_600),
         )
         table.close()

@@ -41,7 +41,7 @@ def test_the_demo_is_in_order_and_keeps_its_secrets_out_of_the_file(tmp_path: Pa
     demo = demo_config("http://127.0.0.1:9", tmp_path, accounts=3, keys=["sk-mine"])
     config = load(demo.config)
     assert demo.keys[0] == "sk-mine"
-    assert len(config.keys) == 3 + 5
+    assert len(config.keys) == 3 + 6
     text = demo.config.read_text()
     for secret in (*demo.keys, demo.narrow_key, demo.gpt_key, demo.poor_key, demo.revoked_key, demo.expired_key):
         assert secret not in text
@@ -81,6 +81,14 @@ BROKEN = [
     ('{m}[hints]\nold = "x"\n', 10, "model x is not defined; name one that is"),
     ('{m}[hints]\nm = "m"\n', 10, "a hint is for a name that is neither"),
     ("{m}{m}", 10, "stands here a second time"),
+    (
+        '{o}[[models]]\nid = "m"\ncapabilities = ["tools"]\nprices = { input = "1", output = "1" }\n',
+        8,
+        "capability tools is not one of text, ",
+    ),
+    ('[server]\ntrusted_proxies = ["10.0.0.1/8"]\n', 2, "write 10.0.0.0/8"),
+    ('[accounts.a]\ngroups = ["g"]\n', 2, "account a: group g is not defined; add [groups.g]"),
+    ('[[keys]]\nid = "k"\nsecret_env = "K"\naccount = "a"\ngroup = "g"\nip_allow = ["here"]\n', 6, "'here' is not a network"),
     ('[groups.g]\nmodels = ["m"]\n', 2, "model m is not defined"),
     ('[accounts.a]\nbalance_usd = "-1"\n', 2, "from 0 up"),
     ('[[keys]]\nid = "k"\nhash = "hmac-sha256:zz"\naccount = "a"\ngroup = "g"\n', 3, "64 hexadecimal digits"),

@@ -16,6 +16,16 @@ def test_expiry_is_exclusive_and_revoked_is_gone() -> None:
     assert KeyRing(b"p", [Key(id="k", hash=digest(b"p", b"s"), account="a", group="g", revoked=True)]).find(b"s", 0.0) is None
 
 
+def test_a_secret_that_has_passed_to_another_key_stays_there() -> None:
+    old, young = (Key(id=id_, hash=digest(b"p", b"s"), account="a", group="g") for id_ in ("old", "young"))
+    ring = KeyRing(b"p", [old])
+    ring.put(young)  # before it is heard that the old one is gone
+    ring.drop("old")
+    assert ring.find(b"s", 0.0) is young
+    ring.put(Key(id="young", hash=digest(b"p", b"t"), account="a", group="g"))
+    assert ring.find(b"s", 0.0) is None
+
+
 def test_where_a_secret_is_looked_for() -> None:
     assert presented({b"x-api-key": b"1", b"authorization": b"Bearer 2"}, b"key=3") == b"1"
     assert presented({b"authorization": b"BEARER  2 ", b"x-goog-api-key": b"4"}, b"key=3") == b"2"
