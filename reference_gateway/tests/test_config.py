@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "ANTHROPIC_API_KEY": "anthropic-key",
     "GEMINI_API_KEY": "gemini-key",
     "DEEPSEEK_API_KEY": "deepseek-key",
+    "ARK_API_KEY": "ark-key",
     "GATEWAY_FIRST_KEY": "sk-byts-first",
 }
 
