@@ -110,8 +110,6 @@ OPENAI: Final = (
     # S1, "Responses API": "Works against every model in the catalog"
     Sample(file="openai_responses.py", check=_summary, model=("gpt-5-5", "claude-sonnet-4-6"), waits_for_translation=True),
     Sample(file="openai_responses.py", check=_summary, model=("gpt-5-5", "gemini-3-1-pro"), waits_for_translation=True),
-)
-IMAGES: Final = (
     Sample(file="openai_images.py", check=_image),
     Sample(file="openai_images.py", check=_image, model=("seedream-4-5", "nano-banana")),
     Sample(file="openai_images.py", check=_image, model=("seedream-4-5", "gpt-image-2")),

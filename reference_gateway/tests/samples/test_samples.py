@@ -15,8 +15,12 @@ from reference_gateway.tests.samples.checks import ANTHROPIC, OPENAI, SAMPLES, d
 async def test_the_python_samples_of_the_openai_guide(tmp_path: Path) -> None:
     async with demo_gateway(tmp_path) as demo:
         told = await drive(demo, OPENAI)
+        url = told["results"]["openai_images.py"]["r"]["data"][0]["url"]
+        assert url.startswith(demo.url)
+        picture = await run_command("curl", "-sS", url)
     for sample in OPENAI:
         checks.check(sample, told["results"][sample.name])
+    assert picture.startswith(b"\x89PNG")
 
 
 async def test_the_python_samples_of_the_anthropic_guide(tmp_path: Path) -> None:
@@ -46,7 +50,7 @@ async def test_the_shell_samples(tmp_path: Path) -> None:
 async def test_the_catalog_has_every_model_the_guides_name(tmp_path: Path) -> None:
     named = {
         *("gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano", "claude-sonnet-4-6", "claude-opus-4-8", "claude-haiku-4-5"),
-        *("gemini-3-1-pro", "deepseek-v4-pro", "deepseek-v3-anthropic"),
+        *("gemini-3-1-pro", "deepseek-v4-pro", "deepseek-v3-anthropic", "gpt-image-2", "seedream-4-5", "nano-banana"),
     }
     async with demo_gateway(tmp_path) as demo:
         listed = await run_command("curl", "-sS", f"{demo.url}/v1/models", "-H", f"x-api-key: {demo.key}")
