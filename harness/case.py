@@ -35,6 +35,17 @@ class Key(StrEnum):
     WRONG = "wrong"  # well-formed, never issued
     OTHER_GROUP = "other-group"  # good, but its group lacks the model
     EMPTY_WALLET = "empty-wallet"  # good, but cannot pay for the call
+    REVOKED = "revoked"  # was good once
+    EXPIRED = "expired"  # was good once
+    CAPPED = "capped"  # good, on an account that may have one request under way at a time
+    OTHER_ACCOUNT = "other-account"  # good, on another account than the case's own
+
+
+class Need(StrEnum):
+    """What a case wants of the target beside a base URL and a key. The target file says what there is; without it nothing is judged."""
+
+    MANAGEMENT = "management"  # keys can be made, changed and deleted at /api/v1/keys
+    FAILOVER = "failover"  # a model that two channels serve
 
 
 class Outcome(StrEnum):
@@ -105,6 +116,33 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One call of a case that has several, sent by the raw client; or the same call several times at once.
+
+    In `path`, in texts of `request`, in header values and in `body`, `{model}` and MARKER stand for what they say, `{failover}` for the
+    target's model with two channels, and `{name:/pointer}` for what the answer of the step `name` has at that JSON pointer.
+    """
+
+    name: str
+    surface: Surface = Surface.CHAT  # OTHER: `request` is sent as it stands, without a model
+    method: str = "POST"
+    path: str | None = None
+    request: Mapping[str, Any] | None = None
+    body: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    key: Key = Key.GOOD
+    key_from: str | None = None  # a key that an earlier step made, such as "{made:/key}", in the place of `key`
+    stream: bool = False
+    model: str | None = None
+    plays: tuple[Play, ...] = ()  # what the upstream answers to its first call, its second ...; the last one goes on
+    at_once: int = 1
+    open: bool = False  # the next step goes out once the upstream has been called, and the client has what came before a stall
+    abort_after_frames: int | None = None
+    secret: str | None = None  # JSON pointer to a key in its answer, which is masked wherever it stands
+    books: bool = False  # the account is read after it (of an open step: while it is open)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One thing to try, on every model that serves its surface.
 
@@ -133,6 +171,8 @@ class Case:
     account: bool = False  # balance and usage are read before and after, with no other exchange on the key
     serial: bool = False  # nothing else may run meanwhile
     times: int = 1  # sent so often, one after the other, the same bytes; the client's side of the last call is what is kept
+    steps: tuple[Step, ...] = ()  # calls in this order, in the place of the one that the fields above describe
+    needs: frozenset[Need] = frozenset()
 
     def __post_init__(self) -> None:
         if (self.abort_after_frames is not None) != (self.outcome is Outcome.ABORTED):

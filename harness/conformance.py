@@ -79,6 +79,9 @@ class Live:
     def declared(self, requirement: str) -> str | None:
         return self.session.target.declared(requirement)
 
+    def lacks(self, planned: Planned) -> str | None:
+        return self.session.target.lacks(planned.case)
+
     def let_go(self) -> None:
         self.session.let_go()
 
@@ -94,7 +97,11 @@ class Stored:
         self.planned = tuple(
             Planned(id=exchange.id, case=exchange.case, model=exchange.model, route=exchange.route) for exchange in run.exchanges.values()
         )
-        self._declared = {judged.requirement: judged.verdict.reason for judged in run.verdicts if isinstance(judged.verdict, NotApplicable)}
+        self._declared = {
+            judged.requirement: judged.verdict.reason
+            for judged in run.verdicts
+            if isinstance(judged.verdict, NotApplicable) and judged.exchange is not None  # else it was about that case alone
+        }
 
     def begin(self, wanted: Iterable[Planned]) -> None:
         pass
@@ -104,6 +111,9 @@ class Stored:
 
     def declared(self, requirement: str) -> str | None:
         return self._declared.get(requirement)
+
+    def lacks(self, planned: Planned) -> str | None:
+        return None  # what was not driven is not in the run
 
     def let_go(self) -> None:
         pass
@@ -173,7 +183,7 @@ class Conformance:
         self.expectations.check(triples, datetime.now(UTC).date())
         rarely_collect()
         self._selected = len(selected)
-        wanted = {asked.planned.id: asked.planned for asked in selected}
+        wanted = {asked.planned.id: asked.planned for asked in selected if self.evidence.lacks(asked.planned) is None}
         if isinstance(self.evidence, Live):
             header = self._header(self.evidence, len(selected))
             self._writer = RunWriter(self.settings.out / RUN_FILE, header, secrets=self.evidence.session.target.secrets())
@@ -183,7 +193,8 @@ class Conformance:
         """Wait for the exchange, judge it, write both down."""
         requirement = asked.rule.requirement
         declared = self.evidence.declared(requirement.id)
-        verdict = unserved(asked.rule, asked.planned)
+        lacks = self.evidence.lacks(asked.planned)
+        verdict = NotApplicable(lacks) if lacks is not None else unserved(asked.rule, asked.planned)
         exchange = None
         if verdict is None:
             exchange = self.evidence.exchange(asked.planned)

@@ -224,6 +224,27 @@ class AccountReading:
         return tuple(row for row in self.after.rows if row.request_id not in known)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepSeen:
+    """What both witnesses saw of one step of a case. Its calls went out together."""
+
+    name: str
+    calls: tuple[Hop, ...] = ()
+    upstream: tuple[Hop, ...] = ()
+    books: Balance | None = None  # read after it, where the case asks for that
+    at_s: int = 0  # Unix seconds by our clock when it was over
+    unsent: str | None = None  # why it was not sent: an earlier answer lacks what it is made of
+
+    @property
+    def answer(self) -> Response | None:
+        """Of the first call."""
+        return self.calls[0].response if self.calls else None
+
+    @property
+    def status(self) -> int | None:
+        return self.answer.status if self.answer else None
+
+
 _CODECS = {
     Surface.CHAT: chat.decode_event,
     Surface.RESPONSES: responses.decode_event,
@@ -247,6 +268,14 @@ class Exchange:
     promises: dict[str, Any] = field(default_factory=dict)  # what the target file says of itself, for checks that need it
     lag_ms: int = 0  # how late our own event loop was at worst meanwhile: no time here is truer than that
     errored: str | None = None  # why we could not drive it: our fault, not the target's
+    steps: tuple[StepSeen, ...] = ()  # of a case with steps; `client` is then the last one's first call, `upstream` what all of them caused
+
+    def step(self, name: str) -> StepSeen:
+        """Raises KeyError for a name that the case does not have."""
+        for seen in self.steps:
+            if seen.name == name:
+                return seen
+        raise KeyError(f"case {self.case.id} has no step {name}")
 
     @cached_property
     def client_events(self) -> tuple[Seen, ...]:

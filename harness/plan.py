@@ -80,8 +80,8 @@ def in_driving_order(chosen: Iterable[Planned]) -> tuple[Planned, ...]:
     """Those that run alone first, since each waits until nothing else runs; then those that last by design; then as they were asked for."""
 
     def haste(planned: Planned) -> int:
-        fault = planned.case.play.fault if planned.case.play else None
-        stalls = fault is not None and fault.kind in (FaultKind.STALL_BEFORE, FaultKind.STALL_IN)
+        plays = (planned.case.play, *(play for step in planned.case.steps for play in step.plays))
+        stalls = any(play and play.fault and play.fault.kind in (FaultKind.STALL_BEFORE, FaultKind.STALL_IN) for play in plays)
         return 0 if planned.case.serial else 1 if stalls else 2
 
     return tuple(sorted(chosen, key=haste))

@@ -69,11 +69,13 @@ class Given:
     account: bool | None = None
     sdk: bool | None = None  # driven by an official SDK
     sees_upstream: bool | None = None  # the upstream witness was to be asked
+    steps: bool = False  # the case has several calls
     also: Callable[[Case], bool] | None = field(default=None, compare=False)  # what the fields above cannot say
 
     def holds(self, case: Case) -> bool:
         return (
             case.surface in self.surfaces
+            and bool(case.steps) is self.steps
             and (self.stream is None or case.stream is self.stream)
             and case.outcome in self.outcomes
             and self.traits <= case.traits

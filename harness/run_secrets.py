@@ -100,16 +100,26 @@ def mask_url(url: str) -> str:
     return _QUERY_KEY.sub(lambda found: found[1] + _cover(found[2]), _USER_INFO.sub("", url))
 
 
+def hops(tree: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every hop of an exchange given as plain values; one that stands in two places comes twice."""
+    steps = [hop for step in tree.get("steps", ()) for hop in (*step["calls"], *step["upstream"])]
+    return [tree["client"], *tree["upstream"], *steps]
+
+
 def mask_exchange(tree: dict[str, Any], secrets: RunSecrets) -> None:
     """Masks headers, targets and bodies of an exchange given as plain values (bodies as bytes), in place."""
-    hops = [tree["client"], *tree["upstream"]]
-    for hop in hops:
+    seen = hops(tree)
+    for hop in seen:
         secrets.learn_from(hop["request"]["target"], hop["request"]["headers"])
     case = tree["case"]
     case["headers"] = secrets.headers(case["headers"])
     if case["body"] is not None:
         case["body"] = secrets.mask(case["body"])
-    for hop in hops:
+    for step in case["steps"]:
+        step["headers"] = secrets.headers(step["headers"])
+        if step["body"] is not None:
+            step["body"] = secrets.mask(step["body"])
+    for hop in seen:
         request, response = hop["request"], hop["response"]
         request["target"] = mask_url(request["target"])
         [request["body"]] = secrets.reads([request["body"]], _coding(request["headers"]))

@@ -8,6 +8,7 @@
 
 The lines of exchanges, requirements and verdicts mix as they come. The hash in the last line is that of all lines before it; a file
 without that line is refused. A run that was broken off has it too, with `complete` false. Secrets never get here: see harness.run_secrets.
+An exchange of several calls has them under `steps`; files from before there were any are read as they are, so the version is the same.
 """
 
 import base64
@@ -26,7 +27,7 @@ from harness.case import RecordingFacts, Route, Surface
 from harness.exchange import Exchange
 from harness.judged import Arithmetic, Expected, Judged, tally
 from harness.requirement import Requirement, Severity
-from harness.run_secrets import RunSecrets, mask_exchange, mask_url
+from harness.run_secrets import RunSecrets, hops, mask_exchange, mask_url
 from harness.verdict import WORDS, Errored, Failed, Finding, Inconclusive, NotApplicable, Passed, Verdict, word
 from harness.wire import json_text
 
@@ -420,7 +421,9 @@ def _bodies_to_bytes(tree: dict[str, Any]) -> None:
 def _bodies(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     """Every place of an exchange that holds bytes, and the name it has there in Python."""
     yield tree["case"], "body"
-    for hop in (tree["client"], *tree["upstream"]):
+    for step in tree["case"].get("steps", ()):
+        yield step, "body"
+    for hop in hops(tree):
         yield hop["request"], "body"
         if hop["response"] is not None:
             for read in hop["response"]["reads"]:

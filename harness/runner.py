@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import httpx2
 
+from harness import steps
 from harness.account import Account, AccountError, WireproofAccount
-from harness.case import MARKER, Case, Key, Outcome, Surface
+from harness.case import MARKER, Case, Key, Outcome, Step, Surface
 from harness.client import Call, ClientWitness
 from harness.exchange import AccountReading, Balance, Exchange, Hop, Request, Response, SdkReading
 from harness.mask import Masker
@@ -121,13 +122,11 @@ class Runner:
         for key in target.good_keys[1:]:
             self._lanes.put_nowait(key)
         self._one_key = len(target.good_keys) == 1
-        self._masker = Masker(
-            {
-                "client-key": (*target.good_keys, WRONG_KEY),
-                "other-group-key": target.other_keys.get(Key.OTHER_GROUP, ()),
-                "empty-wallet-key": target.other_keys.get(Key.EMPTY_WALLET, ()),
-            }
-        )
+        self._secrets = {
+            "client-key": (*target.good_keys, WRONG_KEY),
+            **{f"{key}-key": secrets for key, secrets in target.other_keys.items()},
+        }
+        self._masker = Masker(self._secrets)
 
     def through(self, bases: Bases, announce: Callable[[str], None]) -> "Runner":
         """The same runner, its keys, lanes and gate shared, over other base URLs."""
@@ -145,16 +144,16 @@ class Runner:
         watched = case.account and self.target.dialect != "none"  # with no books to read, nothing needs a balance of its own
         if not watched or self._one_key:
             async with self._gate.enter(alone=case.serial or watched):
-                return await self._safely(planned, self._key(case, planned.model, None))
+                return await self._safely(planned, self._key(case.key, planned.model, None))
         lane = await self._lanes.get()  # before the gate: who waits for a lane must not keep others out
         try:
             async with self._gate.enter(alone=case.serial):
-                return await self._safely(planned, self._key(case, planned.model, lane), lane)
+                return await self._safely(planned, self._key(case.key, planned.model, lane), lane)
         finally:
             self._lanes.put_nowait(lane)
 
-    def _key(self, case: Case, model: str, lane: str | None) -> str | None:
-        match case.key:
+    def _key(self, key: Key, model: str, lane: str | None) -> str | None:
+        match key:
             case Key.GOOD:
                 return lane or (self.target.good_keys[0] if self.target.good_keys else None)
             case Key.MISSING:
@@ -163,8 +162,12 @@ class Runner:
                 return WRONG_KEY
             case Key.OTHER_GROUP:
                 return self.outside.get(model)
-            case Key.EMPTY_WALLET:
-                return next(iter(self.target.other_keys.get(case.key, ())), None)
+            case Key.OTHER_ACCOUNT:
+                return self.target.good_keys[0] if lane else None
+            case Key.EMPTY_WALLET | Key.REVOKED | Key.EXPIRED | Key.CAPPED:
+                return next(iter(self.target.other_keys.get(key, ())), None)
+            case _:
+                assert_never(key)
 
     async def _safely(self, planned: Planned, key: str | None, lane: str | None = None) -> Exchange:
         try:
@@ -187,6 +190,8 @@ class Runner:
 
     async def _drive(self, planned: Planned, key: str | None, lane: str | None) -> Exchange:
         case = planned.case
+        if case.steps:
+            return await self._drive_steps(planned, lane)
         recording = self.library.load(case.play.recording) if case.play is not None else None
         marker = new_marker()
         model = case.model or planned.model
@@ -198,7 +203,7 @@ class Runner:
         self.announce(marker)
         began = time.perf_counter()
         progress = ClientProgress()
-        self.witness.expect(marker, case.play, surface=case.surface, client_progress=progress, began=began)
+        self.witness.expect(marker, *((case.play,) if case.play else ()), surface=case.surface, client_progress=progress, began=began)
         try:
             call = Call(
                 case=case,
@@ -233,6 +238,63 @@ class Runner:
             lag_ms=self._pulse.worst_ms(began),
         )
         return masked(exchange, self._masker)
+
+    async def _drive_steps(self, planned: Planned, lane: str | None) -> Exchange:
+        case = planned.case
+        account = self._account(lane or (self.target.good_keys[0] if self.target.good_keys else None)) if case.account else None
+        before = await account.read() if account else None
+        self._pulse.start()
+        began = time.perf_counter()
+
+        def key(step: Step) -> str | None:
+            return self._key(step.key, planned.model, lane)
+
+        driven = await steps.drive(
+            steps.Means(
+                case=case,
+                model=case.model or planned.model,
+                target=self.target,
+                bases=self.bases,
+                clients=self.clients,
+                witness=self.witness,
+                library=self.library,
+                key=key,
+                account=account,
+                announce=self.announce,
+                read_books=self._settled,
+                began=began,
+                timeout_s=patience(self.target),
+            )
+        )
+        self.calls_made += driven.calls_made
+        last = driven.steps[-1]
+        plays = [play for step in case.steps for play in step.plays]
+        exchange = Exchange(
+            id=planned.id,
+            case=case,
+            model=planned.model,
+            route=planned.route,
+            marker="",
+            client=last.calls[0] if last.calls else steps.nothing_sent(case),
+            upstream=tuple(hop for step in driven.steps for hop in step.upstream),
+            account=await self._after_steps(account, before, case, planned.model) if account and before else None,
+            recording=facts(self.library.load(plays[0].recording)) if plays else None,
+            promises=self.target.promises(),
+            lag_ms=self._pulse.worst_ms(began),
+            steps=driven.steps,
+        )
+        return masked(exchange, Masker({**self._secrets, steps.MADE_KEY: driven.secrets}) if driven.secrets else self._masker)
+
+    async def _after_steps(self, account: Account, before: Balance, case: Case, model: str) -> AccountReading:
+        broken_off = any(step.open or step.abort_after_frames is not None for step in case.steps)
+        after = await (self._at_rest(account) if broken_off else self._settled(account))
+        return AccountReading(before=before, after=after, prices=await account.prices(model))
+
+    async def _settled(self, account: Account) -> Balance:
+        """The books after a step: at once, or when the target's own time is up."""
+        if self.target.settle_ms:
+            await asyncio.sleep(self.target.settle_ms / 1000)
+        return await account.read()
 
     def _body(self, case: Case, recording: Recording | None, marker: str) -> Mapping[str, Any] | None:
         """The request's JSON without `model` and `stream`, with the marker in its prompt."""
@@ -316,6 +378,14 @@ def masked(exchange: Exchange, masker: Masker) -> Exchange:
         client=_masked_hop(exchange.client, masker),
         upstream=tuple(_masked_hop(hop, masker) for hop in exchange.upstream),
         sdk=_masked_sdk(exchange.sdk, masker) if exchange.sdk else None,
+        steps=tuple(
+            replace(
+                step,
+                calls=tuple(_masked_hop(hop, masker) for hop in step.calls),
+                upstream=tuple(_masked_hop(hop, masker) for hop in step.upstream),
+            )
+            for step in exchange.steps
+        ),
     )
 
 

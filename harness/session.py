@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 
-from harness.case import Case, Client, FaultKind, Key, Outcome, Play, Surface
+from harness.case import Case, Client, Key, Outcome, Play, Surface
 from harness.client import ClientWitness
 from harness.exchange import Exchange
 from harness.plan import Planned
@@ -32,8 +32,8 @@ T = TypeVar("T")
 
 EMBEDDED: Final = "reference gateway (embedded)"
 # One model of each vendor. The gateway lists more, but in a closed loop a second model of a vendor shows the same bytes again.
-_DRIVEN: Final = ("gpt-5-4", "claude-sonnet-4-6", "gemini-3-1-pro", "deepseek-v4-pro")
-_STALLS: Final = frozenset({FaultKind.STALL_BEFORE, FaultKind.STALL_IN})
+_DRIVEN: Final = ("gpt-5-4", "claude-sonnet-4-6", "gemini-3-1-pro", "deepseek-v4-pro", "gpt-image-2")
+_FAILOVER: Final = "gpt-5-4-mini"  # of the embedded gateway: two of its channels serve it
 _LANES: Final = 8  # accounts of the embedded gateway
 _START_SECONDS: Final = 20
 _SWITCH_SECONDS: Final = 0.0005
@@ -117,11 +117,17 @@ class EmbeddedGateway:
             name=EMBEDDED,
             bases=Bases.of(told["listening"]),
             good_keys=tuple(told["keys"]),
-            other_keys={Key.OTHER_GROUP: tuple(told["narrow_keys"]), Key.EMPTY_WALLET: (told["poor_key"],)},
+            other_keys={
+                Key.OTHER_GROUP: tuple(told["narrow_keys"]),
+                Key.EMPTY_WALLET: (told["poor_key"],),
+                **{key: (told[f"{key}_key"],) for key in (Key.REVOKED, Key.EXPIRED, Key.CAPPED)},
+            },
             models=tuple(Model(id=name, surfaces=served_by(name)) for name in _DRIVEN),
             dialect="wireproof",
             first_byte_ms=_FIRST_BYTE_MS,
             idle_ms=_IDLE_MS,
+            manages_keys=True,
+            failover_model=_FAILOVER,
         )
 
     def stop(self) -> None:
@@ -243,8 +249,7 @@ class LiveSession:
     @staticmethod
     def can_be_asked(planned: Planned, target: Target, outside: dict[str, str]) -> bool:
         """Whether the target has what the case wants of it: the credential, or its word on timeouts. `outside` is Runner.outside."""
-        fault = planned.case.play.fault if planned.case.play else None
-        if fault is not None and fault.kind in _STALLS and (target.first_byte_ms is None or target.idle_ms is None):
+        if not target.says_timeouts(planned.case):
             return False  # how long is too long is for the target to say: without its word, patience is no fault
         match planned.case.key:
             case Key.OTHER_GROUP:
@@ -292,7 +297,7 @@ class LiveSession:
         tried: set[Surface] = set()
         for model in self.models:
             for surface, route in model.surfaces.items():
-                if surface in tried or surface is Surface.COUNT_TOKENS:
+                if surface in tried or surface in (Surface.COUNT_TOKENS, Surface.IMAGES):
                     continue
                 tried.add(surface)
                 recording = next(self.library.find(surface=surface, status=200, stream=False), None)

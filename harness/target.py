@@ -5,18 +5,23 @@ name = "our gateway, staging"
 base_url = "http://127.0.0.1:8080"       # the SDKs' own bases follow from it, or are given below
 openai_base = "http://127.0.0.1:8080/v1"
 upstream_port = 9100                     # where the gateway expects its vendors: wireproof's upstream witness listens there
+failover_model = "gpt-5-4-mini"          # two channels serve it, so that a call survives the failure of the first
 
 [keys]                                   # names of environment variables, never the keys themselves
 good = ["WIREPROOF_API_KEY"]             # each on an account of its own; with one, cases that watch the balance run alone
 other_group = ["WIREPROOF_OTHER_GROUP_KEY"]  # good, of groups that lack some of the models
 empty_wallet = ["WIREPROOF_EMPTY_WALLET_KEY"]
+revoked = ["WIREPROOF_REVOKED_KEY"]
+expired = ["WIREPROOF_EXPIRED_KEY"]
+capped = ["WIREPROOF_CAPPED_KEY"]        # on an account that may have just one request under way
 
 [[models]]
 id = "gpt-5-4"
 surfaces = { chat = "native", responses = "native" }
 
 [account]
-dialect = "wireproof"                    # or "none": then nothing about billing is judged
+dialect = "wireproof"                    # or "none": then nothing about billing and keys is judged
+management = true                        # keys with small limits may be made at /api/v1/keys, used and deleted again
 settle_ms = 2000                         # how long after an answer the books may still move
 
 [timeouts]
@@ -35,13 +40,21 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from harness.case import Key, Route, Surface
+from harness.case import Case, FaultKind, Key, Need, Route, Surface
 from harness.client.call import Bases as ClientBases
 from harness.toml_file import TomlFile, UserFileError
 
 DIALECTS: Final = ("wireproof", "none")
 _SURFACES: Final = {
-    surface.value: surface for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI, Surface.COUNT_TOKENS)
+    surface.value: surface
+    for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI, Surface.COUNT_TOKENS, Surface.IMAGES)
+}
+_OTHER_KEYS: Final = {
+    "other_group": Key.OTHER_GROUP,
+    "empty_wallet": Key.EMPTY_WALLET,
+    "revoked": Key.REVOKED,
+    "expired": Key.EXPIRED,
+    "capped": Key.CAPPED,
 }
 
 
@@ -91,6 +104,29 @@ class Target:
     first_byte_ms: int | None = None
     idle_ms: int | None = None
     not_served: tuple[NotServed, ...] = ()
+    manages_keys: bool = False  # at /api/v1/keys, by any good key, as contract:31 to 36 say
+    failover_model: str | None = None  # the model that two channels serve
+
+    def lacks(self, case: Case) -> str | None:
+        """Why the case cannot be asked of this target, which is no fault of it; None where it can."""
+        if Need.MANAGEMENT in case.needs and not self.manages_keys:
+            return "the target file says of no place where keys are made ([account] management)"
+        if Need.FAILOVER in case.needs and self.failover_model is None:
+            return "the target file names no model with two channels ([target] failover_model)"
+        if case.steps and case.account and self.dialect == "none":
+            return "the target shows no account (dialect none)"
+        for key in {step.key for step in case.steps if step.key_from is None} | {case.key}:
+            if key is Key.OTHER_ACCOUNT and len(self.good_keys) < 2:  # the case's own is one of them
+                return "the target file offers one good key, and this wants a second account"
+            if key in (Key.REVOKED, Key.EXPIRED, Key.CAPPED) and key not in self.other_keys:
+                return f"the target file offers no {key} key"
+        return None
+
+    def says_timeouts(self, case: Case) -> bool:
+        """Whether the target has said how long is too long, where the case's vendor falls silent."""
+        plays = (case.play, *(play for step in case.steps for play in step.plays))
+        stalls = any(play and play.fault and play.fault.kind in (FaultKind.STALL_BEFORE, FaultKind.STALL_IN) for play in plays)
+        return not stalls or (self.first_byte_ms is not None and self.idle_ms is not None)
 
     def declared(self, requirement: str) -> str | None:
         """Why the requirement does not apply, where the target said so beforehand."""
@@ -118,7 +154,7 @@ def read_target(path: Path) -> Target:
     file = TomlFile(path)
     file.only(file.values, ("target", "keys", "models", "account", "timeouts", "not_applicable"), "a target file")
     about = file.take(file.values, "target", dict, "a target file", {})
-    file.only(about, ("name", "base_url", "openai_base", "anthropic_base", "gemini_base", "upstream_port"), "[target]")
+    file.only(about, ("name", "base_url", "openai_base", "anthropic_base", "gemini_base", "upstream_port", "failover_model"), "[target]")
     base_url = file.take(about, "base_url", str, "[target]")
     if base_url is None:
         raise file.error("target", "[target] needs `base_url`, the gateway's address")
@@ -130,7 +166,7 @@ def read_target(path: Path) -> Target:
     except TargetError as error:
         raise file.error("base_url", str(error)) from error
     account = file.take(file.values, "account", dict, "a target file", {})
-    file.only(account, ("dialect", "settle_ms"), "[account]")
+    file.only(account, ("dialect", "settle_ms", "management"), "[account]")
     dialect = file.take(account, "dialect", str, "[account]", "none")
     if dialect not in DIALECTS:
         raise file.error("dialect", f"`dialect` must be one of {', '.join(DIALECTS)}, not {dialect!r}")
@@ -149,12 +185,14 @@ def read_target(path: Path) -> Target:
         first_byte_ms=file.take(timeouts, "first_byte_ms", int, "[timeouts]"),
         idle_ms=file.take(timeouts, "idle_ms", int, "[timeouts]"),
         not_served=_not_served(file),
+        manages_keys=file.take(account, "management", bool, "[account]", False),
+        failover_model=file.take(about, "failover_model", str, "[target]"),
     )
 
 
 def _keys(file: TomlFile) -> tuple[tuple[str, ...], dict[Key, tuple[str, ...]]]:
     keys = file.take(file.values, "keys", dict, "a target file", {})
-    file.only(keys, ("good", "other_group", "empty_wallet"), "[keys]")
+    file.only(keys, ("good", *_OTHER_KEYS), "[keys]")
 
     def secrets(word: str) -> tuple[str, ...]:
         found = []
@@ -166,7 +204,7 @@ def _keys(file: TomlFile) -> tuple[tuple[str, ...], dict[Key, tuple[str, ...]]]:
             found.append(os.environ[name])
         return tuple(found)
 
-    named = {Key.OTHER_GROUP: secrets("other_group"), Key.EMPTY_WALLET: secrets("empty_wallet")}
+    named = {key: secrets(word) for word, key in _OTHER_KEYS.items()}
     return secrets("good"), {key: values for key, values in named.items() if values}
 
 
@@ -202,6 +240,8 @@ def served_by(model_id: str) -> dict[Surface, Route]:
     name = model_id.lower()
     if "claude" in name:
         return {Surface.MESSAGES: Route.NATIVE}
+    if "image" in name or name.startswith(("seedream", "nano-banana")):
+        return {Surface.IMAGES: Route.NATIVE}
     if "gemini" in name:
         return {Surface.GEMINI: Route.NATIVE}
     if name.startswith(("gpt", "o1", "o3", "o4", "chatgpt", "codex")):

@@ -24,9 +24,10 @@ class Finding:
     frame: int | None = None  # of the SSE stream, counted from 0
     offset: int | None = None  # bytes into the body, content-decoded
     pointer: str | None = None  # JSON pointer into the frame's data or the body
+    step: str | None = None  # of a case with steps: which one's first call; None: the last one's
 
     def __str__(self) -> str:
-        place = [str(self.side)]
+        place = [str(self.side)] if self.step is None else [f"{self.side} at {self.step}"]
         if self.frame is not None:
             place.append(f"frame {self.frame}")
         if self.offset is not None:

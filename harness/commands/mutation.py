@@ -64,7 +64,8 @@ def _hunt(settings: Settings, mutants: tuple[Mutant, ...], console: Console) -> 
     session = LiveSession(settings, in_front=in_front)
     session.open()
     try:
-        planned = tuple(each for each in plan(cases_of(modules), session.models) if session.offers(each))
+        offered = (each for each in plan(cases_of(modules), session.models) if session.offers(each))
+        planned = tuple(each for each in offered if session.target.lacks(each.case) is None)
         preload(sorted({each.case.client for each in planned}))
         hunt = Hunt(session, planned, rules_of(modules), upstream[0], marked)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -42,6 +42,9 @@ def mark(surface: Surface, body: dict[str, Any], marker: str) -> dict[str, Any]:
             if isinstance(body.get("contents"), str):
                 return {**body, "contents": f"{body['contents']} {marker}"}
             return _with_turn(body, "contents", "parts", {}, marker)
+        case Surface.IMAGES:
+            prompt = body.get("prompt")
+            return {**body, "prompt": f"{prompt} {marker}" if isinstance(prompt, str) and prompt else marker}
         case _:
             raise ValueError(f"a {surface} request has no prompt to mark: name its recording another way")
 

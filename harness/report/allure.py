@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from harness.exchange import Exchange, Request, Response
+from harness.exchange import Exchange, Hop, Request, Response
 from harness.judged import Judged
 from harness.requirement import Requirement, Severity
 from harness.run_secrets import RunSecrets, mask_url
@@ -50,13 +50,25 @@ def attach(config: pytest.Config, requirement: Requirement, judged: Judged, exch
         allure.attach(secrets.mask(_bytes(findings)), "findings", text)
     if exchange is None:
         return
-    hops = [("client", exchange.client), *((f"upstream {number}", hop) for number, hop in enumerate(exchange.upstream, 1))]
+    hops = _hops(exchange)
     for _, hop in hops:
         secrets.learn_from(hop.request.target, hop.request.headers)
     for name, hop in hops:
         allure.attach(request_bytes(hop.request, secrets), f"{name}: request", text)
         if hop.response is not None:
             allure.attach(response_bytes(hop.response, secrets), f"{name}: response", text)
+
+
+def _hops(exchange: Exchange) -> list[tuple[str, Hop]]:
+    """Every hop with its name, in order."""
+    if not exchange.steps:
+        return [("client", exchange.client), *((f"upstream {number}", hop) for number, hop in enumerate(exchange.upstream, 1))]
+    return [
+        (f"{step.name}, {side} {number}", hop)
+        for step in exchange.steps
+        for side, hops in (("client", step.calls), ("upstream", step.upstream))
+        for number, hop in enumerate(hops, 1)
+    ]
 
 
 def request_bytes(request: Request, secrets: RunSecrets) -> bytes:

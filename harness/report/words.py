@@ -93,6 +93,7 @@ def as_typed(path: Path) -> str:
 def place(finding: Finding) -> str:
     return ", ".join(
         [str(finding.side)]
+        + ([f"step {finding.step}"] if finding.step is not None else [])
         + ([f"frame {finding.frame}"] if finding.frame is not None else [])
         + ([f"byte {finding.offset:,}"] if finding.offset is not None else [])
         + ([finding.pointer or "(whole value)"] if finding.pointer is not None else [])
@@ -116,7 +117,7 @@ def excerpt(exchange: Exchange, finding: Finding) -> tuple[int, str, str] | None
 def _body(exchange: Exchange, finding: Finding) -> tuple[bytes | None, int | None]:
     match finding.side:
         case Side.CLIENT:
-            response = exchange.client.response
+            response = exchange.client.response if finding.step is None else exchange.step(finding.step).answer
             if response is None:
                 return None, None
             offset = finding.offset
@@ -124,7 +125,8 @@ def _body(exchange: Exchange, finding: Finding) -> tuple[bytes | None, int | Non
                 offset = response.frames[finding.frame].offset
             return response.text, offset
         case Side.UPSTREAM:
-            return (exchange.upstream[-1].request.body if exchange.upstream else None), finding.offset
+            hops = exchange.upstream if finding.step is None else exchange.step(finding.step).upstream
+            return (hops[-1].request.body if hops else None), finding.offset
         case Side.SDK | Side.ACCOUNT:
             return None, None
 

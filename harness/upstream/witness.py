@@ -38,8 +38,8 @@ class PortBusyError(ListenError):
 class _Expected:
     """What is to be answered for one marker, and what was."""
 
-    def __init__(self, play: Play | None, surface: Surface, progress: ClientProgress | None, began: float) -> None:
-        self.play = play
+    def __init__(self, plays: tuple[Play, ...], surface: Surface, progress: ClientProgress | None, began: float) -> None:
+        self._plays = plays
         self.surface = surface
         self.progress = progress
         self.began = began
@@ -49,11 +49,14 @@ class _Expected:
         self.idle.set()
         self.called = asyncio.Event()
 
-    def take_up(self, call: Call, connection: Connection) -> None:
+    def take_up(self, call: Call, connection: Connection) -> Play | None:
+        """What is to be answered; None: nothing, for nobody should have called."""
+        play = self._plays[min(len(self.calls), len(self._plays) - 1)] if self._plays else None
         self.calls.append(call)
         self.playing[call] = connection
         self.idle.clear()
         self.called.set()
+        return play
 
     def finish(self, call: Call) -> None:
         del self.playing[call]
@@ -114,8 +117,10 @@ class UpstreamWitness:
     def url(self) -> str:
         return f"http://{self._host}:{self._port}"
 
-    def expect(self, marker: str, play: Play | None, *, surface: Surface, client_progress: ClientProgress | None, began: float) -> None:
-        """Answers each call that carries `marker` with `play`; None: with an error, since none may come.
+    def expect(self, marker: str, *plays: Play, surface: Surface, client_progress: ClientProgress | None, began: float) -> None:
+        """Answers each call that carries `marker` with the next of `plays`, the last one again and again.
+
+        Without any it answers with an error, since no call may come.
 
         Faults speak as the recording's surface does; `surface` is for the error. `began`: time.perf_counter() when the exchange did.
         Raises what the library raises, ValueError for what is no marker or is expected already, PlayError.
@@ -124,9 +129,9 @@ class UpstreamWitness:
             raise ValueError(f"{marker!r} is no marker: make one with new_marker()")
         if marker in self._expected:
             raise ValueError(f"marker {marker} is expected already: forget it first, or make another")
-        if play is not None:
+        for play in plays:
             self._planned(play, True)
-        self._expected[marker] = _Expected(play, surface, client_progress, began)
+        self._expected[marker] = _Expected(plays, surface, client_progress, began)
 
     def hops(self, marker: str) -> tuple[Hop, ...]:
         """Every call for the marker so far, in order of arrival. Raises what went wrong in the witness itself."""
@@ -190,17 +195,17 @@ class UpstreamWitness:
         if expected is None:
             await self._answer_unmatched(connection, arrived, call)
             return
-        expected.take_up(call, connection)
+        play = expected.take_up(call, connection)
         try:
-            if arrived.error is not None or expected.play is None:
+            if arrived.error is not None or play is None:
                 await self._refuse(connection, arrived, call, expected)
                 return
-            answer = self._planned(expected.play, gzip_offered(arrived.headers))
+            answer = self._planned(play, gzip_offered(arrived.headers))
             player = Player(
                 connection,
                 call,
-                pace=expected.play.pace,
-                spread=expected.play.split_every is not None or bool(expected.play.split_at),
+                pace=play.pace,
+                spread=play.split_every is not None or bool(play.split_at),
                 progress=expected.progress,
                 since=arrived.began,
                 scale=self._pace_scale,

@@ -107,7 +107,7 @@ REQUEST_BYTES = Requirement(
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
     clause=_contract("116", "cache_control preserved end to end: a vendor's prompt cache is keyed by the bytes of the prompt"),
-    text="The request's body reaches the vendor byte for byte; only the model's name may be respelled.",
+    text="The request's body reaches the vendor byte for byte; only the model's name and prompt_cache_key may be respelled.",
     claims=("contract:70", "contract:81", "contract:108", "contract:116", "contract:235"),
     defects=(
         "kubeai-project/kubeai#690",
@@ -299,18 +299,21 @@ def check_request_bytes(exchange: Exchange) -> Verdict:
     if sent == got:
         return Passed(f"{len(got)} bytes")
     if got == _respelled(sent, exchange.client.request.json, hop.request.json):
-        return Passed(f"{len(got)} bytes, the model respelled")
+        return Passed(f"{len(got)} bytes, model or prompt_cache_key respelled")
     found = finding(sent, got, streamed=False)
     assert found is not None  # they are not equal
     return conclude([Finding(side=Side.UPSTREAM, expected=found.expected, got=found.got, offset=found.offset)], "")
 
 
-def _respelled(sent: bytes, asked: Any, got: Any) -> bytes | None:
-    """The client's bytes with the vendor's name for the model in the place of its own."""
-    if not isinstance(asked, dict) or not isinstance(got, dict) or not all(isinstance(each.get("model"), str) for each in (asked, got)):
-        return None
-    before, after = (json.dumps(each["model"], ensure_ascii=False).encode() for each in (asked, got))
-    return sent.replace(before, after, 1)
+def _respelled(sent: bytes, asked: Any, got: Any) -> bytes:
+    """The client's bytes with what the gateway calls the model and its own callers' share of the vendor's cache."""
+    if not isinstance(asked, dict) or not isinstance(got, dict):
+        return sent
+    for name in ("model", "prompt_cache_key"):
+        if isinstance(asked.get(name), str) and isinstance(got.get(name), str):
+            before, after = (json.dumps(each[name], ensure_ascii=False).encode() for each in (asked, got))
+            sent = sent.replace(before, after, 1)
+    return sent
 
 
 def check_request_target(exchange: Exchange) -> Verdict:

@@ -113,7 +113,7 @@ def expect(
     surface: Surface = Surface.CHAT,
     progress: ClientProgress | None = None,
 ) -> None:
-    witness.expect(marker, play, surface=surface, client_progress=progress, began=time.perf_counter())
+    witness.expect(marker, *((play,) if play else ()), surface=surface, client_progress=progress, began=time.perf_counter())
 
 
 def request(

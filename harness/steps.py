@@ -1,0 +1,247 @@
+"""Cases of several calls: sent one step after the other, or while an earlier one is still open, each step kept apart.
+
+What a step says may hang on what an earlier one was answered with: the id of a key that was made, the key itself, a task's id.
+"""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from harness.account import Account
+from harness.case import Case, Outcome, Step, Surface
+from harness.client import Call, ClientWitness
+from harness.exchange import NOT_JSON, Balance, Hop, Request, StepSeen
+from harness.progress import ClientProgress
+from harness.recording.library import Library
+from harness.recording.marking import mark, new_marker
+from harness.target import Bases, Target
+from harness.upstream.witness import UpstreamWitness
+
+MADE_KEY: Final = "made-key"  # how a key that a step made is named where it is masked
+_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|[a-z0-9-]+:(?:/[^{}]*)?)\}")
+_PATIENCE_SECONDS: Final = 2.0  # for the upstream to be called by an open step, and to be done with one that is over
+
+
+class Missing(Exception):
+    """An earlier answer lacks what this step is made of; the message says what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What the steps of one case are driven with."""
+
+    case: Case
+    model: str
+    target: Target
+    bases: Bases
+    clients: ClientWitness
+    witness: UpstreamWitness
+    library: Library
+    key: Callable[[Step], str | None]
+    account: Account | None
+    announce: Callable[[str], None]
+    read_books: Callable[[Account], Awaitable[Balance]]
+    began: float  # time.perf_counter() when the exchange began
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driven:
+    """All steps in order, the keys that were made on the way, and how many calls it took."""
+
+    steps: tuple[StepSeen, ...]
+    secrets: tuple[str, ...]
+    calls_made: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sent:
+    """A step under way or over."""
+
+    step: Step
+    marker: str
+    calls: asyncio.Task[tuple[Hop, ...]] | None  # None: unsent
+    seen: StepSeen
+
+
+async def drive(means: Means) -> Driven:
+    """Raises what drives a call and what reads an account raise: that is our fault, or the target's word on itself was wrong."""
+    sent: dict[str, _Sent] = {}
+    secrets: list[str] = []
+    try:
+        for step in means.case.steps:
+            sent[step.name] = await _step(means, step, sent, secrets)
+        for one in sent.values():
+            await _finish(means, one)
+        for one in sent.values():
+            one.seen = replace(one.seen, upstream=means.witness.hops(one.marker))
+    finally:
+        for one in sent.values():
+            if one.calls is not None and not one.calls.done():
+                one.calls.cancel()
+                await asyncio.gather(one.calls, return_exceptions=True)
+            means.witness.forget(one.marker)
+    steps = tuple(one.seen for one in sent.values())
+    return Driven(steps=steps, secrets=tuple(secrets), calls_made=sum(len(step.calls) for step in steps))
+
+
+async def _step(means: Means, step: Step, sent: Mapping[str, _Sent], secrets: list[str]) -> _Sent:
+    marker = new_marker()
+    said = _Said(means, marker, sent)
+    progress = ClientProgress()
+    means.announce(marker)
+    means.witness.expect(marker, *step.plays, surface=step.surface, client_progress=progress, began=means.began)
+    one = _Sent(step=step, marker=marker, calls=None, seen=StepSeen(name=step.name))
+    try:
+        call = _call(means, step, said, marker, progress)
+    except Missing as why:
+        one.seen = replace(one.seen, unsent=str(why), at_s=int(time.time()))
+        return one
+    one.calls = asyncio.ensure_future(_at_once(means.clients, call, step.at_once))
+    if step.open:
+        # Whoever refuses or answers at once is not waited for.
+        called = asyncio.ensure_future(_under_way(means.witness, marker, progress, stream=step.stream))
+        await asyncio.wait({called, one.calls}, return_when=asyncio.FIRST_COMPLETED)
+        called.cancel()
+        await asyncio.gather(called, return_exceptions=True)
+    else:
+        await _finish(means, one)
+        secrets += _secrets(step, one.seen)
+    if step.books and means.account is not None:
+        one.seen = replace(one.seen, books=await (means.account.read() if step.open else means.read_books(means.account)))
+    return one
+
+
+async def _finish(means: Means, one: _Sent) -> None:
+    if one.calls is None or one.seen.calls:
+        return
+    calls = await one.calls
+    await means.witness.settled(one.marker, timeout=_PATIENCE_SECONDS)
+    one.seen = replace(one.seen, calls=calls, at_s=int(time.time()))
+
+
+async def _at_once(clients: ClientWitness, call: Call, count: int) -> tuple[Hop, ...]:
+    # Each counts what it read by itself; the upstream's lockstep follows the first.
+    calls = [call, *(replace(call, progress=ClientProgress()) for _ in range(count - 1))]
+    return tuple(result.hop for result in await asyncio.gather(*map(clients.drive, calls)))
+
+
+async def _under_way(witness: UpstreamWitness, marker: str, progress: ClientProgress, *, stream: bool) -> None:
+    if await witness.called(marker, timeout=_PATIENCE_SECONDS) and stream:
+        await progress.wait(1, _PATIENCE_SECONDS)
+
+
+def _call(means: Means, step: Step, said: "_Said", marker: str, progress: ClientProgress) -> Call:
+    """Raises Missing."""
+    case = Case(
+        id=f"{means.case.id}/{step.name}",
+        surface=step.surface,
+        play=step.plays[0] if step.plays else None,
+        stream=step.stream,
+        method=step.method,
+        path=None if step.path is None else said.text(step.path),
+        headers=tuple((name, said.text(text)) for name, text in step.headers),
+        outcome=Outcome.SUCCESS if step.abort_after_frames is None else Outcome.ABORTED,
+        abort_after_frames=step.abort_after_frames,
+    )
+    body, raw_body = _body(means, step, said, marker)
+    return Call(
+        case=case,
+        model=said.text(step.model) if step.model is not None else means.model,
+        body=body,
+        raw_body=raw_body,
+        base=means.bases,
+        key=means.key(step) if step.key_from is None else said.text(step.key_from),
+        progress=progress,
+        began=means.began,
+        timeout_s=means.timeout_s,
+    )
+
+
+def _body(means: Means, step: Step, said: "_Said", marker: str) -> tuple[Mapping[str, Any] | None, bytes | None]:
+    """The surface's JSON, or bytes that are sent as they stand."""
+    if step.body is not None:
+        return None, said.text(step.body.decode("latin-1")).encode("latin-1")
+    if step.surface is Surface.OTHER:
+        return None, None if step.request is None else json.dumps(said.value(step.request)).encode()
+    if step.method == "GET":
+        return None, None
+    request = step.request
+    if request is None and step.plays:
+        request = json.loads(means.library.load(step.plays[0].recording).request.body)
+    body = {key: value for key, value in said.value(request or {}).items() if key not in ("model", "stream")}
+    if marker in json.dumps(body):
+        return body, None
+    return mark(step.surface, body, marker), None
+
+
+class _Said:
+    """What stands in braces, in the words of this run."""
+
+    def __init__(self, means: Means, marker: str, sent: Mapping[str, _Sent]) -> None:
+        self._means = means
+        self._marker = marker
+        self._sent = sent
+
+    def text(self, text: str) -> str:
+        """Raises Missing."""
+        return _STANDS_FOR.sub(lambda found: self._word(found[1]), text)
+
+    def value(self, value: Any) -> Any:
+        """A JSON value with all of its texts said. Raises Missing."""
+        match value:
+            case str():
+                return self.text(value)
+            case Mapping():
+                return {name: self.value(item) for name, item in value.items()}
+            case list() | tuple():
+                return [self.value(item) for item in value]
+            case _:
+                return value
+
+    def _word(self, word: str) -> str:
+        match word:
+            case "marker":
+                return self._marker
+            case "model":
+                return self._means.model
+            case "failover":
+                return self._means.target.failover_model or ""
+        name, _, pointer = word.partition(":")
+        seen = self._sent[name].seen
+        if (found := at_pointer(_document(seen), pointer)) is None:
+            raise Missing(f"the answer of {name} has nothing at {pointer}")
+        return str(found)
+
+
+def _document(seen: StepSeen) -> Any:
+    return seen.answer.json if seen.answer is not None else NOT_JSON
+
+
+def _secrets(step: Step, seen: StepSeen) -> list[str]:
+    found = at_pointer(_document(seen), step.secret) if step.secret is not None else None
+    return [found] if isinstance(found, str) else []
+
+
+def at_pointer(value: Any, pointer: str) -> Any:
+    """What stands at a JSON pointer; None where there is nothing."""
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return None if value is NOT_JSON else value
+
+
+def nothing_sent(case: Case) -> Hop:
+    return Hop(request=Request(method=case.method, target=case.path or "", headers=(), body=b""), response=None)
+
+
+__all__ = ["MADE_KEY", "Driven", "Means", "Missing", "at_pointer", "drive", "nothing_sent"]
