@@ -197,13 +197,14 @@ class Gateway:
         self._switchboard.begin(caller.account)
         line = dial.Line()
         refused: Refusal | None = None
+        began = time.perf_counter()
         try:
             await self._call(wanted, key, line)
         except Refusal as refusal:
             refused = refusal
         finally:
             self._switchboard.end(caller.account)
-        return dial.document(wanted, key.id, line, refused)
+        return dial.document(wanted, key.id, line, refused, round((time.perf_counter() - began) * 1000))
 
     async def _call(self, wanted: dial.Dial, key: Key, line: dial.Line) -> None:
         if not self.keys.is_live(key, self._treasury.clock()):

@@ -64,15 +64,13 @@ def read(body: bytes) -> Dial:
 
 
 class Line(Answer):
-    """Takes what a caller would have been sent."""
+    """Takes what a caller would have been sent; there is no connection behind it."""
 
     def __init__(self) -> None:
         self.started = self.gone = False
         self.on_gone = self.on_pause = self.on_resume = None
-        self.status = 0
+        self.status = self.size_bytes = 0
         self.body = b""
-        self.began = time.perf_counter()
-        self.latency_ms = 0
 
     @property
     def paused(self) -> bool:
@@ -86,25 +84,31 @@ class Line(Answer):
         pass
 
     def send(self, status: int, headers: Headers, body: bytes) -> None:
-        self.start(status, headers)
-        self.body = body
-        self.end()
+        self.send_block(status, b"", body)
+
+    def send_block(self, status: int, lines: bytes, body: bytes) -> None:
+        self.start_block(status, lines)
+        self.write(body)
 
     def start(self, status: int, headers: Headers) -> None:
+        self.start_block(status, b"")
+
+    def start_block(self, status: int, lines: bytes) -> None:
         self.started = True
         self.status = status
 
     def write(self, piece: bytes) -> None:
         self.body += piece
+        self.size_bytes += len(piece)
 
     def end(self) -> None:
-        self.latency_ms = round((time.perf_counter() - self.began) * 1000)
+        pass
 
     def abort(self) -> None:
-        self.end()
+        self.gone = True
 
 
-def document(dial: Dial, key_id: str, line: Line, refusal: Refusal | None) -> bytes:
+def document(dial: Dial, key_id: str, line: Line, refusal: Refusal | None, latency_ms: int) -> bytes:
     """Of what the upstream says only its words of refusal are shown."""
     status = line.status if refusal is None else refusal.fault.status
     ok = 200 <= status < 300
@@ -113,7 +117,6 @@ def document(dial: Dial, key_id: str, line: Line, refusal: Refusal | None) -> by
         error = {"code": refusal.fault.openai_code, "message": refusal.message}
     elif not ok:
         error = {"code": "upstream_error", "message": _message(line.body)}
-    line.latency_ms = line.latency_ms or round((time.perf_counter() - line.began) * 1000)
     return msgspec.json.encode(
         {
             "object": "dial_test",
@@ -122,7 +125,7 @@ def document(dial: Dial, key_id: str, line: Line, refusal: Refusal | None) -> by
             "protocol": PROTOCOLS[dial.surface],
             "keyId": key_id,
             "status": status,
-            "latency_ms": line.latency_ms,
+            "latency_ms": latency_ms,
             "error": error,
         }
     )
