@@ -33,10 +33,12 @@ class Sample:
     check: Check
     model: tuple[str, str] | None = None
     waits_for_translation: bool = False
+    again: bool = False
 
     @property
     def name(self) -> str:
-        return self.file if self.model is None else f"{self.file} with {self.model[1]}"
+        name = self.file if self.model is None else f"{self.file} with {self.model[1]}"
+        return f"{name} again" if self.again else name
 
 
 def _pong(r: dict[str, Any]) -> None:
@@ -84,8 +86,15 @@ def _messages_weather(r: dict[str, Any]) -> None:
     assert (block["name"], block["input"], r["stop_reason"]) == ("get_weather", {"city": "Tokyo"}, "tool_use")
 
 
-def _cached(r: dict[str, Any]) -> None:
-    assert r["usage"]["cache_read_input_tokens"] + r["usage"]["cache_creation_input_tokens"] > 1024
+def _written_to_cache(r: dict[str, Any]) -> None:
+    assert r["usage"]["cache_creation_input_tokens"] > 1024
+    assert r["usage"]["cache_read_input_tokens"] == 0
+
+
+def _read_from_cache(r: dict[str, Any]) -> None:
+    """Step 7 of the guide: the second identical call reads what the first has written (contract:241)."""
+    assert r["usage"]["cache_creation_input_tokens"] == 0
+    assert r["usage"]["cache_read_input_tokens"] > 1024
 
 
 def _thought(r: dict[str, Any]) -> None:
@@ -123,7 +132,8 @@ ANTHROPIC: Final = (
     # S2, "Tool use": "and the translated routes (gemini-3-1-pro, gpt-5-5 via Messages shape)"
     Sample(file="anthropic_tools.py", check=_messages_weather, model=("claude-sonnet-4-6", "gemini-3-1-pro"), waits_for_translation=True),
     Sample(file="anthropic_tools.py", check=_messages_weather, model=("claude-sonnet-4-6", "gpt-5-5"), waits_for_translation=True),
-    Sample(file="anthropic_caching.py", check=_cached),
+    Sample(file="anthropic_caching.py", check=_written_to_cache),
+    Sample(file="anthropic_caching.py", check=_read_from_cache, again=True),
     Sample(file="anthropic_thinking.py", check=_thought),
 )
 

@@ -25,14 +25,9 @@ async def test_the_python_samples_of_the_openai_guide(tmp_path: Path) -> None:
 
 async def test_the_python_samples_of_the_anthropic_guide(tmp_path: Path) -> None:
     async with demo_gateway(tmp_path) as demo:
-        first, second = await drive(demo, ANTHROPIC), await drive(demo, ANTHROPIC)
+        told = await drive(demo, ANTHROPIC)
     for sample in ANTHROPIC:
-        checks.check(sample, first["results"][sample.name])
-        checks.check(sample, second["results"][sample.name])
-    # Step 7 of the guide: the second identical call reads what the first has written (contract:241).
-    usages = [told["results"]["anthropic_caching.py"]["r"]["usage"] for told in (first, second)]
-    assert usages[0]["cache_creation_input_tokens"] == usages[1]["cache_read_input_tokens"] > 0
-    assert usages[0]["cache_read_input_tokens"] == usages[1]["cache_creation_input_tokens"] == 0
+        checks.check(sample, told["results"][sample.name])
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: install it to run the shell samples")
