@@ -85,30 +85,6 @@ class Channel:
     weight: int = 1
     schedulable: bool = True
 
-    @property
-    def host(self) -> str:
-        return self.endpoint.host
-
-    @property
-    def port(self) -> int:
-        return self.endpoint.port
-
-    @property
-    def tls(self) -> ssl.SSLContext | None:
-        return self.endpoint.tls
-
-    @property
-    def base_path(self) -> bytes:
-        return self.endpoint.base_path
-
-    @property
-    def host_header(self) -> bytes:
-        return self.endpoint.host_header
-
-    @property
-    def auth_header(self) -> tuple[bytes, bytes]:
-        return self.auth(Surface.CHAT)
-
     def endpoint_for(self, surface: Surface) -> Endpoint:
         """contract:066: the request path picks the base URL."""
         if self.messages_endpoint is not None and surface is Surface.MESSAGES:
@@ -126,9 +102,6 @@ class Channel:
                 return b"x-api-key", self.secret
             case _:
                 return b"authorization", b"Bearer " + self.secret
-
-
-Upstream = Channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,14 +130,6 @@ class Model:
     capabilities: tuple[str, ...] = ()
     created: int = 0  # Unix seconds
     later_prices: tuple[PriceChange, ...] = ()
-
-    @property
-    def upstream(self) -> Channel:
-        return self.offers[0].channel
-
-    @property
-    def upstream_id(self) -> str:
-        return self.offers[0].upstream_id
 
     def offers_on(self, surface: Surface) -> tuple[Offer, ...]:
         """Those that speak the surface natively."""
@@ -215,3 +180,12 @@ class Routing:
     session_ttl_s: int = 3_600
     response_ttl_s: int = 30 * 86_400  # how long a vendor keeps a response that may be continued
     channel_header: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetching:
+    """Whether URLs in requests may be fetched for vendors that take none: off unless the operator wants it."""
+
+    enabled: bool = False
+    max_bytes: int = 20 * 1024 * 1024
+    timeout_ms: int = 10_000

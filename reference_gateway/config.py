@@ -15,7 +15,7 @@ from reference_gateway import toml_lines
 from reference_gateway.accounts.keys import Key, digest
 from reference_gateway.accounts.minting import mask as masked
 from reference_gateway.accounts.networks import Networks, network
-from reference_gateway.catalog import MILLION, Catalog, Model, Routing, Timeouts
+from reference_gateway.catalog import MILLION, Catalog, Fetching, Model, Routing, Timeouts
 from reference_gateway.images.settings import MediaSettings
 from reference_gateway.operations import settings as operations_settings
 from reference_gateway.operations.settings import Operations
@@ -47,6 +47,7 @@ class Config:
     trusted_proxies: Networks
     timeouts: Timeouts
     routing: Routing
+    fetching: Fetching
     catalog: Catalog
     accounts: Mapping[str, Account]
     keys: tuple[Key, ...]
@@ -95,6 +96,7 @@ class _Reader:
             trusted_proxies=self._networks(server, "trusted_proxies"),
             timeouts=timeouts,
             routing=routing,
+            fetching=catalog.fetching(),
             catalog=models,
             accounts=accounts,
             keys=keys,

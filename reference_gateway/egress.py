@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from reference_gateway.proxy.outbox import Outbox
 from reference_gateway.proxy.server import Headers
 from reference_gateway.proxy.upstream import Connection, Gather, Pool, ResponseHead, UpstreamBroken, UpstreamTimeout
 
@@ -128,6 +129,7 @@ class _Single(Pool):
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.outbox = Outbox(self.loop)
 
     def put(self, connection: Connection) -> None:
         connection.close()

@@ -29,7 +29,7 @@ from reference_gateway.errors import Fault, Refusal
 from reference_gateway.operations.journal import Asked, Journal
 from reference_gateway.proxy.relay import CallerGone, Milestone, Patience, Relay
 from reference_gateway.proxy.server import Headers
-from reference_gateway.proxy.upstream import Connection, Gather, Pool, ResponseHead, UpstreamBroken, UpstreamTimeout
+from reference_gateway.proxy.upstream import Connection, Gather, ResponseHead, UpstreamBroken, UpstreamTimeout
 from reference_gateway.routes import Surface
 from reference_gateway.routing import rewrite
 from reference_gateway.routing.router import Lane, Lanes, Router
@@ -73,11 +73,6 @@ class Forwarder:
         self.sticky = Sticky(shared or Alone(), config.routing)
         self.under_way: set[UnderWay] = set()
         self.journal = journal or Journal()
-
-    @property
-    def pools(self) -> dict[str, Pool]:
-        """By channel; for those who speak to a channel on their own."""
-        return {name: self.router.pool(channel, Surface.IMAGES) for name, channel in self.router.channels.items()}
 
     def lanes(self, group: str, model: Model, surface: Surface) -> Lanes:
         """The channels that may serve the call. Raises Refusal: 503 where none can be called now, 400 where none speaks the surface."""
@@ -203,7 +198,9 @@ class _Exchange:
         """The request's own 4xx is nobody else's to answer. The gateway's credentials or funds at one vendor are not the request's."""
         if self._broken_off is not None or self._answer.gone:
             return False
-        return isinstance(failure, Refusal) or failure.status >= 500 or failure.status in ELSEWHERE
+        if isinstance(failure, Refusal):
+            return failure.fault in (errors.BAD_UPSTREAM, errors.UPSTREAM_TIMEOUT)
+        return failure.status >= 500 or failure.status in ELSEWHERE
 
     async def _surface(self, failure: Refusal | _VendorError) -> None:
         if self._answer.gone:

@@ -69,7 +69,7 @@ class Wire:
         """
         try:
             where = destination(url)
-            if channel.tls is not None and not where.tls:
+            if channel.endpoint.tls is not None and not where.tls:
                 return None
             head, body = await self._egress.exchange(
                 b"GET", where, [(b"accept", b"image/*")], b"", limit_bytes=self._max_answer_bytes, private=_is_own(where, channel)
@@ -84,7 +84,7 @@ def _failed(status: int, message: str, kept: Headers | None = None) -> Heard:
 
 
 def _is_own(where: Destination, channel: Channel) -> bool:
-    return (where.host, where.port) == (channel.host, channel.port)
+    return (where.host, where.port) == (channel.endpoint.host, channel.endpoint.port)
 
 
 def _head(lane: Lane, call: VendorCall) -> bytes:

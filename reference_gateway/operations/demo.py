@@ -100,6 +100,16 @@ capabilities = ["text", "tool_use", "streaming", "thinking"]
 prices = { input = "0.28", output = "0.42", cache_read = "0.028" }
 
 [[models]]
+id = "deepseek-v4-flash"
+surfaces = ["chat"]
+max_output_tokens = 65536
+context_window = 131072
+owned_by = "deepseek"
+family = "deepseek"
+capabilities = ["text", "streaming", "thinking"]
+prices = { input = "0.14", output = "0.28", cache_read = "0.014" }
+
+[[models]]
 id = "deepseek-v3-anthropic"
 surfaces = ["messages"]
 max_output_tokens = 65536
@@ -143,6 +153,23 @@ models = ["claude-sonnet-4-6", "claude-opus-4-8", "claude-haiku-4-5"]
 
 [groups.gpt-default]
 models = ["gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano"]
+"""
+OLD_NAMES: Final = """
+[aliases.deepseek-chat]
+model = "deepseek-v4-flash"
+thinking = false
+until = 2026-07-24T15:59:00Z
+
+[aliases.deepseek-reasoner]
+model = "deepseek-v4-pro"
+thinking = true
+until = 2026-07-24T15:59:00Z
+
+[hints]
+deepseek-coder = "deepseek-v4-pro"
+deepseek-r1 = "deepseek-v4-pro"
+deepseek-v2 = "deepseek-v4-flash"
+deepseek-v3 = "deepseek-v4-flash"
 """
 WINDOWS: Final = 'limit_5h_usd = "1000.00"\nlimit_1d_usd = "2000.00"\nlimit_7d_usd = "5000.00"\n'
 
@@ -207,7 +234,7 @@ def demo_config(
         ("gemini", root, ["gemini-3-1-pro", "nano-banana"]),
         ("openai-images", f"{root}/v1", ["gpt-image-2"]),
         ("seedream", f"{root}/api/v3", ["seedream-4-5"]),
-        ("deepseek", f"{root}/v1", ["deepseek-v4-pro", "deepseek-v3-anthropic"]),
+        ("deepseek", f"{root}/v1", ["deepseek-v4-pro", "deepseek-v4-flash", "deepseek-v3-anthropic"]),
     ):
         more = f'base_url_anthropic = "{root}/anthropic"\n' if name == "deepseek" else ""
         sections.append(
@@ -218,7 +245,7 @@ def demo_config(
         f'[channels.openai-spare]\nkind = "openai"\nbase_url = "{root}/v1"\nkey_file = "upstream-key"\n'
         'models = ["gpt-5-4-mini"]\npriority = 2\n'
     )
-    sections += [MODELS, GROUPS]
+    sections += [MODELS, GROUPS, OLD_NAMES]
     drawn = list(keys) + [_draw() for _ in range(accounts - len(keys))]
     for number, secret in enumerate(drawn, 1):
         sections.append(f'[accounts.account-{number}]\nbalance_usd = "{balance_usd}"\n')

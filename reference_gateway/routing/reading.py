@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from reference_gateway.billing.prices import PLAIN_IMAGE, PriceChange, Prices
-from reference_gateway.catalog import SURFACES, Alias, Catalog, Channel, Endpoint, Model, Offer, Routing, UpstreamKind
+from reference_gateway.catalog import SURFACES, Alias, Catalog, Channel, Endpoint, Fetching, Model, Offer, Routing, UpstreamKind
 from reference_gateway.models import CAPABILITIES
 from reference_gateway.routes import Surface
 from reference_gateway.toml_lines import Table
@@ -43,6 +43,16 @@ class CatalogReader:
             raise table.error("attempts is 0; it must be 1 or more, since the first channel counts", "attempts")
         table.close()
         return routing
+
+    def fetching(self) -> Fetching:
+        table, usual = self._root.table("fetch"), Fetching()
+        fetching = Fetching(
+            enabled=table.boolean("enabled", usual.enabled),
+            max_bytes=table.integer("max_bytes", usual.max_bytes),
+            timeout_ms=table.integer("timeout_ms", usual.timeout_ms),
+        )
+        table.close()
+        return fetching
 
     def catalog(self) -> Catalog:
         channels: dict[str, Channel] = {}

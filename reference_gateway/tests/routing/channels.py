@@ -40,6 +40,7 @@ def rewritten(text: str, blocks: tuple[str, ...], extra: str) -> str:
         if (id_ := re.search(r'^id = "([\w-]+)"', block, re.MULTILINE)) and id_[1] not in served:
             text = text.replace(block, "")
     text = re.sub(r"\[groups\.(?!default\])[\w-]+\]\nmodels = .*\n", lambda match: re.sub(r"models = .*", 'models = ["*"]', match[0]), text)
+    text = re.sub(r"\[(?:aliases\.[\w-]+|hints)\]\n(?:[^\[\n].*\n)*", "", text)
     return text.replace("[routing]\nfailures = 0\n", "") + "\n" + extra
 
 

@@ -18,7 +18,7 @@ from reference_gateway.tests.routing.channels import called, channel, channels
 from reference_gateway.tests.scripted import Upstream, stage
 from reference_gateway.tests.wires import BODIES, CHAT_BODY, MESSAGES_BODY, request
 
-JULY_24 = 1_784_851_200.0  # 2026-07-24T00:00:00Z
+JULY_24 = 1_784_908_740.0  # 2026-07-24T15:59:00Z, as the vendor has it
 
 
 async def serve(call: Upstream) -> None:
@@ -26,17 +26,7 @@ async def serve(call: Upstream) -> None:
 
 
 def catalog(folder: Path) -> Catalog:
-    text = """
-[aliases.deepseek-reasoner]
-model = "deepseek-v4-pro"
-thinking = true
-until = 2026-07-24
-[hints]
-deepseek-coder = "deepseek-v4-pro"
-"""
-    file = demo_config("http://127.0.0.1:9", folder).config
-    file.write_text(file.read_text() + text)
-    return load(file).catalog
+    return load(demo_config("http://127.0.0.1:9", folder).config).catalog
 
 
 def refused(catalog: Catalog, group: str, name: str, now: float = 0.0) -> tuple[int, str]:
