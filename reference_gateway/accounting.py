@@ -166,32 +166,23 @@ class _MessagesUsage(msgspec.Struct):
 
 
 class _ChatAnswer(msgspec.Struct):
-    choices: msgspec.Raw
+    choices: list[msgspec.Raw]
     usage: _ChatUsage
     error: None = None
 
-    def content(self) -> msgspec.Raw:
-        return self.choices
-
 
 class _ResponsesAnswer(msgspec.Struct):
-    output: msgspec.Raw
+    output: list[msgspec.Raw]
     status: Literal["completed", "incomplete"]
     usage: _ResponsesUsage
     error: None = None
 
-    def content(self) -> msgspec.Raw:
-        return self.output
-
 
 class _MessagesAnswer(msgspec.Struct):
-    content_: msgspec.Raw = msgspec.field(name="content")
+    content: list[msgspec.Raw]
     type: Literal["message"]
     usage: _MessagesUsage
     error: None = None
-
-    def content(self) -> msgspec.Raw:
-        return self.content_
 
 
 _USUAL: Final[Mapping[Surface, Callable[[bytes], _ChatAnswer | _ResponsesAnswer | _MessagesAnswer]]] = {
@@ -218,8 +209,6 @@ def _judge_usual(surface: Surface, data: bytes) -> Completed | None:
     try:
         answer = decode(data)
     except _BAD_JSON:
-        return None
-    if bytes(memoryview(answer.content())[:1]) != b"[":
         return None
     usage = answer.usage.usage()
     return None if usage is None else Completed(usage=usage, content_bytes=0)

@@ -59,7 +59,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):  # one a request: a froz
 
 
 _DECODE: Final = msgspec.json.Decoder(_Members).decode
-_MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+_MODEL: Final = re.compile(rb'"model"\s*:\s*("[^"\\]*")')
 _CACHE_KEY: Final = re.compile(rb'"prompt_cache_key"\s*:\s*("(?:[^"\\]|\\.)*")')
 # A key may be spelled with escapes; then only a whole scan can say which members are called so.
 _ESCAPED: Final = re.compile(rb"\\u00(?:5[fF]|[67][0-9a-fA-F])")

@@ -42,8 +42,10 @@ class ResponseHead:
 
 
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD: Final = re.compile(rb"\r\n([^:\r\n]*):[ \t]*([^\r\n]*)")
 _names: Final[dict[bytes, bytes]] = {}  # as upstreams spell them -> in lower case
 _MAX_NAMES: Final = 2048
+_BLANKS: Final = (b" ", b"\t")
 
 
 def _lower(name: bytes) -> bytes | None:
@@ -62,27 +64,26 @@ def sized_head(data: bytes) -> tuple[ResponseHead, int, int] | None:
     None for every other, and wherever there is a doubt: the parser reads those. RFC 9112 6.3.
     """
     end = data.find(b"\r\n\r\n")
-    if not 0 < end <= MAX_HEAD_BYTES or not data.startswith(b"HTTP/1.1 ") or not data[9:12].isdigit():
+    if not 0 < end <= MAX_HEAD_BYTES or not data.startswith(b"HTTP/1.1 ") or not data[9:12].isdigit() or data[12] not in b" \r":
         return None
     status = int(data[9:12])
-    lines = data[:end].split(b"\r\n")
-    if status < 200 or status in (204, 304) or data.count(b"\n", 0, end) != len(lines) - 1 or data.count(b"\r", 0, end) != len(lines) - 1:
+    fields = _FIELD.findall(data, 12, end)
+    lines = len(fields) + 1  # line ends of status line, fields and the blank line: anything else is folded, bare or no field
+    if status < 200 or status in (204, 304) or data.count(b"\n", 0, end + 2) != lines or data.count(b"\r", 0, end + 2) != lines:
         return None
-    del lines[0]
     headers: Headers = []
-    for line in lines:
-        spelt, _, value = line.partition(b":")
+    for spelt, value in fields:
         name = _names.get(spelt) or _lower(spelt)
-        if name is None:
+        if name is None or value[-1:] in _BLANKS:
             return None
-        headers.append((name, value.strip(b" \t")))
-    headers.reverse()
+        headers.append((name, value))
     header = dict(headers)
-    headers.reverse()
+    if len(header) != len(headers):
+        header = dict(reversed(headers))
+        if sum(name == b"content-length" for name, _ in headers) > 1:
+            return None
     length = header.get(b"content-length")
     if length is None or not length.isdigit() or len(length) > 15 or b"transfer-encoding" in header or b"upgrade" in header:
-        return None
-    if len(header) != len(headers) and sum(name == b"content-length" for name, _ in headers) != 1:
         return None
     return ResponseHead(status, headers, header), end + 4, int(length)
 
