@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -65,7 +65,7 @@ class Transaction:
     at_ms: int
 
 
-class Settled(NamedTuple):
+class Settled(msgspec.Struct, frozen=True, gc=False):  # one a request: made in a fifth of a dataclass's time
     """What a request or a task has cost."""
 
     request_id: str

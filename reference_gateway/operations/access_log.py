@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -19,6 +19,25 @@ from reference_gateway.operations.journal import Batch
 from reference_gateway.operations.settings import STDOUT
 
 MOST_WAITING_BYTES: Final = 16 * 1024 * 1024
+
+
+class _Line(msgspec.Struct, gc=False):
+    """`status` is null where the caller left before there was one; `ms` to the last byte handed to the socket."""
+
+    time: str
+    request_id: str
+    method: str
+    path: str
+    surface: str | None
+    model: str | None
+    status: int | None
+    bytes: int
+    ms: float
+    key_id: str | None
+    cost_micro_usd: int
+
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class AccessLog:
@@ -39,21 +58,26 @@ class AccessLog:
         if not batch.answered:
             return
         lines = []
+        second, shown = -1, ""
         for answer in batch.answered:
-            line: dict[str, Any] = {
-                "time": datetime.fromtimestamp(answer.started, UTC).isoformat(timespec="milliseconds"),
-                "request_id": answer.request_id,
-                "method": _text(answer.method),
-                "path": _text(answer.path),
-                "surface": answer.surface or None,
-                "model": answer.model or None,
-                "status": answer.status or None,
-                "bytes": answer.size_bytes,
-                "ms": round(answer.seconds * 1000, 3),
-                "key_id": answer.key_id or None,
-                "cost_micro_usd": batch.costs[answer.request_id].cost_micro_usd if answer.request_id in batch.costs else 0,
-            }
-            lines.append(msgspec.json.encode(line))
+            whole = int(answer.started)
+            if whole != second:
+                second, shown = whole, datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            cost = batch.costs.get(answer.request_id)
+            line = _Line(
+                f"{shown}.{int((answer.started - whole) * 1000):03d}Z",
+                answer.request_id,
+                _text(answer.method),
+                _text(answer.path),
+                answer.surface or None,
+                answer.model or None,
+                answer.status or None,
+                answer.size_bytes,
+                round(answer.seconds * 1000, 3),
+                answer.key_id or None,
+                cost.cost_micro_usd if cost is not None else 0,
+            )
+            lines.append(_encode(line))
         lines.append(b"")
         self._put(b"\n".join(lines), len(batch.answered))
 

@@ -1,6 +1,6 @@
 """What happened, noted while it happens and looked at later.
 
-On the path of a request one tuple is appended to a list and nothing else. A few times a second, and before anybody is shown the metrics,
+On the path of a request one record is appended to a list and nothing else. A few times a second, and before anybody is shown the metrics,
 the list is handed over in one piece: to the counters, the access log, the traces. So what they cost is paid once per batch, and a slow
 disk or collector never holds a request up.
 """
@@ -11,13 +11,15 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
 from reference_gateway.billing.interface import Settled
 
 EVERY_S: Final = 0.25
 MOST_SETTLED: Final = 10_000
 
 
-class Answered(NamedTuple):
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """One request, whatever came of it. `surface` and `model` are "" for what is no model call; `status` is 0 where the caller left first.
 
     `started` is Unix seconds, `seconds` the time until the last byte was handed to the socket. `traceparent` is the caller's header.
@@ -37,7 +39,7 @@ class Answered(NamedTuple):
     traceparent: bytes
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """One attempt at an upstream. `seconds` to the head of its answer; `status` 0 where there was none."""
 
     channel: str

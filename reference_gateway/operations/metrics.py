@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reference_gateway.operations.journal import Batch
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # Seconds. A model's first byte takes from a few milliseconds (a cached refusal) to minutes (an answer that is no stream).
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+TOKEN_CLASSES: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 CONTENT_TYPE: Final = b"text/plain; version=1.0.0; charset=utf-8"
 Gauges = Callable[[], Mapping[str, tuple[str, float]]]  # name -> (help, value now)
 
@@ -38,78 +40,90 @@ class Histogram:
         return found
 
 
+@dataclass(slots=True)
+class _Answers:
+    """Of one surface, model and status."""
+
+    count: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(slots=True)
+class _Bill:
+    """Of one model."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    images: int = 0
+    micro_usd: int = 0
+
+
 class Metrics:
     """A reader of the journal and, for prometheus_client, a collector. `gauges` are read at the moment of asking."""
 
     def __init__(self, gauges: Gauges = dict) -> None:
         self._gauges = gauges
-        self._requests: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-        self._bytes: defaultdict[str, int] = defaultdict(int)
-        self._tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._images: defaultdict[str, int] = defaultdict(int)
-        self._charged: defaultdict[str, int] = defaultdict(int)
+        self._answers: defaultdict[tuple[str, str, int], _Answers] = defaultdict(_Answers)
         self._durations: defaultdict[str, Histogram] = defaultdict(Histogram)
-        self._upstream: defaultdict[str, Histogram] = defaultdict(Histogram)
-        self._attempts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._bills: defaultdict[str, _Bill] = defaultdict(_Bill)
+        self._attempts: defaultdict[tuple[str, int], Histogram] = defaultdict(Histogram)
 
     def take(self, batch: Batch) -> None:
         for answer in batch.answered:
-            self._requests[answer.surface, answer.model, _class(answer.status)] += 1
-            self._bytes[answer.surface] += answer.size_bytes
-            self._durations[answer.surface].add(answer.seconds)
+            surface = answer.surface
+            cell = self._answers[surface, answer.model, answer.status]
+            cell.count += 1
+            cell.size_bytes += answer.size_bytes
+            self._durations[surface].add(answer.seconds)
         for settlement in batch.settled:
-            usage, model = settlement.usage, settlement.model
-            self._tokens[model, "input"] += usage.input_tokens
-            self._tokens[model, "output"] += usage.output_tokens
-            self._tokens[model, "cache_read"] += usage.cache_read_tokens
-            self._tokens[model, "cache_write_5m"] += usage.cache_write_5m_tokens
-            self._tokens[model, "cache_write_1h"] += usage.cache_write_1h_tokens
-            if usage.images:
-                self._images[model] += usage.images
-            self._charged[model] += settlement.cost_micro_usd
+            usage, bill = settlement.usage, self._bills[settlement.model]
+            bill.input_tokens += usage.input_tokens
+            bill.output_tokens += usage.output_tokens
+            bill.cache_read_tokens += usage.cache_read_tokens
+            bill.cache_write_5m_tokens += usage.cache_write_5m_tokens
+            bill.cache_write_1h_tokens += usage.cache_write_1h_tokens
+            bill.images += usage.images
+            bill.micro_usd += settlement.cost_micro_usd
         for attempt in batch.asked:
-            self._attempts[attempt.channel, _class(attempt.status)] += 1
-            if attempt.status:
-                self._upstream[attempt.channel].add(attempt.seconds)
+            self._attempts[attempt.channel, attempt.status].add(attempt.seconds)
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
         requests = CounterMetricFamily("gateway_requests", "Requests answered.", labels=("surface", "model", "status"))
-        for request_labels, count in self._requests.items():
-            requests.add_metric(request_labels, count)
+        size = CounterMetricFamily("gateway_answer_bytes", "Bytes of answers' bodies.", labels=("surface", "model", "status"))
+        for (surface, model, status_class), answers in _by_class(self._answers).items():
+            requests.add_metric((surface, model, status_class), sum(cell.count for cell in answers))
+            size.add_metric((surface, model, status_class), sum(cell.size_bytes for cell in answers))
         yield requests
-        size = CounterMetricFamily("gateway_answer_bytes", "Bytes of answers' bodies.", labels=("surface",))
-        for surface, count in self._bytes.items():
-            size.add_metric((surface,), count)
         yield size
-        tokens = CounterMetricFamily("gateway_tokens", "Tokens billed, by the class they are priced in.", labels=("model", "class"))
-        for token_labels, count in self._tokens.items():
-            tokens.add_metric(token_labels, count)
-        yield tokens
-        images = CounterMetricFamily("gateway_images", "Images billed.", labels=("model",))
-        for model, count in self._images.items():
-            images.add_metric((model,), count)
-        yield images
-        charged = CounterMetricFamily("gateway_charged_micro_usd", "Micro-USD charged.", labels=("model",))
-        for model, count in self._charged.items():
-            charged.add_metric((model,), count)
-        yield charged
         durations = HistogramMetricFamily(
-            "gateway_request_seconds", "From the request's head to the answer's last byte.", labels=("surface",)
+            "gateway_request_seconds", "From a request's head to its answer's last byte.", labels=("surface",)
         )
         for surface, histogram in self._durations.items():
             durations.add_metric((surface,), histogram.buckets(), histogram.total)
         yield durations
-        upstream = HistogramMetricFamily("gateway_upstream_head_seconds", "An upstream's time to its answer's head.", labels=("channel",))
-        for channel, histogram in self._upstream.items():
-            upstream.add_metric((channel,), histogram.buckets(), histogram.total)
-        yield upstream
-        attempts = CounterMetricFamily(
-            "gateway_upstream_attempts", "Calls to upstreams; none: no answer came.", labels=("channel", "status")
+        tokens = CounterMetricFamily("gateway_tokens", "Tokens billed, by the class they are priced in.", labels=("model", "class"))
+        images = CounterMetricFamily("gateway_images", "Images billed.", labels=("model",))
+        charged = CounterMetricFamily("gateway_charged_micro_usd", "Micro-USD charged.", labels=("model",))
+        for model, bill in self._bills.items():
+            for token_class in TOKEN_CLASSES:
+                tokens.add_metric((model, token_class), getattr(bill, f"{token_class}_tokens"))
+            images.add_metric((model,), bill.images)
+            charged.add_metric((model,), bill.micro_usd)
+        yield tokens
+        yield images
+        yield charged
+        attempts = HistogramMetricFamily(
+            "gateway_upstream_head_seconds",
+            "An upstream's time to its answer's head.",
+            labels=("channel", "status"),
         )
-        for attempt_labels, count in self._attempts.items():
-            attempts.add_metric(attempt_labels, count)
+        for (channel, status), histogram in self._attempts.items():
+            attempts.add_metric((channel, str(status or "none")), histogram.buckets(), histogram.total)
         yield attempts
         for name, (told, value) in self._gauges().items():
             yield GaugeMetricFamily(f"gateway_{name}", told, value=value)
@@ -122,6 +136,13 @@ class Metrics:
         registry.register(self)
         ProcessCollector(registry=registry)
         return generate_latest(registry)
+
+
+def _by_class(answers: Mapping[tuple[str, str, int], _Answers]) -> dict[tuple[str, str, str], list[_Answers]]:
+    found: dict[tuple[str, str, str], list[_Answers]] = {}
+    for (surface, model, status), cell in answers.items():
+        found.setdefault((surface, model, _class(status)), []).append(cell)
+    return found
 
 
 def _class(status: int) -> str:

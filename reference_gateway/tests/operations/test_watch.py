@@ -53,7 +53,7 @@ async def test_metrics_stand_on_the_admin_listener_and_nowhere_else(tmp_path: Pa
             'gateway_tokens_total{class="input",model="gpt-5-5"} 20.0',
             'gateway_tokens_total{class="cache_read",model="gpt-5-5"} 10.0',
             f'gateway_charged_micro_usd_total{{model="gpt-5-5"}} {float(wires.COSTS[Surface.CHAT])}',
-            'gateway_upstream_head_seconds_count{channel="openai"} 1.0',
+            'gateway_upstream_head_seconds_count{channel="openai",status="200"} 1.0',
             "gateway_holds_open 0.0",
             "gateway_streams_open 0.0",
         } <= lines
