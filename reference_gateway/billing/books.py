@@ -21,7 +21,6 @@ from reference_gateway.storage.sqlite import Store
 
 RELOAD_S: Final = 1.0
 SWEEP_S: Final = 60.0
-STALE_S: Final = 6 * 3600.0  # longer than any call takes: in one process a hold is given back when its request ends, so none is found
 log = logging.getLogger("reference_gateway")
 
 
@@ -51,7 +50,7 @@ async def _one(config: Config, clock: Clock, stack: AsyncExitStack) -> Books:
     treasury = OwnTreasury(store, config.accounts, prices=config.catalog.price_changes, clock=clock)
     await treasury.open()
     stack.push_async_callback(treasury.close)
-    tending = asyncio.create_task(_tend(treasury))
+    tending = asyncio.create_task(_tend(treasury, config.servers.stale_hold_ms / 1000))
     stack.push_async_callback(_cancelled, tending)
 
     async def nobody() -> Collection[str]:
@@ -62,7 +61,7 @@ async def _one(config: Config, clock: Clock, stack: AsyncExitStack) -> Books:
     )
 
 
-async def _tend(treasury: OwnTreasury) -> None:
+async def _tend(treasury: OwnTreasury, stale_s: float) -> None:
     """Top-ups from the command line are taken over, stale holds given back."""
     swept = 0.0
     while True:
@@ -72,7 +71,7 @@ async def _tend(treasury: OwnTreasury) -> None:
             await treasury.reload()
             if swept >= SWEEP_S:
                 swept = 0.0
-                await treasury.sweep(STALE_S)
+                await treasury.sweep(stale_s)
         except StorageFailed as error:
             log.error("the books could not be tended: %s", error)
 

@@ -21,6 +21,7 @@ class Servers:
 
     database: str = field(default="", repr=False)
     redis: str = field(default="", repr=False)
+    stale_hold_ms: int = 6 * 3600 * 1000  # a hold that is older is given back, a task's apart; longer than any call may take
     dead_after_ms: int = 15_000  # a process that has shown no sign of life for so long is dead, and its holds are given back
 
 
@@ -29,10 +30,13 @@ def read(table: Table, secret: Callable[[Table, str], bytes]) -> Servers:
     servers = Servers(
         database=_url(table, "database", secret),
         redis=_url(table, "redis", secret),
+        stale_hold_ms=table.integer("stale_hold_ms", Servers().stale_hold_ms),
         dead_after_ms=table.integer("dead_after_ms", Servers().dead_after_ms),
     )
     if servers.redis and not servers.database:
         raise table.error("redis is for several processes, which share a database too; add database_env", "redis")
+    if servers.stale_hold_ms < 60_000:
+        raise table.error(f"stale_hold_ms is {servers.stale_hold_ms}; it must be 60000 or more", "stale_hold_ms")
     if servers.dead_after_ms < 1000:
         raise table.error(f"dead_after_ms is {servers.dead_after_ms}; it must be 1000 or more", "dead_after_ms")
     table.close()

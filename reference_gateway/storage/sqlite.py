@@ -66,6 +66,13 @@ class _Batch:
     snapshot: tuple[int, str] | None = None  # after so many of the ledger's rows
 
 
+class _Group(asyncio.Future[None]):
+    """What everyone in one transaction waits for. Who is cancelled meanwhile is so once it is written, and takes nobody along."""
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        return False
+
+
 class Store:
     """Owned by one event loop. `append` orders writes; whoever needs one to be durable awaits what it returns.
 
@@ -129,7 +136,7 @@ class Store:
 
     def _gather(self) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
-        self._waiting = loop.create_future()
+        self._waiting = _Group(loop=loop)
         loop.call_soon(self._flush)
         return self._waiting
 
@@ -235,8 +242,12 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._aside, work)
 
     def changed_elsewhere(self) -> bool:
-        """Whether another process has written to the file since this was last asked."""
-        before, self._data_version = self._data_version, self._read_data_version()
+        """Whether another process has written to the file since this was last asked. Raises StorageFailed."""
+        before = self._data_version
+        try:
+            self._data_version = self._read_data_version()
+        except sqlite3.Error as error:
+            raise StorageFailed(f"the database could not be read: {error}") from error
         return before != self._data_version
 
     def _read_data_version(self) -> int:
