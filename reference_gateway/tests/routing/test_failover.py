@@ -335,3 +335,67 @@ async def test_a_response_is_continued_where_it_was_made(stream: bool, tmp_path:
         assert called(s) == ["a", "b", "b"]
         assert (await s.post(path, {**body, "input": "Else.", "previous_response_id": "resp_unknown"})).status == 200
         assert called(s)[-1] == "a"
+
+
+async def test_the_usage_row_says_who_served_and_the_answer_does_not(tmp_path: Path) -> None:
+    """contract:069, C14."""
+
+    async def script(call: Upstream) -> None:
+        await (refuse_500 if name(call) == "a" else serve)(call)
+
+    async with channels(tmp_path, script, A, channel("b", "deepseek", models=("gpt-5-5",), priority=2)) as s:
+        path, body, _ = request(Surface.CHAT)
+        answer = await s.post(path, body)
+        assert (answer.status, answer.body) == (200, CHAT_BODY)
+        assert "deepseek" not in str(answer.headers)
+        (row,) = await s.usage()
+        assert row["upstream_provider"] == "deepseek"
+
+
+async def test_the_wait_for_the_first_byte_and_for_the_next_are_two(tmp_path: Path) -> None:
+    """C40: a stream that began may be slower than its beginning was allowed to be, and the other way round."""
+    slow_start = True
+
+    async def script(call: Upstream) -> None:
+        if slow_start:
+            await asyncio.sleep(0.15)
+        await call.head()
+        for event in CHAT_STREAM:
+            await call.chunk(event)
+            await asyncio.sleep(0.0 if slow_start else 0.15)
+        await call.end()
+
+    async with channels(tmp_path / "1", script, A, first_byte_ms=5_000, idle_ms=100) as s:
+        path, body, _ = request(Surface.CHAT, stream=True)
+        assert (await s.post(path, body)).body == b"".join(CHAT_STREAM)
+    slow_start = False
+    async with channels(tmp_path / "2", script, A, first_byte_ms=100, idle_ms=5_000) as s:
+        assert (await s.post(path, body)).body == b"".join(CHAT_STREAM)
+
+
+class _Loop:
+    """A loop whose connections are made by somebody else."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, connect: Callable[..., Awaitable[Any]]) -> None:
+        self._loop = loop
+        self.create_connection = connect
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+async def test_a_connection_that_is_not_made_in_time_is_a_failure_of_its_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with channels(tmp_path, serve, DOWN, B, connect_ms=50) as s:
+        loop = asyncio.get_running_loop()
+        connect = loop.create_connection
+
+        async def never_at_the_first(protocol: Any, host: Any = None, port: Any = None, **more: Any) -> Any:
+            if port == 9:
+                await asyncio.Event().wait()
+            return await connect(protocol, host, port, **more)
+
+        pool = next(iter(s.running._forwarder.router._pools.values()))
+        monkeypatch.setattr(pool, "loop", _Loop(loop, never_at_the_first))
+        path, body, _ = request(Surface.CHAT)
+        assert (await s.post(path, body)).body == CHAT_BODY
+        assert called(s) == ["b"]
