@@ -97,11 +97,11 @@ class Running:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.media.stop()
         self._watch.readiness.serving = False
-        await self._server.drain(self._stop_within_s)
+        await asyncio.gather(self._server.drain(self._stop_within_s), self.media.drain(self._stop_within_s))
         # What has not ended by now is told so in its protocol's own words, and costs nothing.
         self._forwarder.break_off(BrokenOff(errors.UNAVAILABLE, "The gateway is stopping; ask again."))
         await self._server.stop(LAST_WORDS_S)
-        await self.media.close(self._stop_within_s)
+        await self.media.close()
         await self.directory.close()
         self._forwarder.close()
         await self._opened.aclose()

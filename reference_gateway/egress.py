@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from reference_gateway.proxy.outbox import Outbox
+from reference_gateway.catalog import Endpoint
 from reference_gateway.proxy.server import Headers
-from reference_gateway.proxy.upstream import Connection, Gather, Pool, ResponseHead, UpstreamBroken, UpstreamTimeout
+from reference_gateway.proxy.upstream import Gather, Pool, ResponseHead, UpstreamBroken, UpstreamTimeout
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
@@ -93,19 +93,19 @@ class Egress:
         try:
             async with asyncio.timeout(self._timeout_s):
                 address = await self._address(where, private=private or self._allow_private)
-                connection = await self._connect(where, address)
+                endpoint = Endpoint(host=where.host, port=where.port, tls=self._tls if where.tls else None, base_path=b"")
+                pool = Pool(endpoint, self._timeout_s, address)
+                connection = await pool.get()
                 try:
                     head = await connection.request(_head(method, where, headers, body), body, self._timeout_s)
-                    answer = await Gather(connection, limit_bytes, self._timeout_s).body()
+                    return head, await Gather(connection, limit_bytes, self._timeout_s).body()
                 finally:
                     connection.release()
+                    pool.close()
         except TimeoutError:
             raise UpstreamTimeout("It did not answer in time.") from None
         except OSError:
             raise UpstreamBroken("It could not be reached.") from None
-        if len(answer) > limit_bytes:  # came in one read
-            raise UpstreamBroken(f"Its answer is over {limit_bytes} bytes.")
-        return head, answer
 
     async def _address(self, where: Destination, *, private: bool) -> str:
         addresses = await self._resolve(where.host, where.port)
@@ -114,28 +114,6 @@ class Egress:
         if not private and not all(map(is_public, addresses)):
             raise Forbidden("It leads to an address that is not public.")
         return addresses[0]
-
-    async def _connect(self, where: Destination, address: str) -> Connection:
-        single = _Single()
-        tls = self._tls if where.tls else None
-        _, connection = await single.loop.create_connection(
-            lambda: Connection(single), address, where.port, ssl=tls, server_hostname=where.host if tls else None
-        )
-        return connection
-
-
-class _Single(Pool):
-    """Keeps nothing: each connection is for one exchange."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.outbox = Outbox(self.loop)
-
-    def put(self, connection: Connection) -> None:
-        connection.close()
-
-    def forget(self, connection: Connection) -> None:
-        pass
 
 
 def _head(method: bytes, where: Destination, headers: Headers, body: bytes) -> bytes:

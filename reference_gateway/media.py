@@ -101,10 +101,14 @@ class MediaRooms:
         """Ends the streams of tasks, which would outlast any patience."""
         self._stopping.set()
 
-    async def close(self, within_s: float) -> None:
-        """Before the treasury closes: what still runs is billed or given back."""
+    async def drain(self, within_s: float) -> None:
+        """No more tasks are taken, and those that run may end within the bound."""
         self._stopping.set()
-        await self.worker.close(within_s)
+        await self.worker.drain(within_s)
+
+    async def close(self) -> None:
+        """Before the treasury closes: what still runs fails, and its money is given back."""
+        await self.worker.close()
 
     async def serve(self, route: Media, call: MediaCall) -> None:
         """Raises Refusal."""

@@ -6,9 +6,7 @@ and the headers `x-images-requested` and `x-images-delivered` say the same in nu
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,14 +14,14 @@ from typing import Any, Final
 import msgspec
 
 from reference_gateway import errors, headers
-from reference_gateway.accounts.keys import Key
-from reference_gateway.billing.interface import Treasury
+from reference_gateway.billing.interface import Hold, Treasury
 from reference_gateway.billing.prices import Prices, Usage
 from reference_gateway.calls import MediaCall
 from reference_gateway.catalog import Model
 from reference_gateway.errors import Family, Refusal
-from reference_gateway.forward import BrokenOff, Forwarder
+from reference_gateway.forward import Forwarder
 from reference_gateway.images import prices as image_prices
+from reference_gateway.images.job import Job
 from reference_gateway.images.links import PATH, Signer, read_name
 from reference_gateway.images.request import Delivery, ImageRequest, read_form, read_json
 from reference_gateway.images.store import ImageStore
@@ -87,23 +85,41 @@ class Images:
         model = served_model(call.find, request.model)
         self.studio.check(request, model)
         prices = self.treasury.prices.at(model.id, self.treasury.clock() * 1000)
-        hold = await self.treasury.hold(call.key, call.request_id, hold_amount(request, model, prices), prices)
-        job = _Job(call.key, call.answer, asyncio.ensure_future(self.studio.make(request, call.key.group, model)))
+        job: Job[Made] = Job(call.key)
         self.forwarder.under_way.add(job)
         try:
-            made = await job.result()
-            if made is None:
-                return
-            channel, usage = made.channel, usage_of(request, made, prices)
-            await self.treasury.settle(hold, usage, model=model.id, surface=Surface.IMAGES, provider=channel.kind, channel=channel.name)
-            self._send(call, request, made)
+            hold = await self.treasury.hold(call.key, call.request_id, hold_amount(request, model, prices), prices)
+            try:
+                await self._make(call, job, hold, request, model)
+            finally:
+                if self.treasury.is_open(hold):
+                    await self.treasury.release(hold)
+        finally:
+            self.forwarder.under_way.discard(job)
+
+    async def _make(self, call: MediaCall, job: Job[Made], hold: Hold, request: ImageRequest, model: Model) -> None:
+        call.answer.on_gone = job.cancel
+        if call.answer.gone:
+            job.cancel()
+        try:
+            made = await job.result(self.studio.make(request, call.key.group, model))
         except VendorRefused as refused:
             await self.treasury.release(hold)
             call.answer.send(refused.status, [JSON, *refused.headers, *self._own(call)], refused.body)
+            return
         finally:
-            self.forwarder.under_way.discard(job)
-            if self.treasury.is_open(hold):
-                await self.treasury.release(hold)
+            call.answer.on_gone = None
+        if made is None:
+            return
+        await self.treasury.settle(
+            hold,
+            usage_of(request, made, hold.prices),
+            model=model.id,
+            surface=Surface.IMAGES,
+            provider=made.channel.kind,
+            channel=made.channel.name,
+        )
+        self._send(call, request, made)
 
     def _own(self, call: MediaCall) -> Headers:
         return headers.own(call.request_id, Family.OPENAI, self.treasury.standing(call.key))
@@ -153,40 +169,3 @@ class Images:
             (b"x-content-type-options", b"nosniff"),
         ]
         answer.send(200, own, data)
-
-
-class _Job:
-    """One request's images being made; ends early when its caller leaves or its key is withdrawn."""
-
-    def __init__(self, key: Key, answer: Answer, making: asyncio.Future[Made]) -> None:
-        self.key = key
-        self._making = making
-        self._answer = answer
-        self._broken_off: BrokenOff | None = None
-
-    def break_off(self, reason: BrokenOff) -> None:
-        self._broken_off = reason
-        self._making.cancel()
-
-    def _cancel(self) -> None:
-        self._making.cancel()
-
-    async def result(self) -> Made | None:
-        """None where the caller has gone; nobody is there to be told anything."""
-        self._answer.on_gone = self._cancel
-        try:
-            if self._answer.gone:
-                self._making.cancel()
-            await asyncio.wait([self._making])
-            if not self._making.cancelled():
-                made = self._making.result()
-                return None if self._answer.gone else made
-        finally:
-            self._answer.on_gone = None
-            if not self._making.done():
-                self._making.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._making
-        if self._broken_off is not None:
-            raise Refusal(self._broken_off.fault, str(self._broken_off))
-        return None

@@ -341,11 +341,13 @@ class Connection(asyncio.Protocol):
 class Pool:
     """The idle connections to one base URL."""
 
-    def __init__(self, endpoint: Endpoint, connect_timeout_s: float) -> None:
+    def __init__(self, endpoint: Endpoint, connect_timeout_s: float, address: str | None = None) -> None:
+        """`address`: connect there, whatever the endpoint's name means by now."""
         self.loop = asyncio.get_running_loop()
         self.outbox = Outbox(self.loop)
         self._endpoint = endpoint
         self._closed = False
+        self._address = address or endpoint.host
         self._connect_timeout_s = connect_timeout_s
         self._idle: list[Connection] = []
 
@@ -362,7 +364,7 @@ class Pool:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 _, connection = await self.loop.create_connection(
-                    connect, endpoint.host, endpoint.port, ssl=endpoint.tls, server_hostname=endpoint.host if endpoint.tls else None
+                    connect, self._address, endpoint.port, ssl=endpoint.tls, server_hostname=endpoint.host if endpoint.tls else None
                 )
         except TimeoutError:
             raise UpstreamTimeout("The upstream could not be reached in time.") from None
@@ -433,7 +435,9 @@ class Gather:
         self._last_read = self._loop.time()
         self._size += len(read)
         if self._size > self._limit_bytes:
-            self._connection.abort(self._too_large())
+            reason = self._too_large()
+            self._connection.abort(reason)
+            self.on_broken(reason)  # what has come whole already can no longer be aborted
             return
         self._reads.append(read)
 

@@ -64,7 +64,7 @@ class Tasks:
             shown["callback_secret"] = self.signer.secret(call.key.id)
         # A usage row's id is the x-request-id of an answer (C33): that of a task is its submission's.
         request_id = task.id if task.state is State.PENDING and task.started_ms is None else call.request_id
-        self._send(call, shown, request_id)
+        await self._send(call, shown, request_id)
 
     async def _known(self, call: MediaCall, asked: _Submission) -> Task | None:
         """Raises Refusal (409) where the id stands for other work."""
@@ -119,14 +119,14 @@ class Tasks:
 
     async def query(self, call: MediaCall) -> None:
         """Raises Refusal."""
-        self._send(call, document(await self._named(call, None)))
+        await self._send(call, document(await self._named(call, None)))
 
     async def cancel(self, call: MediaCall, task_id: str | None) -> None:
         """Raises Refusal. What has ended stays as it is; what runs is broken off and costs nothing (contract:224, contract:225)."""
         task = await self._named(call, task_id)
         if not task.state.is_terminal and await self.table.cancel(call.key.id, task.id, self._now_ms()):
             await self.worker.cancelled(task)
-        self._send(call, document(await self._of_key(call, task.id)))
+        await self._send(call, document(await self._of_key(call, task.id)))
 
     async def _named(self, call: MediaCall, task_id: str | None) -> Task:
         """The task that path or body names: `task_id` or `out_task_id`, exactly one (contract:221); the path wins (contract:224)."""
@@ -146,7 +146,8 @@ class Tasks:
     async def _of_key(self, call: MediaCall, task_id: str) -> Task:
         return _found(await self.table.get(call.key.id, task_id) if ulid.is_ulid(task_id) else None)
 
-    def _send(self, call: MediaCall, shown: dict[str, Any], request_id: str | None = None) -> None:
+    async def _send(self, call: MediaCall, shown: dict[str, Any], request_id: str | None = None) -> None:
+        await self.treasury.refresh(call.key)
         call.answer.send(200, [JSON, *self._own(call, request_id or call.request_id)], msgspec.json.encode(shown))
 
     def _own(self, call: MediaCall, request_id: str) -> Headers:
@@ -161,6 +162,7 @@ class Tasks:
         """Raises Refusal before the first byte."""
         async with self.shared.subscribe(topic(task_id)) as messages:  # before the first look, so that no change falls between
             task = await self._of_key(call, task_id)
+            await self.treasury.refresh(call.key)
             call.answer.start(200, [*EVENT_STREAM, *self._own(call, call.request_id)])
             call.answer.write(_event(task))
             if not task.state.is_terminal:

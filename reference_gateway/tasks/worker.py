@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,8 +19,9 @@ from reference_gateway.accounts.keys import Key, KeyRing
 from reference_gateway.billing.interface import Hold, Treasury
 from reference_gateway.catalog import Model
 from reference_gateway.errors import Refusal
-from reference_gateway.forward import BrokenOff, Forwarder
+from reference_gateway.forward import Forwarder
 from reference_gateway.images.endpoint import Images, usage_of
+from reference_gateway.images.job import Job
 from reference_gateway.images.request import Delivery, read_json
 from reference_gateway.images.studio import Made, VendorRefused
 from reference_gateway.routes import Surface
@@ -80,18 +82,21 @@ class Worker:
         await self._recover()
         self._loop = asyncio.create_task(self._work())
 
-    async def close(self, within_s: float) -> None:
-        """What runs may end within the bound, and fails then; what is pending stays so and is run by whoever starts next."""
+    async def drain(self, within_s: float) -> None:
+        """What runs may end within the bound; what is pending stays so, and is run by whoever starts next."""
         self._stopping = True
         self._wake.set()
         if self._loop is not None:
             await self._loop
+        if jobs := [*self._running.values(), *self._calling.values()]:
+            await asyncio.wait(jobs, timeout=within_s)
+
+    async def close(self) -> None:
+        """After `drain`: what still runs fails."""
         jobs = [*self._running.values(), *self._calling.values()]
-        if jobs:
-            _, late = await asyncio.wait(jobs, timeout=within_s)
-            for job in late:
-                job.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
 
     def submitted(self, task: Task, hold: Hold) -> None:
         self._holds[task.id] = hold
@@ -169,11 +174,11 @@ class Worker:
         if hold is None:
             await self._fail(task, *NO_HOLD)
             return
-        run = _Run(hold.key)
-        rooms.forwarder.under_way.add(run)
+        job: Job[Output] = Job(hold.key)
+        rooms.forwarder.under_way.add(job)
         try:
-            async with rooms.shared.subscribe(topic(task.id)) as messages:
-                output = await run.result(self._made(task, hold), self._until_cancelled(task, messages))
+            async with rooms.shared.subscribe(topic(task.id)) as messages, _while(self._watch(task, messages, job)):
+                output = await job.result(self._made(task, hold))
             if output is not None:
                 await self._finish(task, hold, output)
         except VendorRefused as refused:
@@ -187,7 +192,7 @@ class Worker:
             await self._fail(task, *BROKEN, hold)
             raise
         finally:
-            rooms.forwarder.under_way.discard(run)
+            rooms.forwarder.under_way.discard(job)
 
     async def _made(self, task: Task, hold: Hold) -> Output:
         """Raises Refusal, VendorRefused."""
@@ -204,12 +209,14 @@ class Worker:
             channel=made.channel.name,
         )
 
-    async def _until_cancelled(self, task: Task, messages: Messages) -> None:
-        """Asks once at the start as well: a cancellation may have come before anyone listened."""
-        current = await self._rooms.table.get(task.key_id, task.id)
-        while current is not None and current.state is not State.CANCELLED:
-            await anext(messages)
+    async def _watch(self, task: Task, messages: Messages, job: Job[Output]) -> None:
+        """Ends the job once the task is cancelled, wherever that is. Looks once by itself: it may have been before anyone listened."""
+        while True:
             current = await self._rooms.table.get(task.key_id, task.id)
+            if current is None or current.state is State.CANCELLED:
+                job.cancel()
+                return
+            await anext(messages)
 
     async def _finish(self, task: Task, hold: Hold, output: Output) -> None:
         if await self._rooms.table.produce(task.id, output):
@@ -276,34 +283,12 @@ class Worker:
                 await self._tell(task.id, State.COMPLETED)  # its settlement was the last thing its process wrote
 
 
-class _Run:
-    """One task's work; ends early when the task is cancelled or its key is withdrawn."""
-
-    def __init__(self, key: Key) -> None:
-        self.key = key
-        self._broken_off: BrokenOff | None = None
-        self._work: asyncio.Future[Output] | None = None
-
-    def break_off(self, reason: BrokenOff) -> None:
-        self._broken_off = reason
-        if self._work is not None:
-            self._work.cancel()
-
-    async def result(self, made: Coroutine[Any, Any, Output], cancelled: Coroutine[Any, Any, None]) -> Output | None:
-        """None where the task was cancelled: whoever cancelled it gives its money back."""
-        work = self._work = asyncio.ensure_future(made)
-        if self._broken_off is not None:
-            work.cancel()
-        until_cancelled = asyncio.ensure_future(cancelled)
-        try:
-            await asyncio.wait((work, until_cancelled), return_when=asyncio.FIRST_COMPLETED)
-            if work.done() and not work.cancelled():
-                return work.result()
-        finally:
-            for future in (work, until_cancelled):
-                future.cancel()
-            await asyncio.gather(work, until_cancelled, return_exceptions=True)
-        if self._broken_off is not None:
-            raise Refusal(self._broken_off.fault, str(self._broken_off))
-        until_cancelled.result()  # where it ended by a failure of its own, that is the task's
-        return None
+@asynccontextmanager
+async def _while(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """The work goes on beside the block and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

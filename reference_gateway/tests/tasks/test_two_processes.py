@@ -64,6 +64,7 @@ async def test_a_task_is_seen_watched_and_cancelled_at_either_process(tmp_path: 
             for port in (first_port, second_port) * 3:
                 s.port = port
                 answers.append(await submit(s, out_task_id="mine"))
+            assert [answer.status for answer in answers] == [200] * 6, answers
             assert len({answer.json()["task_id"] for answer in answers}) == 1
             task_id = answers[0].json()["task_id"]
             await reached(s, 1)
