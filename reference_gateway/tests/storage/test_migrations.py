@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,12 +43,12 @@ def old_file(folder: Path, more: str = "") -> str:
     return path
 
 
-def columns(path: str) -> dict[str, list[object]]:
+def columns(path: str) -> dict[str, Any]:
     """Of each table its columns with type, null and default, sorted by name; and of each its indexes."""
     connection = sqlite3.connect(path)
     try:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-        found: dict[str, list[object]] = {}
+        found: dict[str, Any] = {}
         for table in tables:
             # Whether a primary key is said to be NOT NULL as well is all the same.
             info = connection.execute(f"PRAGMA table_info({table})")
