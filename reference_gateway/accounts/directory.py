@@ -21,7 +21,6 @@ from reference_gateway.errors import CONFLICT, KEY_NOT_FOUND, UNAVAILABLE, Refus
 from reference_gateway.storage.interface import Conflict, StorageFailed
 from reference_gateway.storage.keys import Changed, KeyStore, Stamp
 from reference_gateway.storage.shared import Shared
-from reference_gateway.toml_lines import ConfigError
 
 TOPIC: Final = "keys"
 POLL_S: Final = 2.0
@@ -59,10 +58,7 @@ class Directory:
     async def open(self, declared: Iterable[Key] = ()) -> None:
         """Raises ConfigError where the configuration declares a secret that a key made by a caller has."""
         keys = tuple(replace(key, declared=True) for key in declared)
-        try:
-            await self._store.declare(keys, self._now_ms())
-        except Conflict:
-            raise ConfigError("a [[keys]] entry has the secret of a key that was created over the API; delete one of them") from None
+        await self._store.declare(keys, self._now_ms())
         await self.reload()
         for key in keys:  # also where another process's configuration says otherwise
             self.ring.put(key)

@@ -14,7 +14,8 @@ from typing import Final
 
 from reference_gateway.accounts.keys import Key
 from reference_gateway.accounts.networks import Networks
-from reference_gateway.storage.interface import Database, Row, Values
+from reference_gateway.storage.interface import Conflict, Database, Row, Values
+from reference_gateway.toml_lines import ConfigError
 
 _CHANGEABLE: Final = (
     *("hash", "mask", "account", "name", "group_id", "quota_micro_usd", "limit_5h_micro_usd", "limit_1d_micro_usd", "limit_7d_micro_usd"),
@@ -83,7 +84,10 @@ class KeyStore:
         return await self._database.write(_gone(key_id, at_ms)) == [1]
 
     async def declare(self, keys: Iterable[Key], at_ms: int) -> None:
-        """The configuration's keys as they stand there now; a declared key that stands there no more is gone."""
+        """The configuration's keys as they stand there now; a declared key that stands there no more is gone.
+
+        Raises ConfigError for a secret that a key made by a caller has.
+        """
         declared = {key.id: key for key in keys}
         rows = await self._database.fetch(f"SELECT {', '.join(_COLUMNS)} FROM keys WHERE declared = 1 AND deleted_ms IS NULL", {})
         before = {row["id"]: _read(row).key for row in rows}
@@ -92,7 +96,10 @@ class KeyStore:
         moved = [_gone(id_, at_ms) for id_, key in declared.items() if id_ in before and before[id_].hash != key.hash]
         put = [(_UPSERT, _values(key, at_ms)) for id_, key in declared.items() if before.get(id_) != key]
         if gone or moved or put:
-            await self._database.write(*gone, *moved, *put)
+            try:
+                await self._database.write(*gone, *moved, *put)
+            except Conflict:
+                raise ConfigError("a [[keys]] entry has the secret of a key that was created over the API; delete one of them") from None
 
     async def suspended(self) -> set[str]:
         return {row["name"] for row in await self._database.fetch("SELECT name FROM accounts WHERE suspended = 1", {})}
