@@ -58,6 +58,8 @@ async def examine(file: Path) -> list[Finding]:
     catalog = config.catalog
     told = f"{len(catalog.models)} models, {len(config.keys)} declared keys; every secret it names is there"
     found = [Finding(what="configuration", told=told), await _database(config)]
+    if config.servers.redis:
+        found.append(await _redis(config.servers.redis))
     found += await asyncio.gather(*(_upstream(*place) for place in sorted(set(_upstreams(config)))))
     return [*found, *_unreachable(config), *_machine()]
 
@@ -74,6 +76,21 @@ async def _database(config: Config) -> Finding:
     except Exception as error:  # a driver's own exceptions have no common parent
         return Finding(what="database", told=f"{type(error).__name__}: {error}", mend="make it reachable and writable, or name another one")
     return Finding(what="database", told=f"writable, schema {rows[0]['version_num']}")
+
+
+async def _redis(url: str) -> Finding:
+    from redis.asyncio import Redis
+    from redis.exceptions import RedisError
+
+    client: Redis = Redis.from_url(url, socket_timeout=CONNECT_S, socket_connect_timeout=CONNECT_S)
+    try:
+        await client.get("wireproof:doctor")
+    except (RedisError, OSError) as error:  # without its text, which may name the password
+        told = f"it does not answer ({type(error).__name__})"
+        return Finding(what="redis", told=told, mend="start it, or look at [storage] redis and its password; leave it out to do without")
+    finally:
+        await client.aclose()
+    return Finding(what="redis", told="answers")
 
 
 def _upstreams(config: Config) -> Iterator[tuple[str, str, int, bool]]:
