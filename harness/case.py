@@ -46,6 +46,7 @@ class Need(StrEnum):
 
     MANAGEMENT = "management"  # keys can be made, changed and deleted at /api/v1/keys
     FAILOVER = "failover"  # a model that two channels serve
+    CLOCK = "clock"  # the gateway's time can be moved ahead
 
 
 class Outcome(StrEnum):
@@ -119,8 +120,9 @@ class Play:
 class Step:
     """One call of a case that has several, sent by the raw client; or the same call several times at once.
 
-    In `path`, in texts of `request`, in header values and in `body`, `{model}` and MARKER stand for what they say, `{failover}` for the
-    target's model with two channels, and `{name:/pointer}` for what the answer of the step `name` has at that JSON pointer.
+    In `path`, `model`, header values, `body` and texts of `request`, `{model}` and MARKER stand for what they say; `{failover}`, `{group}`
+    and `{clock}` for the target's model with two channels, the group of keys that are made, and the path that moves its clock; and
+    `{name:/pointer}` for what the answer of the step `name` has at that JSON pointer.
     """
 
     name: str
@@ -137,6 +139,7 @@ class Step:
     plays: tuple[Play, ...] = ()  # what the upstream answers to its first call, its second ...; the last one goes on
     at_once: int = 1
     open: bool = False  # the next step goes out once the upstream has been called, and the client has what came before a stall
+    last: bool = False  # goes out when no earlier step is open any more
     abort_after_frames: int | None = None
     secret: str | None = None  # JSON pointer to a key in its answer, which is masked wherever it stands
     books: bool = False  # the account is read after it (of an open step: while it is open)

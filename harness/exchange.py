@@ -268,7 +268,7 @@ class Exchange:
     promises: dict[str, Any] = field(default_factory=dict)  # what the target file says of itself, for checks that need it
     lag_ms: int = 0  # how late our own event loop was at worst meanwhile: no time here is truer than that
     errored: str | None = None  # why we could not drive it: our fault, not the target's
-    steps: tuple[StepSeen, ...] = ()  # of a case with steps; `client` is then the last one's first call, `upstream` what all of them caused
+    steps: tuple[StepSeen, ...] = ()  # of a case with steps; `client` is then the last one's first call, and `upstream` empty
 
     def step(self, name: str) -> StepSeen:
         """Raises KeyError for a name that the case does not have."""

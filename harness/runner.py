@@ -276,7 +276,6 @@ class Runner:
             route=planned.route,
             marker="",
             client=last.calls[0] if last.calls else steps.nothing_sent(case),
-            upstream=tuple(hop for step in driven.steps for hop in step.upstream),
             account=await self._after_steps(account, before, case, planned.model) if account and before else None,
             recording=facts(self.library.load(plays[0].recording)) if plays else None,
             promises=self.target.promises(),

@@ -88,7 +88,7 @@ class EmbeddedGateway:
 
     def __init__(self, upstream_url: str, command: Iterable[str] | None = None) -> None:
         self._folder = TemporaryDirectory(prefix="wireproof-gateway-")
-        words = ["--demo-upstream", upstream_url, "--demo-accounts", str(_LANES + 1), "--port", "0", "--demo-tied"]
+        words = ["--demo-upstream", upstream_url, "--demo-accounts", str(_LANES + 1), "--port", "0", "--demo-tied", "--demo-clock"]
         words += ["--demo-first-byte-ms", str(_FIRST_BYTE_MS), "--demo-idle-ms", str(_IDLE_MS)]
         self._said = (Path(self._folder.name) / "stderr.log").open("w+b")
         self._process = subprocess.Popen(
@@ -126,7 +126,8 @@ class EmbeddedGateway:
             dialect="wireproof",
             first_byte_ms=_FIRST_BYTE_MS,
             idle_ms=_IDLE_MS,
-            manages_keys=True,
+            made_group="default",
+            clock_path="/test/clock",
             failover_model=_FAILOVER,
         )
 

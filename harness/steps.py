@@ -22,7 +22,7 @@ from harness.target import Bases, Target
 from harness.upstream.witness import UpstreamWitness
 
 MADE_KEY: Final = "made-key"  # how a key that a step made is named where it is masked
-_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|[a-z0-9-]+:(?:/[^{}]*)?)\}")
+_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|group|clock|[a-z0-9-]+:(?:/[^{}]*)?)\}")
 _PATIENCE_SECONDS: Final = 2.0  # for the upstream to be called by an open step, and to be done with one that is over
 
 
@@ -90,6 +90,9 @@ async def drive(means: Means) -> Driven:
 
 
 async def _step(means: Means, step: Step, sent: Mapping[str, _Sent], secrets: list[str]) -> _Sent:
+    if step.last:
+        for earlier in sent.values():
+            await _finish(means, earlier)
     marker = new_marker()
     said = _Said(means, marker, sent)
     progress = ClientProgress()
@@ -211,6 +214,10 @@ class _Said:
                 return self._means.model
             case "failover":
                 return self._means.target.failover_model or ""
+            case "group":
+                return self._means.target.made_group or ""
+            case "clock":
+                return self._means.target.clock_path or ""
         name, _, pointer = word.partition(":")
         seen = self._sent[name].seen
         if (found := at_pointer(_document(seen), pointer)) is None:

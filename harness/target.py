@@ -21,7 +21,8 @@ surfaces = { chat = "native", responses = "native" }
 
 [account]
 dialect = "wireproof"                    # or "none": then nothing about billing and keys is judged
-management = true                        # keys with small limits may be made at /api/v1/keys, used and deleted again
+made_group = "default"                   # keys with small limits may be made in this group at /api/v1/keys, used and deleted again
+clock_path = "/test/clock"               # POST {"advance_s": N} there moves the gateway's time ahead
 settle_ms = 2000                         # how long after an answer the books may still move
 
 [timeouts]
@@ -104,13 +105,16 @@ class Target:
     first_byte_ms: int | None = None
     idle_ms: int | None = None
     not_served: tuple[NotServed, ...] = ()
-    manages_keys: bool = False  # at /api/v1/keys, by any good key, as contract:31 to 36 say
+    made_group: str | None = None  # keys may be made in this group at /api/v1/keys, by any good key, as contract:31 to 36 say
+    clock_path: str | None = None
     failover_model: str | None = None  # the model that two channels serve
 
     def lacks(self, case: Case) -> str | None:
         """Why the case cannot be asked of this target, which is no fault of it; None where it can."""
-        if Need.MANAGEMENT in case.needs and not self.manages_keys:
-            return "the target file says of no place where keys are made ([account] management)"
+        if Need.MANAGEMENT in case.needs and self.made_group is None:
+            return "the target file names no group in which keys may be made ([account] made_group)"
+        if Need.CLOCK in case.needs and self.clock_path is None:
+            return "the target file names no path that moves the gateway's clock ([account] clock_path)"
         if Need.FAILOVER in case.needs and self.failover_model is None:
             return "the target file names no model with two channels ([target] failover_model)"
         if case.steps and case.account and self.dialect == "none":
@@ -166,7 +170,7 @@ def read_target(path: Path) -> Target:
     except TargetError as error:
         raise file.error("base_url", str(error)) from error
     account = file.take(file.values, "account", dict, "a target file", {})
-    file.only(account, ("dialect", "settle_ms", "management"), "[account]")
+    file.only(account, ("dialect", "settle_ms", "made_group", "clock_path"), "[account]")
     dialect = file.take(account, "dialect", str, "[account]", "none")
     if dialect not in DIALECTS:
         raise file.error("dialect", f"`dialect` must be one of {', '.join(DIALECTS)}, not {dialect!r}")
@@ -185,7 +189,8 @@ def read_target(path: Path) -> Target:
         first_byte_ms=file.take(timeouts, "first_byte_ms", int, "[timeouts]"),
         idle_ms=file.take(timeouts, "idle_ms", int, "[timeouts]"),
         not_served=_not_served(file),
-        manages_keys=file.take(account, "management", bool, "[account]", False),
+        made_group=file.take(account, "made_group", str, "[account]"),
+        clock_path=file.take(account, "clock_path", str, "[account]"),
         failover_model=file.take(about, "failover_model", str, "[target]"),
     )
 

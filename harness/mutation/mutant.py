@@ -4,15 +4,18 @@ A mutant is data plus pure functions, so that it can be applied to a stored exch
 traffic by the mutating proxy on either leg of any gateway.
 """
 
+import fnmatch
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from harness.case import Case
 from harness.exchange import Headers
 from harness.wire import sse
+
+ACCOUNT_PATHS: Final = "/api/"  # of the account, its keys and its prices: not what a model answers
 
 
 class Leg(StrEnum):
@@ -57,7 +60,7 @@ class Answer:
 class Books:
     """One account document on its way to the client: the balance, or the usage rows; the other one is empty.
 
-    The counts are of the model calls that went through this proxy with the same key.
+    The counts are of the model calls that went through this proxy.
     """
 
     balance: dict[str, Any]  # the document of /api/v1/me/account; {} where this is the other
@@ -79,12 +82,19 @@ class Mutant:
     ask: Callable[[Ask], Ask] | None = None
     books: Callable[[Books], Books] | None = None
     flow: Flow | None = None
+    paths: str | None = None  # glob: the only paths that `answer` or `ask` concerns; None: all but the account's own under /api/
     where: Callable[[Case], bool] | None = None  # narrows the requirement's own cases to those on which it bites
     defects: tuple[str, ...] = ()  # real cases it stands for, for example "BerriAI/litellm#29201"
 
     def __post_init__(self) -> None:
         if sum(part is not None for part in (self.answer, self.ask, self.books, self.flow)) != 1:
             raise ValueError(f"mutant {self.id}: set just one of answer, ask, books, flow")
+
+    def concerns(self, path: str) -> bool:
+        """Whether its `answer` or `ask` may change what goes to that path. `path` is without its query."""
+        if self.paths is not None:
+            return fnmatch.fnmatchcase(path, self.paths)
+        return self.answer is None or not path.startswith(ACCOUNT_PATHS)
 
 
 # Small parts that mutants are put together from.

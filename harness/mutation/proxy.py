@@ -16,20 +16,18 @@ from urllib.parse import urlsplit
 import h11
 
 from harness.exchange import Headers, value
-from harness.mutation.mutant import Answer, Ask, Books, Flow, Mutant
+from harness.mutation.mutant import ACCOUNT_PATHS, Answer, Ask, Books, Flow, Mutant
 
 _READ_BYTES: Final = 64 * 1024
 _SILENT_SECONDS: Final = 5.0  # how long NO_EOF and DEAF_TO_ABORT keep a connection at most
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade", "proxy-connection"})
-_DOCUMENTS: Final = "/api/"  # of the account and its prices: not what a model answers
 _BALANCE: Final = "/api/v1/me/account"
 _ROWS: Final = "/api/v1/usage"
-_CREDENTIALS: Final = ("x-api-key", "authorization", "x-goog-api-key")
 
 
 @dataclass(slots=True)
 class _Calls:
-    """What went through with one key."""
+    """What went through."""
 
     succeeded: int = 0
     failed: int = 0
@@ -45,7 +43,7 @@ class MutatingProxy:
         self._pick = pick
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._calls: dict[str, _Calls] = {}
+        self._calls = _Calls()
         self._answers: dict[tuple[str, bytes], Answer] = {}  # of REPLAY, by target and body
         self.bites: dict[str, int] = {}
 
@@ -124,13 +122,13 @@ class MutatingProxy:
         path = before.ask.target.partition("?")[0]
         if mutant.books is not None:
             return self._books(mutant.books, before, path) if path in (_BALANCE, _ROWS) and before.status == 200 else before
-        if mutant.answer is None or path.startswith(_DOCUMENTS):
+        if mutant.answer is None or not mutant.concerns(path):
             return before
         return mutant.answer(before)
 
     def _books(self, change: Callable[[Books], Books], before: Answer, path: str) -> Answer:
         document: dict[str, Any] = json.loads(before.body)
-        calls = self._calls.get(_key(before.ask), _Calls())
+        calls = self._calls
         books = Books(
             balance=document if path == _BALANCE else {},
             rows=document["data"] if path == _ROWS else [],
@@ -182,7 +180,7 @@ class MutatingProxy:
 
     def _asked(self, mutant: Mutant, ask: Ask) -> Ask:
         assert mutant.ask is not None
-        changed = mutant.ask(ask)
+        changed = mutant.ask(ask) if mutant.concerns(ask.target.partition("?")[0]) else ask
         if changed != ask:
             self._bit(mutant)
         return changed
@@ -192,9 +190,9 @@ class MutatingProxy:
             self.bites[mutant.id] = self.bites.get(mutant.id, 0) + 1
 
     def _count(self, ask: Ask, head: h11.Response, *, ok: bool) -> None:
-        if ask.method != "POST":
+        if ask.method != "POST" or ask.target.startswith(ACCOUNT_PATHS):
             return
-        calls = self._calls.setdefault(_key(ask), _Calls())
+        calls = self._calls
         calls.succeeded += ok
         calls.failed += not ok
         calls.request_ids.append(value(_headers(head), "x-request-id") or "")
@@ -289,10 +287,6 @@ async def _until(pieces: AsyncIterator[bytes], gone: "asyncio.Task[None]") -> As
         if (data := piece.result()) is None:
             return
         yield data
-
-
-def _key(ask: Ask) -> str:
-    return next((found for name in _CREDENTIALS if (found := value(ask.headers, name))), "").removeprefix("Bearer ")
 
 
 def _headers(head: h11.Response) -> Headers:

@@ -1,0 +1,1 @@
+"""Quotas, windows and caps: how much a key may spend and how many calls an account may have open."""
