@@ -101,6 +101,8 @@ class Lane:
             connection = await self._database.connect()
             connection.add_termination_listener(self._terminated)
             self._statement = await connection.prepare(STEP)
+            # Preparing leaves the server in mid-statement, and its timeout runs until a first execution ends that.
+            await self._statement.fetch(self.node, int(self._clock() * 1000), "[]")
         except FAILURES as error:
             raise failed(error) from None
         self._connection = connection

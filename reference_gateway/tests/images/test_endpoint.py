@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from reference_gateway.app import Running
+from reference_gateway.config import load
 from reference_gateway.tests.images.pictures import b64, png
 from reference_gateway.tests.images.test_request import form
 from reference_gateway.tests.scripted import Answer, Stage, Upstream, stage
@@ -275,3 +277,36 @@ async def test_a_folder_that_cannot_be_written_is_a_failure_that_costs_nothing(t
         assert words(await generate(s)) == (502, "bad_upstream", None)
         assert (await generate(s, response_format="b64_json")).status == 200
         assert await s.spent() == LOW
+
+
+@pytest.mark.parametrize("failure", ["status", "limit", "reset"])
+async def test_where_one_channel_gives_nothing_the_next_one_does(failure: str, tmp_path: Path) -> None:
+    """contract:064, contract:206; billing-and-storage.md 4.3, invariant 7."""
+
+    async def script(call: Upstream) -> None:
+        if call.target.startswith("/second"):
+            await call.answer(json.dumps({"data": [{"b64_json": b64(png(9))}]}).encode())
+        elif failure == "reset":
+            call.reset()
+        else:
+            await call.answer(b'{"error": {"message": "busy"}}', 429 if failure == "limit" else 500)
+
+    async with stage(tmp_path, script) as s:
+        config = s.demo.config
+        second = f'[channels.second]\nkind = "seedream"\nbase_url = "{s.upstream_url}/second"\nkey_file = "upstream-key"\n'
+        config.write_text(config.read_text() + second + 'priority = 2\nmodels = ["seedream-4-5"]\n')
+        async with Running(load(config), stop_within_s=1.0) as running:
+            s.running, s.port = running, int(running.url.rpartition(":")[2])
+            answer = await s.post("/v1/images/generations", {"model": "seedream-4-5", "prompt": "a cat", "response_format": "b64_json"})
+            assert answer.json()["data"][0]["b64_json"] == b64(png(9))
+            assert [call.target.split("/")[1] for call in s.calls] == ["api", "second"]
+            assert await s.spent() == SEEDREAM
+            assert len(await s.usage()) == 1
+
+
+async def test_a_limit_at_the_vendor_says_when_to_come_back(tmp_path: Path) -> None:
+    """contract:233."""
+    async with stage(tmp_path, always(b'{"error": {"message": "slow down"}}', 429, "retry-after: 7")) as s:
+        answer = await s.post("/v1/images/generations", {"model": "seedream-4-5", "prompt": "a cat"})
+        assert (answer.status, answer.header("retry-after")) == (429, "7")
+        assert await s.spent() == 0
