@@ -257,9 +257,12 @@ def _judge_chat(answer: dict[str, Any]) -> Outcome:
     return Completed(usage=_openai_usage(answer.get("usage"), CHAT_NAMES), content_bytes=content)
 
 
+CHAT_CONTENT: Final = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "audio")
+
+
 def _chat_content(message: object) -> list[object]:
     fields = _object(message)
-    return [fields.get(name) for name in ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "audio")]
+    return [fields.get(name) for name in CHAT_CONTENT]
 
 
 def _judge_response(answer: dict[str, Any]) -> Outcome:
@@ -361,7 +364,9 @@ class Reading:
         choices = chunk.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             fields = _object(choice)
-            self.content_bytes += _string_bytes(_chat_content(fields.get("delta")))
+            for name, value in _object(fields.get("delta")).items():
+                if name in CHAT_CONTENT:
+                    self.content_bytes += len(value) if type(value) is str and value.isascii() else _string_bytes(value)
             if fields.get("finish_reason"):
                 self.finished = True
         if chunk.get("usage") is not None:

@@ -65,6 +65,8 @@ _CACHE_KEY: Final = re.compile(rb'"prompt_cache_key"\s*:\s*("(?:[^"\\]|\\.)*")')
 _ESCAPED: Final = re.compile(rb"\\u00(?:5[fF]|[67][0-9a-fA-F])")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]')
 NO_SPAN: Final = (0, 0)
+LARGE: Final = 16 * 1024
+NEAR: Final = 4 * 1024
 
 
 def read(body: bytes, surface: Surface) -> Facts:
@@ -129,8 +131,8 @@ def _count(value: object) -> int | None:
 
 def _model_span(body: bytes, model: str) -> tuple[int, int]:
     """Where the value of the top-level `model` stands. One that stands twice is refused: gateway and vendor might each believe another."""
-    at = body.find(b'"model"')
-    once = at >= 0 and body.find(b'"model"', at + 7) < 0 and not _has_escaped_keys(body)
+    at = _only_model_of_large(body) if len(body) > LARGE else body.find(b'"model"')
+    once = at >= 0 and (len(body) > LARGE or (body.find(b'"model"', at + 7) < 0 and not _has_escaped_keys(body)))
     if once and (match := _MODEL.match(body, at)) is not None:
         return match.span(1)
     spans = top_level_spans(body, "model")
@@ -140,6 +142,45 @@ def _model_span(body: bytes, model: str) -> tuple[int, int]:
     if json.loads(body[start:end]) != model:
         raise Refusal(INVALID_REQUEST, "model must stand in the request once.", param="model")
     return spans[0]
+
+
+class _Key(str):
+    """A key at depth 1."""
+
+    __slots__ = ()
+
+
+_keys_seen: list[str] = []
+
+
+def _see(kind: type, key: str) -> _Key:
+    _keys_seen.append(key)
+    return _Key(key)
+
+
+_KEYS: Final = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=_see).decode
+
+
+def _only_model_of_large(body: bytes) -> int:
+    """Where the only key `model` at depth 1 begins; -1 where there are several, or where it is not close to either end.
+
+    Searching all of a long body twice costs more than all else that is done with it; msgspec tells every key as it skips over the values.
+    """
+    _keys_seen.clear()
+    _KEYS(body)
+    if _keys_seen.count("model") != 1:
+        return -1
+    at = body.find(b'"model"', 0, NEAR)
+    if at >= 0:
+        return at if _depth(body[:at]) == 1 else -1
+    at = body.rfind(b'"model"', len(body) - NEAR)
+    return at if at >= 0 and _depth(body[at:]) == -1 else -1
+
+
+def _depth(part: bytes) -> int:
+    """Brackets opened and not closed in a beginning of a JSON text, or, negative, closed and not opened in an end of one."""
+    tokens = [match[0] for match in _TOKEN.finditer(part)]
+    return sum((token in (b"{", b"[")) - (token in (b"}", b"]")) for token in tokens)
 
 
 def _has_escaped_keys(body: bytes) -> bool:
@@ -183,8 +224,8 @@ def with_model(body: bytes, facts: Facts, upstream_id: str) -> bytes:
     """The same bytes but for the model's name."""
     if facts.model is None or facts.model == upstream_id:
         return body
-    start, end = facts.model_span
-    return b"%b%b%b" % (body[:start], msgspec.json.encode(upstream_id), body[end:])
+    (start, end), view = facts.model_span, memoryview(body)
+    return b"".join((view[:start], msgspec.json.encode(upstream_id), view[end:]))
 
 
 def is_json(data: bytes) -> bool:

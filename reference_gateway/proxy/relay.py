@@ -72,6 +72,7 @@ class Relay:
         self._waiter: asyncio.Future[None] | None = None
         self._parked: list[bytes] = []  # from the completing read on
         self._is_parked = False
+        self._last = b""  # the completing read, where the body ended with it
         self._partial = b""
         self._partial_timer: asyncio.TimerHandle | None = None
         self._gathered: list[bytes] | None = None
@@ -118,6 +119,8 @@ class Relay:
         """Forwards the completing read and goes on."""
         self._is_parked = False
         parked, self._parked = self._parked, []
+        if self._ended:
+            self._last = parked.pop()  # goes with the end of the body
         for read in parked:
             self._forward(read)
         if not self._paused:
@@ -125,13 +128,14 @@ class Relay:
 
     def finish(self, closing: bytes = b"", *, drop_partial: bool = False) -> None:
         """Ends the answer; `closing` is an event of our own, put after the last whole event of the upstream's."""
-        partial = b"" if drop_partial else self._partial
+        last = self._last if drop_partial else self._last + self._partial
         self._drop_partial()
-        if partial:
-            self._forward(partial)
         if closing:
-            self._forward(closing if self._at_event_end else b"\n\n" + closing)
-        self._answer.end()
+            at_event_end = not self.sse or last.endswith(EVENT_ENDS) if last else self._at_event_end
+            last += closing if at_event_end else b"\n\n" + closing
+        if last:
+            self._begin()
+        self._answer.finish(last)
 
     def close(self) -> None:
         """Lets go of the caller; the connection stays whoever's it is."""
@@ -187,10 +191,13 @@ class Relay:
         self._connection.pause()
         self._wake()
 
-    def _forward(self, read: bytes) -> None:
+    def _begin(self) -> None:
         if not self.started:
             self.started = True
             self._start()
+
+    def _forward(self, read: bytes) -> None:
+        self._begin()
         self._at_event_end = not self.sse or read.endswith(EVENT_ENDS)
         self._smooth = self.sse and self._at_event_end and not self._partial and not self._is_parked
         self._answer.write(read)

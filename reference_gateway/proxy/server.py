@@ -164,6 +164,19 @@ class Answer:
         else:
             connection.transport.writelines((b"%b%x\r\n" % (head, len(piece)), piece, b"\r\n"))
 
+    def finish(self, piece: bytes) -> None:
+        """The last piece and the end in one write: the caller is woken once."""
+        if self.gone or not piece or not self._connection.chunked:
+            self.write(piece)
+            self.end()
+            return
+        self.size_bytes += len(piece)
+        head, self._head = self._head, b""
+        if len(piece) < LARGE_PIECE:
+            self._connection.transport.write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, len(piece), piece))
+        else:
+            self._connection.transport.writelines((b"%b%x\r\n" % (head, len(piece)), piece, b"\r\n0\r\n\r\n"))
+
     def end(self) -> None:
         if self.gone:
             return

@@ -115,6 +115,7 @@ class Connection(asyncio.Protocol):
         "_left",
         "_loop",
         "_parser",
+        "_paused",
         "_pieces",
         "_pool",
         "_sink",
@@ -135,7 +136,7 @@ class Connection(asyncio.Protocol):
         self._idle_since = 0.0
         self._deadline = self._timer_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self.lost = False
+        self.lost = self._paused = False
         self._pieces: list[bytes] = []
         self.on_body = self._pieces.append  # the parser's callback for each piece: no frame of ours between
         self._parser = httptools.HttpResponseParser(self)
@@ -202,11 +203,13 @@ class Connection(asyncio.Protocol):
         self._deliver()
 
     def pause(self) -> None:
-        if not self.lost:
+        if not self.lost and not self._done:  # what is in already is all there is
+            self._paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        if not self.lost:
+        if self._paused and not self.lost:
+            self._paused = False
             self._transport.resume_reading()
 
     def abort(self, reason: UpstreamBroken) -> None:
@@ -217,6 +220,7 @@ class Connection(asyncio.Protocol):
         """After the exchange: back to the pool if it can be used again, else closed."""
         self._sink = None
         if self._done and self._keep_alive and not self.lost:
+            self.resume()
             self._idle_since = self._loop.time()
             self._pool.put(self)
         else:
