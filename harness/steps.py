@@ -14,7 +14,7 @@ from typing import Any, Final
 from harness.account import Account
 from harness.case import Case, Outcome, Step, Surface
 from harness.client import Call, ClientWitness
-from harness.exchange import NOT_JSON, Balance, Hop, Request, StepSeen
+from harness.exchange import NOT_JSON, Balance, Hop, Request, StepSeen, value
 from harness.progress import ClientProgress
 from harness.recording.library import Library
 from harness.recording.marking import mark, new_marker
@@ -22,7 +22,7 @@ from harness.target import Bases, Target
 from harness.upstream.witness import UpstreamWitness
 
 MADE_KEY: Final = "made-key"  # how a key that a step made is named where it is masked
-_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|group|clock|[a-z0-9-]+:(?:/[^{}]*)?)\}")
+_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|group|clock|[a-z0-9-]+:[^{}\s]+)\}")
 _PATIENCE_SECONDS: Final = 2.0  # for the upstream to be called by an open step, and to be done with one that is over
 
 
@@ -218,10 +218,14 @@ class _Said:
                 return self._means.target.made_group or ""
             case "clock":
                 return self._means.target.clock_path or ""
-        name, _, pointer = word.partition(":")
+        name, _, place = word.partition(":")
         seen = self._sent[name].seen
-        if (found := at_pointer(_document(seen), pointer)) is None:
-            raise Missing(f"the answer of {name} has nothing at {pointer}")
+        if place.startswith("/"):
+            found = at_pointer(_document(seen), place)
+        else:
+            found = value(seen.answer.headers, place) if seen.answer is not None else None
+        if found is None:
+            raise Missing(f"the answer of {name} has nothing at {place}")
         return str(found)
 
 
