@@ -306,14 +306,31 @@ def sse_events(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
     for line in raw.splitlines():
         if not line:
             if data:
-                yield name, b"\n".join(data)
-            name, data = b"", []
+                yield name, data[0] if len(data) == 1 else b"\n".join(data)
+                data = []
+            name = b""
         elif line.startswith(b"data:"):
-            data.append(line[5:].removeprefix(b" "))
+            data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
         elif line.startswith(b"event:"):
             name = line[6:].removeprefix(b" ")
     if data:
         yield name, b"\n".join(data)
+
+
+class _ChunkChoice(msgspec.Struct):
+    delta: dict[str, Any] = {}
+    finish_reason: Any = None
+
+
+class _Chunk(msgspec.Struct):
+    """A chunk of a chat stream as it nearly always is; of any other shape, the general decoder's dicts are looked at."""
+
+    choices: list[_ChunkChoice] = []
+    usage: Any = None
+    error: Any = None
+
+
+_decode_chunk: Final = msgspec.json.Decoder(_Chunk).decode
 
 
 class Reading:
@@ -328,13 +345,17 @@ class Reading:
         self.blocked = False
         self.refused = False
         self.started = False
+        self.read_bytes = 0
         self._usage: Usage | None = None
         self._counts: dict[str, Any] = {}  # messages: message_start's, overlaid by each message_delta's (they are cumulative)
 
     def raw(self, data: bytes) -> None:
+        self.read_bytes += len(data)
         for name, payload in sse_events(data):
             if payload == b"[DONE]":
                 self.terminal = self.terminal or self._surface is Surface.CHAT
+                continue
+            if self._surface is Surface.CHAT and self._usual_chunk(payload):
                 continue
             try:
                 event = _decode(payload)
@@ -357,6 +378,24 @@ class Reading:
     def _fail(self) -> None:
         self.error = self.error or "it sent an error in the stream"
 
+    def _usual_chunk(self, payload: bytes) -> bool:
+        try:
+            chunk = _decode_chunk(payload)
+        except _BAD_JSON:
+            return False
+        if chunk.error:
+            self._fail()
+        self.started = True
+        for choice in chunk.choices:
+            for name, value in choice.delta.items():
+                if name in CHAT_CONTENT:
+                    self.content_bytes += len(value) if type(value) is str and value.isascii() else _string_bytes(value)
+            if choice.finish_reason:
+                self.finished = True
+        if chunk.usage is not None:
+            self._usage = _openai_usage(chunk.usage, CHAT_NAMES)
+        return True
+
     def _chat(self, chunk: dict[str, Any]) -> None:
         if chunk.get("error"):
             self._fail()
@@ -364,9 +403,7 @@ class Reading:
         choices = chunk.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             fields = _object(choice)
-            for name, value in _object(fields.get("delta")).items():
-                if name in CHAT_CONTENT:
-                    self.content_bytes += len(value) if type(value) is str and value.isascii() else _string_bytes(value)
+            self.content_bytes += _string_bytes(_chat_content(fields.get("delta")))
             if fields.get("finish_reason"):
                 self.finished = True
         if chunk.get("usage") is not None:
@@ -470,7 +507,7 @@ _MARKS: Final = {
 }
 MARK_WITHIN: Final = 512  # of where the last event of a read begins: to look through whole reads would cost as much as forwarding them
 _BLANK: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-TAILS: Final = (2 * 1024, 8 * 1024)  # how much of the end is looked at, first and then
+TAILS: Final = (1280, 8 * 1024)  # how much of the end is looked at, first and then
 KEPT: Final = 1024 * 1024
 
 
@@ -560,7 +597,7 @@ class StreamWatch:
             if outcome.usage is not None:
                 return outcome
             # None was asked for: it will be estimated, and the end is a fair sample of the whole.
-            return Completed(usage=None, content_bytes=outcome.content_bytes * self._size // tail_bytes)
+            return Completed(usage=None, content_bytes=outcome.content_bytes * self._size // ends.read_bytes)
         return self._everything().outcome(ended=ended)
 
     def _read(self, data: bytes) -> Reading:
