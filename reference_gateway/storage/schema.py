@@ -179,19 +179,6 @@ tasks: Final = Table(
     ),
 )
 
-files: Final = Table(
-    "files",
-    metadata,
-    words("id", key=True),
-    words("account"),
-    words("media_type"),
-    words("path"),  # below the folder of files
-    number("size_bytes"),
-    number("created_ms"),
-    number("expires_ms"),
-    Index("files_by_expiry", "expires_ms"),
-)
-
 nodes: Final = Table(
     "nodes",
     metadata,

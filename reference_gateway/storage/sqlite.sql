@@ -10,18 +10,6 @@ CREATE TABLE accounts (
 	CONSTRAINT accounts_never_overdrawn CHECK (topped_up_micro_usd - spent_micro_usd - held_micro_usd >= 0)
 )
  STRICT;
-CREATE TABLE files (
-	id TEXT NOT NULL,
-	account TEXT NOT NULL,
-	media_type TEXT NOT NULL,
-	path TEXT NOT NULL,
-	size_bytes INTEGER NOT NULL,
-	created_ms INTEGER NOT NULL,
-	expires_ms INTEGER NOT NULL,
-	PRIMARY KEY (id)
-)
- STRICT;
-CREATE INDEX files_by_expiry ON files (expires_ms);
 CREATE TABLE keys (
 	id TEXT NOT NULL,
 	hash BLOB NOT NULL,

@@ -310,3 +310,36 @@ async def test_a_limit_at_the_vendor_says_when_to_come_back(tmp_path: Path) -> N
         answer = await s.post("/v1/images/generations", {"model": "seedream-4-5", "prompt": "a cat"})
         assert (answer.status, answer.header("retry-after")) == (429, "7")
         assert await s.spent() == 0
+
+
+async def test_a_key_that_is_deleted_takes_its_image_along(tmp_path: Path) -> None:
+    """contract:036: what is under way on it ends with 401, unbilled, and the vendor is told."""
+
+    async def script(call: Upstream) -> None:
+        await call.aborted.wait()
+
+    async with stage(tmp_path, script) as s:
+        made = (await s.post("/api/v1/keys", {"name": "second", "group_id": "default"})).json()
+        pending = asyncio.create_task(generate(s, made["key"]))
+        async with asyncio.timeout(10):
+            await s.called.wait()
+            await s.call("DELETE", f"/api/v1/keys/{made['id']}", b"", {"authorization": f"Bearer {s.demo.keys[0]}"})
+            assert words(await pending)[:2] == (401, "invalid_api_key")
+            await s.calls[0].aborted.wait()
+        assert await s.spent() == 0
+
+
+async def test_a_model_priced_by_tokens_is_billed_by_the_vendors_count(tmp_path: Path) -> None:
+    usage = {"input_tokens": 100, "output_tokens": 1000, "total_tokens": 1100}
+    async with stage(tmp_path, always(openai(1, usage=usage))) as s:
+        config = s.demo.config
+        text = config.read_text()
+        priced = 'prices = { images = { default = "0.04", low = "0.011", medium = "0.042", high = "0.167" } }'
+        assert priced in text
+        config.write_text(text.replace(priced, 'prices = { input = "5.00", output = "40.00" }'))
+        async with Running(load(config), stop_within_s=1.0) as running:
+            s.running, s.port = running, int(running.url.rpartition(":")[2])
+            assert (await generate(s)).json()["usage"] == usage
+            assert await s.spent() == 100 * 5 + 1000 * 40
+            (row,) = await s.usage()
+            assert (row["output_tokens"], row["images"]) == (1000, 1)

@@ -8,8 +8,8 @@ from reference_gateway.billing.ledger import Entry
 from reference_gateway.storage.interface import Conflict, StorageFailed
 from reference_gateway.storage.sqlite import Store
 
-FILE = "INSERT INTO files (id, account, media_type, path, size_bytes, created_ms, expires_ms) VALUES (:id, 'a', 't', 'p', 1, 1, 1)"
-IDS = "SELECT id FROM files ORDER BY id"
+NODE = "INSERT INTO nodes (id, started_ms, seen_ms) VALUES (:id, 1, 1)"
+IDS = "SELECT id FROM nodes ORDER BY id"
 
 
 def entry(request_id: str) -> Entry:
@@ -24,28 +24,28 @@ async def ids(store: Store) -> list[str]:
 @pytest.mark.parametrize("synchronous", ["normal", "full"])
 async def test_what_was_written_before_is_seen(path: str, synchronous: str, tmp_path: Path) -> None:
     store = Store(path if path == ":memory:" else str(tmp_path / path), synchronous)
-    first = asyncio.ensure_future(store.write((FILE, {"id": "1"}), (FILE, {"id": "2"})))
+    first = asyncio.ensure_future(store.write((NODE, {"id": "1"}), (NODE, {"id": "2"})))
     await asyncio.sleep(0)
     assert await ids(store) == ["1", "2"]
     assert await first == [1, 1]
-    assert await store.write(("DELETE FROM files", {})) == [2]
+    assert await store.write(("DELETE FROM nodes", {})) == [2]
     await store.close()
 
 
 async def test_statements_stand_or_fall_together_and_by_themselves() -> None:
     """Ten writers and the ledger in one transaction: what is wrong with one of them is not the others' fault."""
     store = Store(":memory:")
-    await store.write((FILE, {"id": "taken"}))
+    await store.write((NODE, {"id": "taken"}))
     before = store.commits
 
     async def append() -> None:
         await store.append(entry("r1"))
 
     results = await asyncio.gather(
-        store.write((FILE, {"id": "1"})),
-        store.write((FILE, {"id": "2"}), (FILE, {"id": "taken"})),
-        store.write((FILE, {"id": "3"}), ("NOT EVEN SQL", {})),
-        store.write((FILE, {"id": "4"})),
+        store.write((NODE, {"id": "1"})),
+        store.write((NODE, {"id": "2"}), (NODE, {"id": "taken"})),
+        store.write((NODE, {"id": "3"}), ("NOT EVEN SQL", {})),
+        store.write((NODE, {"id": "4"})),
         append(),
         return_exceptions=True,
     )
@@ -91,9 +91,9 @@ async def test_one_gateway_serves_from_a_file(tmp_path: Path) -> None:
 async def test_what_others_write_is_noticed(tmp_path: Path) -> None:
     mine, other = Store(str(tmp_path / "books")), Store(str(tmp_path / "books"))
     assert not mine.changed_elsewhere()
-    await mine.write((FILE, {"id": "mine"}))
+    await mine.write((NODE, {"id": "mine"}))
     assert not mine.changed_elsewhere()
-    await other.write((FILE, {"id": "theirs"}))
+    await other.write((NODE, {"id": "theirs"}))
     assert mine.changed_elsewhere()
     assert not mine.changed_elsewhere()
     await mine.close()
@@ -103,7 +103,7 @@ async def test_what_others_write_is_noticed(tmp_path: Path) -> None:
 async def test_a_group_that_cannot_be_written_says_so_to_everybody_in_it() -> None:
     store = Store(":memory:")
     store._connection.execute("PRAGMA query_only = 1")
-    results = await asyncio.gather(store.append(entry("r1")), store.write((FILE, {"id": "1"})), return_exceptions=True)
+    results = await asyncio.gather(store.append(entry("r1")), store.write((NODE, {"id": "1"})), return_exceptions=True)
     assert [type(result) for result in results] == [StorageFailed, StorageFailed]
     store._connection.execute("PRAGMA query_only = 0")
     await store.append(entry("r2"))
@@ -116,7 +116,7 @@ async def test_a_bad_query_is_a_storage_failure(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match="could not be read"):
         await store.fetch("SELECT nothing FROM nowhere", {})
     with pytest.raises(StorageFailed):
-        await store.fetch("DELETE FROM files RETURNING id", {})  # reading does not write
+        await store.fetch("DELETE FROM nodes RETURNING id", {})  # reading does not write
     await store.close()
 
 

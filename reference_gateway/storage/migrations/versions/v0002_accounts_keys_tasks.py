@@ -1,4 +1,4 @@
-"""Movements of the wallet say their balance, usage who served it; accounts, keys, prices, tasks, files and nodes get tables."""
+"""Movements of the wallet say their balance, usage who served it; accounts, keys, prices, tasks and nodes get tables."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def upgrade() -> None:
         op.add_column("usage", column)
     _accounts_and_keys()
     _prices_and_holds()
-    _tasks_and_files()
+    _tasks()
 
 
 def _accounts_and_keys() -> None:
@@ -109,7 +109,7 @@ def _prices_and_holds() -> None:
     op.create_table("snapshots", number("id", key=True), number("ledger_id"), words("body"), sqlite_strict=True)
 
 
-def _tasks_and_files() -> None:
+def _tasks() -> None:
     op.create_table(
         "tasks",
         words("id", key=True),
@@ -135,13 +135,3 @@ def _tasks_and_files() -> None:
     )
     op.create_index("tasks_by_state", "tasks", ["state"])
     op.create_index("tasks_to_call_back", "tasks", ["callback_due_ms"], sqlite_where=IS_DUE, postgresql_where=IS_DUE)
-    op.create_table(
-        "files",
-        words("id", key=True),
-        words("account"),
-        words("media_type"),
-        words("path"),
-        *(number(name) for name in ("size_bytes", "created_ms", "expires_ms")),
-        sqlite_strict=True,
-    )
-    op.create_index("files_by_expiry", "files", ["expires_ms"])
