@@ -122,6 +122,7 @@ class Runner:
         for key in target.good_keys[1:]:
             self._lanes.put_nowait(key)
         self._one_key = len(target.good_keys) == 1
+        self._capped = asyncio.Lock()  # two at a time would take each other's place
         self._secrets = {
             "client-key": (*target.good_keys, WRONG_KEY),
             **{f"{key}-key": secrets for key, secrets in target.other_keys.items()},
@@ -140,6 +141,12 @@ class Runner:
 
     async def drive(self, planned: Planned) -> Exchange:
         """The evidence of one exchange. What goes wrong on our side is told in `errored`, never raised."""
+        if any(step.key is Key.CAPPED for step in planned.case.steps):
+            async with self._capped:
+                return await self._drive_in_turn(planned)
+        return await self._drive_in_turn(planned)
+
+    async def _drive_in_turn(self, planned: Planned) -> Exchange:
         case = planned.case
         watched = case.account and self.target.dialect != "none"  # with no books to read, nothing needs a balance of its own
         if not watched or self._one_key:

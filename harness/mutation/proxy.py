@@ -72,6 +72,8 @@ class MutatingProxy:
                 await self._exchange(client, ask)  # one a connection, so that a read from the client can only be its end
         except (OSError, h11.ProtocolError, asyncio.IncompleteReadError):
             pass  # a peer that breaks off is what both sides are here to do
+        except asyncio.CancelledError:
+            pass  # `stop`: the streams of asyncio would print it as an accident
         finally:
             self._tasks.discard(task)
             writer.close()

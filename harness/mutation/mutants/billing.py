@@ -1,15 +1,16 @@
 """Gateways whose books are wrong: the account's documents changed on their way, by what went through before."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 from harness.case import FaultKind, Surface
-from harness.mutation.mutant import Books, Mutant, on_headers
+from harness.mutation.mutant import Answer, Books, Mutant, on_headers, on_json
 
 _CALL_MICRO_USD: Final = 1_000
 
 
-def _charged(books: Books, calls: int) -> Books:
+def charged(books: Books, calls: int) -> Books:
     """The balance, less by so many calls' money."""
     if not books.balance or not calls:
         return books
@@ -38,6 +39,52 @@ def _newest(change: dict[str, Any]) -> Any:
     return apply
 
 
+def _held_hidden(books: Books) -> Books:
+    """The balance as if nothing were held for open calls."""
+    if not books.balance:
+        return books
+    balance = dict(books.balance["balance"])
+    return replace(books, balance={**books.balance, "balance": {**balance, "available_usd": balance["settled_usd"]}})
+
+
+def _dearer(books: Books, which: int) -> Books:
+    """The row of one of this proxy's calls ten dollars dearer."""
+    ids = books.request_ids[which:][:1]
+    rows = [{**row, "cost_micro_usd": row["cost_micro_usd"] + 10_000_000} if row["request_id"] in ids else row for row in books.rows]
+    return replace(books, rows=rows)
+
+
+def _without_newest(books: Books) -> Books:
+    """One row where there are two calls: the later one's is missing."""
+    return replace(books, rows=[row for row in books.rows if row["request_id"] not in books.request_ids[-1:]])
+
+
+def _on_document(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Answer], Answer]:
+    """An account document changed, where it is one."""
+
+    def apply(answer: Answer) -> Answer:
+        return on_json(change)(answer) if answer.status == 200 else answer
+
+    return apply
+
+
+def _on_balance(**more_usd: float) -> Callable[[Answer], Answer]:
+    def change(document: dict[str, Any]) -> dict[str, Any]:
+        balance = document["balance"]
+        return {**document, "balance": {**balance, **{name: balance[name] + more for name, more in more_usd.items()}}}
+
+    return _on_document(change)
+
+
+def _on_entries(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Callable[[Answer], Answer]:
+    return _on_document(lambda document: {**document, "data": change(document["data"])})
+
+
+def _only_filtered(change: Callable[[Answer], Answer]) -> Callable[[Answer], Answer]:
+    """Not what the harness itself reads the books from."""
+    return lambda answer: change(answer) if "request_id=" in answer.ask.target else answer
+
+
 def _again(books: Books) -> Books:
     """Each row of this proxy's calls a second time, under an id of its own."""
     ids = set(books.request_ids)
@@ -59,7 +106,7 @@ def _row_for_each(books: Books) -> Books:
 
 
 def _per_call(books: Books) -> Books:
-    return _charged(books, len(books.request_ids))
+    return charged(books, len(books.request_ids))
 
 
 def _more_output(row: dict[str, Any]) -> int:
@@ -180,5 +227,103 @@ MUTANTS: tuple[Mutant, ...] = (
         requirement="billing/empty-wallet",
         text="Fails with 500 on a wallet that cannot pay.",
         answer=lambda answer: replace(answer, status=500) if answer.status == 402 else answer,
+    ),
+    Mutant(
+        id="billing-stream-dearer",
+        requirement="billing/stream-costs-as-whole",
+        text="Charges streams more than whole answers.",
+        books=lambda books: _dearer(books, 1),
+    ),
+    Mutant(
+        id="billing-second-call-free",
+        requirement="billing/retry-after-success-bills-again",
+        text="Takes a call that comes again for the one before.",
+        books=_without_newest,
+    ),
+    Mutant(
+        id="billing-hold-hidden",
+        requirement="billing/hold-visible",
+        text="Shows a balance from which nothing is held for open calls.",
+        books=_held_hidden,
+    ),
+    Mutant(
+        id="billing-first-try-listed",
+        requirement="billing/retry-after-failure-bills-once",
+        text="Lists the try that failed beside the one that succeeded.",
+        books=_row_for_each,
+    ),
+    Mutant(
+        id="billing-each-channel-listed",
+        requirement="billing/failover-bills-once",
+        text="Lists a call once for each channel that was tried.",
+        books=_again,
+    ),
+    Mutant(
+        id="billing-gives-up-at-once",
+        requirement="billing/fails-over",
+        text="Answers with the first channel's failure.",
+        answer=lambda answer: replace(answer, status=503),
+    ),
+    Mutant(
+        id="billing-sooner-is-dearer",
+        requirement="billing/hang-up-costs-grow",
+        text="Charges who leaves at once more than who stays.",
+        books=lambda books: _dearer(books, 0),
+    ),
+    Mutant(
+        id="billing-spent-too-low",
+        requirement="billing/ledger-identity",
+        text="Forgets what it has given back when it says what was ever spent.",
+        answer=_on_balance(lifetime_spent_usd=0.01),
+        paths="/api/v1/me/account",
+    ),
+    Mutant(
+        id="billing-stale-alias",
+        requirement="billing/balance-is-the-account",
+        text="Answers /v1/balance from a cache.",
+        answer=_on_balance(available_usd=1.0),
+        paths="/v1/balance",
+    ),
+    Mutant(
+        id="billing-filter-ignored",
+        requirement="billing/row-by-request-id",
+        text="Lists other calls too, whatever request id was asked for.",
+        answer=_only_filtered(_on_entries(lambda rows: [*rows, {**rows[0], "request_id": "req_other"}])),
+        paths="/api/v1/usage",
+    ),
+    Mutant(
+        id="billing-row-without-cache-class",
+        requirement="billing/row-complete",
+        text="Lists no cached tokens.",
+        answer=_only_filtered(
+            _on_entries(lambda rows: [{name: kept for name, kept in row.items() if name != "cache_read_tokens"} for row in rows])
+        ),
+        paths="/api/v1/usage",
+    ),
+    Mutant(
+        id="billing-failures-counted",
+        requirement="billing/usage-by-key",
+        text="Counts failed calls in a key's usage.",
+        answer=_on_entries(lambda buckets: [{**bucket, "call_count": bucket["call_count"] + 1} for bucket in buckets]),
+        paths="/api/v1/me/usage",
+    ),
+    Mutant(
+        id="billing-usage-among-transactions",
+        requirement="billing/transactions-are-no-usage",
+        text="Lists each call as a transaction.",
+        answer=_on_entries(lambda moves: [{**moves[0], "kind": "usage", "amount_usd": -0.01}, *moves]),
+        paths="/api/v1/me/billing/transactions",
+    ),
+    Mutant(
+        id="billing-documents-charged",
+        requirement="billing/documents-are-free",
+        text="Takes a cent from the quota for a list of groups.",
+        answer=on_headers(
+            lambda headers: tuple(
+                (name, f"{float(text) - 0.01:.6f}") if name.lower() == "x-quota-remaining-credits" else (name, text)
+                for name, text in headers
+            )
+        ),
+        paths="/api/v1/groups/available",
     ),
 )
