@@ -345,13 +345,14 @@ class Reading:
         self.blocked = False
         self.refused = False
         self.started = False
-        self.read_bytes = 0
+        self.seen_bytes = 0
+        self.dense_bytes = 0  # up to the last event with content
         self._usage: Usage | None = None
         self._counts: dict[str, Any] = {}  # messages: message_start's, overlaid by each message_delta's (they are cumulative)
 
     def raw(self, data: bytes) -> None:
-        self.read_bytes += len(data)
         for name, payload in sse_events(data):
+            self.seen_bytes += len(payload) + 8 + (len(name) + 8 if name else 0)  # `data: `, line ends, `event: `
             if payload == b"[DONE]":
                 self.terminal = self.terminal or self._surface is Surface.CHAT
                 continue
@@ -386,12 +387,15 @@ class Reading:
         if chunk.error:
             self._fail()
         self.started = True
+        before = self.content_bytes
         for choice in chunk.choices:
             for name, value in choice.delta.items():
                 if name in CHAT_CONTENT:
                     self.content_bytes += len(value) if type(value) is str and value.isascii() else _string_bytes(value)
             if choice.finish_reason:
                 self.finished = True
+        if self.content_bytes != before:
+            self.dense_bytes = self.seen_bytes
         if chunk.usage is not None:
             self._usage = _openai_usage(chunk.usage, CHAT_NAMES)
         return True
@@ -596,8 +600,9 @@ class StreamWatch:
                 continue
             if outcome.usage is not None:
                 return outcome
-            # None was asked for: it will be estimated, and the end is a fair sample of the whole.
-            return Completed(usage=None, content_bytes=outcome.content_bytes * self._size // ends.read_bytes)
+            if ends.dense_bytes:  # none was asked for: it will be estimated, and the end is a fair sample of the whole
+                without = ends.seen_bytes - ends.dense_bytes + self._reads[0].find(b"\n\n") + 2  # the opening event and the last ones
+                return Completed(usage=None, content_bytes=outcome.content_bytes * (self._size - without) // ends.dense_bytes)
         return self._everything().outcome(ended=ended)
 
     def _read(self, data: bytes) -> Reading:
