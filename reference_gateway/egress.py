@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -81,7 +82,6 @@ class Egress:
         self._allow_private = allow_private
         self._timeout_s = timeout_s
         self._resolve = resolve
-        self._tls = ssl.create_default_context()
 
     async def exchange(
         self, method: bytes, where: Destination, headers: Headers, body: bytes, *, limit_bytes: int, private: bool = False
@@ -93,7 +93,7 @@ class Egress:
         try:
             async with asyncio.timeout(self._timeout_s):
                 address = await self._address(where, private=private or self._allow_private)
-                endpoint = Endpoint(host=where.host, port=where.port, tls=self._tls if where.tls else None, base_path=b"")
+                endpoint = Endpoint(host=where.host, port=where.port, tls=_tls() if where.tls else None, base_path=b"")
                 pool = Pool(endpoint, self._timeout_s, address)
                 connection = await pool.get()
                 try:
@@ -114,6 +114,12 @@ class Egress:
         if not private and not all(map(is_public, addresses)):
             raise Forbidden("It leads to an address that is not public.")
         return addresses[0]
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made when it is first needed: the system's certificates are tens of milliseconds of start."""
+    return ssl.create_default_context()
 
 
 def _head(method: bytes, where: Destination, headers: Headers, body: bytes) -> bytes:
