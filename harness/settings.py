@@ -64,6 +64,11 @@ class Settings:
     recordings: str = "shipped"
     run: Path | None = None
 
+    @property
+    def drives_embedded(self) -> bool:
+        """Whether the gateway is ours, started for this run and played the recordings that ship."""
+        return self.run is None and self.base_url is None and self.target is None and self.recordings == "shipped"
+
     @classmethod
     def of(cls, given: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> "Settings":
         """The command line's values before the environment's before the defaults. Raises UserFileError."""
