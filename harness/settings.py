@@ -95,7 +95,10 @@ def _converted(option: Option, value: str) -> Any:
             return value
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, *, stored: bool = True) -> None:
+    """Every option as one of the parser's; `stored`: the command can judge a stored run."""
     for option in OPTIONS:
+        if option.name == "run" and not stored:
+            continue
         default = f" (default: {option.default})" if option.default else ""
         parser.add_argument(option.flag, metavar=option.metavar, help=f"{option.help}{default} [{option.variable}]")
