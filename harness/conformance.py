@@ -81,14 +81,15 @@ class Live:
     def _arrived(self, planned_id: str, _: Future[Exchange]) -> None:
         self._come.put(planned_id)
 
-    def exchange(self, planned: Planned, meanwhile: Callable[[str], None] = lambda _: None) -> Exchange:
-        """Wait for the exchange; `meanwhile` is told the id of each that comes before it."""
-        future = self._futures[planned.id]
-        while not future.done():
-            come = self._come.get()
-            if come != planned.id:
-                meanwhile(come)
-        return future.result()
+    def come_before(self, planned: Planned) -> str | None:
+        """Wait for the next exchange to come: its id, or None once it is this one."""
+        if self._futures[planned.id].done():
+            return None
+        come = self._come.get()
+        return come if come != planned.id else None
+
+    def exchange(self, planned: Planned) -> Exchange:
+        return self._futures[planned.id].result()
 
     def declared(self, requirement: str) -> str | None:
         return self.session.target.declared(requirement)
@@ -113,7 +114,10 @@ class Stored:
     def begin(self, wanted: Iterable[Planned]) -> None:
         pass
 
-    def exchange(self, planned: Planned, meanwhile: Callable[[str], None] = lambda _: None) -> Exchange:
+    def come_before(self, planned: Planned) -> str | None:
+        return None
+
+    def exchange(self, planned: Planned) -> Exchange:
         return self.run.exchanges[planned.id]
 
     def declared(self, requirement: str) -> str | None:
@@ -203,7 +207,9 @@ class Conformance:
         verdict = unserved(asked.rule, asked.planned)
         exchange = None
         if verdict is None:
-            exchange = self.evidence.exchange(asked.planned, self._judge_ahead)
+            while (come := self.evidence.come_before(asked.planned)) is not None:
+                self._judge_ahead(come)
+            exchange = self.evidence.exchange(asked.planned)
             self._judge_ahead(exchange.id)
             # A plugin that runs an item again finds it gone, and has it judged again.
             verdict = self._verdicts.pop((requirement.id, exchange.id), None) or self._verdict(asked, exchange)
