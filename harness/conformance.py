@@ -151,8 +151,9 @@ class Conformance:
         self.command = tuple(command)
         self.expectations = expectations
         self.judged: list[Judged] = []
+        self.waiting: Callable[[int, int], None] = lambda come, wanted: None  # told while exchanges are waited for
         self.arithmetic = Arithmetic()
-        self._selected = 0
+        self._selected = self._wanted = 0
         self._closed = False
         self._complete = False
         self._writer: RunWriter | None = None
@@ -196,6 +197,7 @@ class Conformance:
         wanted = {asked.planned.id: asked.planned for asked in selected}
         for asked in selected:
             self._asked.setdefault(asked.planned.id, []).append(asked)
+        self._wanted = len(wanted)
         if isinstance(self.evidence, Live):
             header = self._header(self.evidence, len(selected))
             self._writer = RunWriter(self.settings.out / RUN_FILE, header, secrets=self.evidence.session.target.secrets())
@@ -209,6 +211,7 @@ class Conformance:
         if verdict is None:
             while (come := self.evidence.come_before(asked.planned)) is not None:
                 self._judge_ahead(come)
+                self.waiting(self._wanted - len(self._asked), self._wanted)
             exchange = self.evidence.exchange(asked.planned)
             self._judge_ahead(exchange.id)
             # A plugin that runs an item again finds it gone, and has it judged again.
