@@ -6,18 +6,15 @@ Both ends are this module of the same installation; nothing else ever speaks to 
 
 import contextlib
 import os
-import pickle
 import queue
 import signal
-import struct
 import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import IO, Any, Final
 
+from harness import driver
 from harness.case import Client
 from harness.client import preload
 from harness.exchange import Exchange, Hop, Request
@@ -28,29 +25,11 @@ from harness.settings import Settings
 from harness.target import Model, Target
 from harness.toml_file import UserFileError
 
-_LENGTH: Final = struct.Struct(">Q")
 _STOP_SECONDS: Final = 10
 
 
 class DriverGone(Exception):
     """The driving process ended before it had answered; the message has its last words."""
-
-
-def _write(pipe: IO[bytes], lock: threading.Lock, *message: Any) -> None:
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    with lock:
-        pipe.write(_LENGTH.pack(len(data)) + data)
-        pipe.flush()
-
-
-def _read(pipe: IO[bytes]) -> tuple[Any, ...] | None:
-    """The next message; None where the other side has gone."""
-    head = pipe.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    length = _LENGTH.unpack(head)[0]
-    data = pipe.read(length)
-    return pickle.loads(data) if len(data) == length else None  # from our own child or parent
 
 
 class ApartSession:
@@ -62,24 +41,17 @@ class ApartSession:
     def __init__(self, settings: Settings, *, probe: bool, tell: Callable[[str], None], clients: Iterable[Client]) -> None:
         self.library = Library.open(settings.recordings)
         self._tell = tell
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the session
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "harness.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said
-        )
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        self._to, self._from = self._child.stdin, self._child.stdout
-        self._lock = threading.Lock()
+        self._driver = driver.ready()
         self._futures: dict[str, Future[Exchange]] = {}
         self._outcome: Future[tuple[int, int]] = Future()
         self._offered: frozenset[str] = frozenset()
         self._listener: threading.Thread | None = None
         self._closed = False
-        _write(self._to, self._lock, "open", settings, probe, tuple(clients))
+        self._driver.tell("open", settings, probe, tuple(clients))
 
     def open(self) -> None:
         """Wait until the target is ready. Raises what a user can mend, as LiveSession.open does."""
-        while (message := _read(self._from)) is not None:
+        while (message := driver.read(self._driver.answers)) is not None:
             match message:
                 case ("told", text):
                     self._tell(text)
@@ -101,20 +73,20 @@ class ApartSession:
         planned = tuple(chosen)
         self._futures = {each.id: Future() for each in planned}
         self._planned = {each.id: each for each in planned}
-        _write(self._to, self._lock, "begin", planned)
+        self._driver.tell("begin", planned)
         return self._futures
 
     def outcome(self) -> tuple[int, int]:
         """Calls made, and micro-USD spent."""
         with contextlib.suppress(OSError):
-            _write(self._to, self._lock, "outcome")
+            self._driver.tell("outcome")
             return self._outcome.result(timeout=_STOP_SECONDS)
         return 0, 0
 
     def _listen(self) -> None:
         why = None
         try:
-            while (message := _read(self._from)) is not None:
+            while (message := driver.read(self._driver.answers)) is not None:
                 match message:
                     case ("exchange", planned_id, exchange):
                         self._futures[planned_id].set_result(exchange)
@@ -131,28 +103,28 @@ class ApartSession:
             self._outcome.set_result((0, 0))
 
     def _last_words(self) -> str:
-        self._child.wait()
-        self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").strip().splitlines()
-        return f"the driving process ended with {self._child.returncode}: {lines[-1] if lines else 'it said nothing'}"
+        self._driver.process.wait()
+        self._driver.said.seek(0)
+        lines = self._driver.said.read().decode(errors="replace").strip().splitlines()
+        return f"the driving process ended with {self._driver.process.returncode}: {lines[-1] if lines else 'it said nothing'}"
 
     def let_go(self) -> None:
         """Tell the child to stop, and do not wait for it."""
         self._closed = True
         with contextlib.suppress(OSError):
-            self._to.close()
+            self._driver.to.close()
 
     def close(self) -> None:
         self.let_go()
         try:
-            self._child.wait(timeout=_STOP_SECONDS)
+            self._driver.process.wait(timeout=_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+            self._driver.process.kill()
+            self._driver.process.wait()
         if self._listener is not None:
             self._listener.join(timeout=_STOP_SECONDS)
-        self._from.close()
-        self._said.close()
+        self._driver.answers.close()
+        self._driver.said.close()
 
 
 def _undriven(planned: Planned, why: str) -> Exchange:
@@ -177,13 +149,16 @@ class _Child:
         # Exchanges are delivered by the event loop's thread, which must never wait for a parent that is busy judging.
         self._outbox: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._session: LiveSession | None = None
+        self._importing: threading.Thread | None = None
 
     def serve(self) -> None:
         postman = threading.Thread(target=self._post, name="wireproof-postman", daemon=True)
         postman.start()
         try:
-            while (message := _read(self._commands)) is not None:
+            while (message := driver.read(self._commands)) is not None:
                 match message:
+                    case ("preload", clients):
+                        self._preload(clients)
                     case ("open", settings, probe, clients):
                         if not self._open(settings, probe, clients):
                             return
@@ -204,16 +179,20 @@ class _Child:
         lock = threading.Lock()
         with contextlib.suppress(BrokenPipeError):  # the parent has gone: so shall we
             while (message := self._outbox.get()) is not None:
-                _write(self._answers, lock, *message)
+                driver.write(self._answers, lock, *message)
+
+    def _preload(self, clients: tuple[Client, ...]) -> None:
+        if self._importing is None:
+            self._importing = threading.Thread(target=preload, args=(clients,), daemon=True)
+            self._importing.start()
 
     def _open(self, settings: Settings, probe: bool, clients: tuple[Client, ...]) -> bool:
         from harness.conformance import USER_ERRORS
 
         try:
             self._session = LiveSession(settings, probe=probe, tell=lambda text: self._answer("told", text))
-            self._importing = threading.Thread(target=preload, args=(clients,), daemon=True)
             if settings.base_url is None and settings.target is None:
-                self._importing.start()  # seconds, while the embedded gateway starts; a given target may not even answer
+                self._preload(clients)  # while the embedded gateway starts; a given target may not even answer
             self._session.open()
         except USER_ERRORS as error:
             self._session = None  # it has closed itself
@@ -226,7 +205,7 @@ class _Child:
         from harness.conformance import rarely_collect
 
         assert self._session is not None
-        if self._importing.is_alive():
+        if self._importing is not None:
             self._importing.join()
         preload(sorted({planned.case.client for planned in chosen}))
         rarely_collect()

@@ -2,10 +2,12 @@
 
 import gc
 import importlib.metadata
+import queue
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import ModuleType
 from typing import Final
 
@@ -32,7 +34,7 @@ from harness.settings import Settings
 from harness.spending import tokens
 from harness.toml_file import UserFileError
 from harness.upstream.witness import ListenError
-from harness.verdict import NotApplicable
+from harness.verdict import NotApplicable, Verdict
 
 RUN_FILE: Final = "run.jsonl"
 
@@ -69,9 +71,22 @@ class Live:
         self.session.open()
         self.planned = tuple(planned for planned in plan(cases, self.session.models) if self.session.offers(planned))
         self._futures: dict[str, Future[Exchange]] = {}
+        self._come: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def begin(self, wanted: Iterable[Planned]) -> None:
         self._futures = self.session.begin(in_driving_order(wanted))
+        for planned_id, future in self._futures.items():
+            future.add_done_callback(partial(self._arrived, planned_id))
+
+    def _arrived(self, planned_id: str, _: Future[Exchange]) -> None:
+        self._come.put(planned_id)
+
+    def come_before(self, planned: Planned) -> str | None:
+        """Wait for the next exchange to come: its id, or None once it is this one."""
+        if self._futures[planned.id].done():
+            return None
+        come = self._come.get()
+        return come if come != planned.id else None
 
     def exchange(self, planned: Planned) -> Exchange:
         return self._futures[planned.id].result()
@@ -105,6 +120,9 @@ class Stored:
 
     def begin(self, wanted: Iterable[Planned]) -> None:
         pass
+
+    def come_before(self, planned: Planned) -> str | None:
+        return None
 
     def exchange(self, planned: Planned) -> Exchange:
         return self.run.exchanges[planned.id]
@@ -143,12 +161,15 @@ class Conformance:
         self.command = tuple(command)
         self.expectations = expectations
         self.judged: list[Judged] = []
+        self.waiting: Callable[[int, int], None] = lambda come, wanted: None  # told while exchanges are waited for
         self.arithmetic = Arithmetic()
-        self._selected = 0
+        self._selected = self._wanted = 0
         self._closed = False
         self._complete = False
         self._writer: RunWriter | None = None
         self._written: set[str] = set()
+        self._asked: dict[str, list[Question]] = {}  # by exchange, until it is judged
+        self._verdicts: dict[tuple[str, str], Verdict] = {}  # by requirement and exchange: given ahead of their items
         self._by_surface: dict[str, list[Planned]] = {}
         for planned in evidence.planned:
             self._by_surface.setdefault(planned.case.surface, []).append(planned)
@@ -183,22 +204,31 @@ class Conformance:
         self.expectations.check(triples, datetime.now(UTC).date())
         rarely_collect()
         self._selected = len(selected)
-        wanted = {asked.planned.id: asked.planned for asked in selected if self.evidence.lacks(asked.planned) is None}
+        wanted: dict[str, Planned] = {}
+        for asked in selected:
+            if self.evidence.lacks(asked.planned) is None:
+                wanted[asked.planned.id] = asked.planned
+                self._asked.setdefault(asked.planned.id, []).append(asked)
+        self._wanted = len(wanted)
         if isinstance(self.evidence, Live):
             header = self._header(self.evidence, len(selected))
             self._writer = RunWriter(self.settings.out / RUN_FILE, header, secrets=self.evidence.session.target.secrets())
         self.evidence.begin(wanted.values())
 
     def judge(self, asked: Question) -> Judged:
-        """Wait for the exchange, judge it, write both down."""
+        """Wait for the exchange, judge it, write both down. While it is waited for, those that come before it are judged ahead."""
         requirement = asked.rule.requirement
-        declared = self.evidence.declared(requirement.id)
         lacks = self.evidence.lacks(asked.planned)
         verdict = NotApplicable(lacks) if lacks is not None else unserved(asked.rule, asked.planned)
         exchange = None
         if verdict is None:
+            while (come := self.evidence.come_before(asked.planned)) is not None:
+                self._judge_ahead(come)
+                self.waiting(self._wanted - len(self._asked), self._wanted)
             exchange = self.evidence.exchange(asked.planned)
-            verdict = judge(asked.rule, exchange, declared)
+            self._judge_ahead(exchange.id)
+            # A plugin that runs an item again finds it gone, and has it judged again.
+            verdict = self._verdicts.pop((requirement.id, exchange.id), None) or self._verdict(asked, exchange)
         expectation = self.expectations.of(requirement.id, asked.planned.case.id, asked.planned.model)
         judged = Judged(
             requirement=requirement.id,
@@ -211,13 +241,27 @@ class Conformance:
             expected=expectation.as_expected() if expectation else None,
         )
         if self._writer is not None:
-            if exchange is not None and exchange.id not in self._written:
-                self._written.add(exchange.id)
-                self._writer.exchange(exchange)
-                self._writer.tokens += tokens(exchange)
             self._writer.verdict(requirement, judged)
         self.judged.append(judged)
         return judged
+
+    def _judge_ahead(self, exchange_id: str) -> None:
+        """Everything that is asked of an exchange, as soon as it has come: the items that ask may wait for others still."""
+        questions = self._asked.pop(exchange_id, [])
+        for asked in questions:
+            if unserved(asked.rule, asked.planned) is None:
+                exchange = self.evidence.exchange(asked.planned)
+                self._verdicts[asked.rule.requirement.id, exchange_id] = self._verdict(asked, exchange)
+                self._write(exchange)
+
+    def _verdict(self, asked: Question, exchange: Exchange) -> Verdict:
+        return judge(asked.rule, exchange, self.evidence.declared(asked.rule.requirement.id))
+
+    def _write(self, exchange: Exchange) -> None:
+        if self._writer is not None and exchange.id not in self._written:
+            self._written.add(exchange.id)
+            self._writer.exchange(exchange)
+            self._writer.tokens += tokens(exchange)
 
     def attach(self, config: pytest.Config, asked: Question, judged: Judged) -> None:
         """Hand the evidence of this verdict to Allure, whose item is running."""

@@ -15,6 +15,8 @@ CREDENTIAL_HEADERS: Final = frozenset(
 CUT: Final = "[cut]"
 _HEX: Final = frozenset("0123456789abcdef")
 _PART: Final = 8  # characters of a secret that are no chance find
+_KEPT_TEXTS: Final = 4096
+_KEPT_LENGTH: Final = 200
 _FITTING: Final = b"\x01" * _PART
 
 
@@ -42,6 +44,7 @@ class Masker:
                 alphabets.add(_HEX if _HEX.issuperset(body) else frozenset(body))
         # Where a part may stand: one pass over a body for each alphabet in the place of one for each part.
         self._alphabets = [bytes(chr(byte) in alphabet for byte in range(256)) for alphabet in alphabets]
+        self._texts: dict[str, str] = {}  # what was masked before: the same headers stand in every exchange
 
     def mask(self, data: bytes) -> bytes:
         """The same number of bytes, without the secrets."""
@@ -52,7 +55,12 @@ class Masker:
         return _covered(data, found) if found else data
 
     def text(self, text: str) -> str:
-        return self.mask(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+        masked = self._texts.get(text)
+        if masked is None:
+            masked = self.mask(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+            if len(self._texts) < _KEPT_TEXTS and len(text) <= _KEPT_LENGTH:
+                self._texts[text] = masked
+        return masked
 
     def headers(self, headers: Headers) -> Headers:
         """Known secrets by name; whatever else a credential's header holds is cut, its scheme word kept."""

@@ -213,6 +213,10 @@ class Lines:
         if self._reporter is not None and self._reporter.isatty and self._done % 25 == 0:
             self._reporter.rewrite(f"{self._named()} {self._done * 100 // self._total}%", erase=True)
 
+    def waiting(self, come: int, wanted: int) -> None:
+        if self._reporter is not None and self._reporter.isatty:
+            self._reporter.rewrite(f"{come} of {wanted} exchanges driven and judged", erase=True)
+
     def finish(self) -> None:
         if self._path is None or self._reporter is None:
             return
@@ -332,6 +336,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         config.option.tbstyle, config.option.reportchars = "no", ""
         config.stash[_LINES] = Lines(config, len(asked))
         config.pluginmanager.register(config.stash[_LINES], "wireproof-lines")
+        conformance.waiting = config.stash[_LINES].waiting
     try:
         conformance.begin(asked)
     except USER_ERRORS as error:

@@ -15,8 +15,10 @@ import base64
 import hashlib
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, TypeVar
@@ -86,8 +88,7 @@ class RunWriter:
         self._secrets = RunSecrets(secrets)
         self._lock = threading.Lock()
         self._hash = hashlib.sha256()
-        self._exchanges: set[str] = set()
-        self._driven = 0
+        self._exchanges: dict[str, bool] = {}  # id -> whether it was driven
         self._requirements: set[str] = set()
         self._verdicts: list[Judged] = []
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,8 +102,7 @@ class RunWriter:
         with self._lock:
             if exchange.id in self._exchanges:
                 raise ValueError(f"exchange {exchange.id} is in the run already: ids are unique in a run")
-            self._exchanges.add(exchange.id)
-            self._driven += exchange.errored is None
+            self._exchanges[exchange.id] = exchange.errored is None
             mask_exchange(tree, self._secrets)
             _bodies_to_text(tree)
             self._put({"exchange": tree})
@@ -120,7 +120,7 @@ class RunWriter:
         return tally(
             self._verdicts,
             selected=self._header.selected,
-            driven=self._driven,
+            driven=sum(self._exchanges.values()),
             calls_made=self.calls_made,
             tokens=self.tokens,
             spent_micro_usd=self.spent_micro_usd,
@@ -130,6 +130,8 @@ class RunWriter:
     def close(self, *, complete: bool = True) -> Arithmetic:
         """Writes the footer; a second call changes nothing."""
         with self._lock:
+            if self._file is not None and not complete:
+                self._take_stock(self._file)
             arithmetic = self.arithmetic()
             if self._file is not None:
                 end = {
@@ -143,6 +145,15 @@ class RunWriter:
                 self._file.close()
                 self._file = None
             return arithmetic
+
+    def _take_stock(self, file: BinaryIO) -> None:
+        """Ctrl-C may have come between a line and its being counted, or the other way round: what counts is what stands in the file."""
+        file.flush()
+        data = self.path.read_bytes()
+        kinds = Counter(line[:12] for line in data.split(b"\n"))
+        self._hash = hashlib.sha256(data)
+        self._exchanges = dict(islice(self._exchanges.items(), kinds[b'{"exchange":']))
+        del self._verdicts[kinds[b'{"verdict":{'] :]
 
     def __enter__(self) -> "RunWriter":
         return self

@@ -64,6 +64,11 @@ class Settings:
     recordings: str = "shipped"
     run: Path | None = None
 
+    @property
+    def drives_embedded(self) -> bool:
+        """Whether the gateway is ours, started for this run and played the recordings that ship."""
+        return self.run is None and self.base_url is None and self.target is None and self.recordings == "shipped"
+
     @classmethod
     def of(cls, given: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> "Settings":
         """The command line's values before the environment's before the defaults. Raises UserFileError."""
@@ -90,7 +95,10 @@ def _converted(option: Option, value: str) -> Any:
             return value
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, *, stored: bool = True) -> None:
+    """Every option as one of the parser's; `stored`: the command can judge a stored run."""
     for option in OPTIONS:
+        if option.name == "run" and not stored:
+            continue
         default = f" (default: {option.default})" if option.default else ""
         parser.add_argument(option.flag, metavar=option.metavar, help=f"{option.help}{default} [{option.variable}]")

@@ -13,7 +13,6 @@ from typing import Any, Final
 import pytest
 
 from harness import pytest_plugin
-from harness.exchange import Exchange
 from harness.plan import Planned
 
 FILE: Final = "WIREPROOF_BENCH_CLOCK"
@@ -39,7 +38,7 @@ class Clock:
         conformance = session.config.stash.get(pytest_plugin._CONFORMANCE, None)
         if conformance is not None:
             evidence: Any = conformance.evidence  # Any: a method is wrapped, which types do not allow
-            evidence.exchange = self._timed(evidence.exchange)
+            evidence.come_before = self._timed(evidence.come_before)
         try:
             return (yield)
         finally:
@@ -47,11 +46,11 @@ class Clock:
             self.parts["drive"] = self._waited
             self.parts["judge"] -= self._waited
 
-    def _timed(self, exchange: Callable[[Planned], Exchange]) -> Callable[[Planned], Exchange]:
-        def timed(planned: Planned) -> Exchange:
+    def _timed(self, wait: Callable[[Planned], str | None]) -> Callable[[Planned], str | None]:
+        def timed(planned: Planned) -> str | None:
             began = time.monotonic()
             try:
-                return exchange(planned)
+                return wait(planned)
             finally:
                 self._waited += time.monotonic() - began
 

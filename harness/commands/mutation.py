@@ -24,7 +24,7 @@ _STYLE: Final = {Fate.KILLED: "green", Fate.OTHER: "yellow", Fate.SURVIVED: "bol
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Exit codes: 0 every mutant is killed by its own check, 1 some are not, 2 could not run."
-    add_options(parser)
+    add_options(parser, stored=False)
     parser.add_argument("--only", metavar="TEXT", help="only mutants whose id or requirement contains this")
 
 
@@ -35,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"wireproof: no mutant's id or requirement contains {arguments.only!r}: leave --only out to see them all\n")
         return 2
     try:
-        settings = Settings.of({option.name: getattr(arguments, option.name) for option in OPTIONS})
+        settings = Settings.of({option.name: getattr(arguments, option.name, None) for option in OPTIONS})
         rows = _hunt(settings, mutants, console)
     except USER_ERRORS as error:
         sys.stderr.write(f"wireproof: {error}\n")

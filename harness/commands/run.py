@@ -5,12 +5,18 @@ import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 import suites
+from harness.case import Client
+from harness.driver import start_ahead
 from harness.settings import OPTIONS, Settings, add_options
 from harness.toml_file import UserFileError
+
+_LOOKS_ONLY: Final = frozenset({"--collect-only", "--collectonly", "--co", "--fixtures", "--markers", "--setup-plan"})
+_NEW_FIRST: Final = frozenset({"--nf", "--new-first"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,14 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     given = {option.name: getattr(arguments, option.name) for option in OPTIONS}
     try:
-        Settings.of(given)
+        settings = Settings.of(given)
     except UserFileError as error:
         sys.stderr.write(f"wireproof: {error}\n")
         return 2
+    if settings.drives_embedded and not _LOOKS_ONLY.intersection(arguments.rest):
+        start_ahead((Client.OPENAI, Client.ANTHROPIC, Client.GOOGLE_GENAI))
     words = [f"{option.flag}={given[option.name]}" for option in OPTIONS if given[option.name] is not None]
     folder = Path(suites.__file__).parent
     own = Path(__file__).parent.parent / "suites.ini"
     places = [word for word in arguments.rest if not word.startswith("-") and ("::" in word or Path(word).exists())]
+    if not _NEW_FIRST.intersection(arguments.rest):
+        words += ["-p", "no:nfplugin"]  # or pytest writes and reads the names of all verdicts for an option that nobody gave
     code = pytest.main(["-c", str(own), "--rootdir", str(folder.parent), *words, *arguments.rest, *([] if places else [str(folder)])])
     if code == pytest.ExitCode.USAGE_ERROR:  # pytest has said what it did not understand
         sys.stderr.write(_mistyped(arguments.rest))

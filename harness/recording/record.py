@@ -98,10 +98,10 @@ def main(args: argparse.Namespace) -> int:
     try:
         problems, kept = asyncio.run(_run(args, console))
     except (RecordError, mitmdump.MitmdumpError, RecordingError) as error:
-        print(error, file=sys.stderr)  # noqa: T201  # a command talks
+        print(f"wireproof: {error}", file=sys.stderr)  # noqa: T201  # a command talks
         return 2
     for problem in problems:
-        print(f"{problem.scenario}: {problem.says}", file=sys.stderr)  # noqa: T201
+        print(f"wireproof: {problem.scenario}: {problem.says}", file=sys.stderr)  # noqa: T201
     print(f"{kept} recorded into {args.out}, {len(problems)} not")  # noqa: T201
     return 1 if problems else 0
 

@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from harness.apart import ApartSession, _read, _write
+from harness import driver
+from harness.apart import ApartSession
 from harness.case import Case, Client, Play, Route, Surface
 from harness.plan import Planned
 from harness.settings import Settings
@@ -21,13 +22,13 @@ def planned(number: int, recording: str = "chat/text") -> Planned:
 
 def test_messages_come_back_whole_and_a_cut_one_is_an_end() -> None:
     pipe = io.BytesIO()
-    _write(pipe, threading.Lock(), "told", {"a": b"\x00"})
-    _write(pipe, threading.Lock(), "outcome", 1, 2)
+    driver.write(pipe, threading.Lock(), "told", {"a": b"\x00"})
+    driver.write(pipe, threading.Lock(), "outcome", 1, 2)
     whole = pipe.getvalue()
     pipe.seek(0)
-    assert [_read(pipe), _read(pipe), _read(pipe)] == [("told", {"a": b"\x00"}), ("outcome", 1, 2), None]
-    assert _read(io.BytesIO(whole[:-20])) == ("told", {"a": b"\x00"})
-    assert _read(io.BytesIO(whole[:10])) is None
+    assert [driver.read(pipe), driver.read(pipe), driver.read(pipe)] == [("told", {"a": b"\x00"}), ("outcome", 1, 2), None]
+    assert driver.read(io.BytesIO(whole[:-20])) == ("told", {"a": b"\x00"})
+    assert driver.read(io.BytesIO(whole[:10])) is None
 
 
 def test_exchanges_arrive_from_the_other_process() -> None:
@@ -53,9 +54,9 @@ def test_a_driving_process_that_is_killed_leaves_errored_exchanges_and_nobody_wa
     session = ApartSession(Settings(), probe=True, tell=lambda _: None, clients=())
     try:
         session.open()
-        os.kill(session._child.pid, signal.SIGSTOP)
+        os.kill(session._driver.process.pid, signal.SIGSTOP)
         futures = session.begin([planned(0)])
-        os.kill(session._child.pid, signal.SIGKILL)
+        os.kill(session._driver.process.pid, signal.SIGKILL)
         exchange = futures[planned(0).id].result(timeout=30)
         assert exchange.errored is not None
         assert "the driving process ended" in exchange.errored
@@ -68,3 +69,17 @@ def test_what_a_user_can_mend_is_raised_in_the_parent() -> None:
     session = ApartSession(Settings(base_url="http://127.0.0.1:9", upstream_port=19_999), probe=True, tell=lambda _: None, clients=())
     with pytest.raises(UserFileError, match="nothing answers at"):
         session.open()
+
+
+def test_a_driver_started_ahead_is_the_one_that_the_next_session_uses() -> None:
+    driver.start_ahead(())
+    [ahead] = driver._ahead
+    session = ApartSession(Settings(), probe=True, tell=lambda _: None, clients=())
+    try:
+        assert session._driver is ahead
+        assert not driver._ahead
+        session.open()
+        [future] = session.begin([planned(0)]).values()
+        assert future.result(timeout=30).errored is None
+    finally:
+        session.close()

@@ -147,7 +147,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_read_and_judged_again(tmp_path: Path) -
     try:
         file = out / RUN_FILE
         for _ in range(1200):
-            if process.poll() is not None or (file.exists() and file.read_bytes().count(b'{"verdict"') > 50):
+            if process.poll() is not None or (file.exists() and file.read_bytes().count(b'{"exchange"') > 50):
                 break
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
@@ -158,7 +158,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_read_and_judged_again(tmp_path: Path) -
     assert "Traceback" not in said
     broken_off = read_run(file)
     assert not broken_off.complete
-    assert len(broken_off.verdicts) > 50
+    assert len(broken_off.exchanges) > 50
     assert broken_off.arithmetic.unjudged > 0
     report = wireproof("report", file, cwd=tmp_path)
     assert report.returncode == 0, report.stderr

@@ -404,3 +404,26 @@ def test_a_key_shaped_string_nobody_named_is_cut(tmp_path: Path) -> None:
     made(path, exchange(client=answered(b"Incorrect API key provided: sk-proj-", b"AbCdEfGhIjKlMnOpQrStUvWx")))
     assert b"sk-proj-AbCd" not in path.read_bytes()
     assert b"AbCdEfGhIjKl" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_an_interrupt_beside_the_writing_of_a_line_leaves_a_file_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    path = tmp_path / "run.jsonl"
+    writer = RunWriter(path, HEADER)
+    writer.exchange(exchange())
+    put = writer._put
+
+    def interrupted(tree: dict[str, Any]) -> None:
+        if place == "after":
+            put(tree)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_put", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            writer.exchange(exchange(id="other"))
+    writer.close(complete=False)
+    run = read_run(path)
+    assert len(run.exchanges) == run.arithmetic.driven == (2 if place == "after" else 1)

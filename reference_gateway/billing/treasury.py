@@ -29,7 +29,7 @@ from reference_gateway.storage.interface import Database, StorageFailed
 from reference_gateway.storage.sqlite import Store
 
 log = logging.getLogger("reference_gateway")
-SNAPSHOT_EVERY: Final = 500_000  # entries; as many again are a second of start
+SNAPSHOT_EVERY: Final = 100_000  # entries; reading as many is a second of start after a kill
 
 
 def usd(micro_usd: int) -> str:

@@ -1,6 +1,6 @@
 """Rolling USD windows of one key, over settled spend (contract:187 to contract:199, C37).
 
-What is spent within a grain of time (a 3600th of the window: 5 s, 24 s, 168 s) leaves the window together, with the latest of it: a
+What is spent within a grain of time (a 600th of the window: 30 s, 144 s, 17 min) leaves the window together, with the latest of it: a
 window's memory is bounded however busy its key is, and it never shows more room than there is.
 """
 
@@ -11,8 +11,9 @@ from collections import deque
 from typing import Final, NamedTuple
 
 SPANS: Final = (("5h", 5 * 3600), ("1d", 24 * 3600), ("7d", 7 * 24 * 3600))
-GRAINS_OF_SPAN: Final = 3600
+GRAINS_OF_SPAN: Final = 600
 
+Saved = list[list[float | int]]  # when each amount leaves, and the amount
 Limits = tuple[int, int, int]  # micro-USD in the order of SPANS; 0 is none
 
 
@@ -60,14 +61,13 @@ class Window:
                 return math.ceil(leaves_at)
         return math.ceil(now + self.span_s)
 
-    def save(self) -> list[tuple[float, int]]:
-        """For `load`: when each amount leaves, and the amount."""
-        return [(leaves_at, int(amount)) for leaves_at, amount in self._spends]
+    def save(self) -> Saved:
+        """For `load`, and to be written down at once: the newest may still grow."""
+        return list(self._spends)
 
-    def load(self, saved: list[tuple[float, int]]) -> None:
-        for leaves_at, amount in saved:
-            self._spends.append([leaves_at, amount])
-            self.spent += amount
+    def load(self, saved: Saved) -> None:
+        self._spends.extend(saved)
+        self.spent += sum(int(amount) for _, amount in saved)
 
 
 class Tightest(NamedTuple):
@@ -112,11 +112,11 @@ class Windows:
             return None
         return Tightest(least.name, least_limit, least.spent, max(0, least_remaining), least.resets_at(now, least_limit))
 
-    def save(self, now: float) -> list[list[tuple[float, int]]]:
+    def save(self, now: float) -> list[Saved]:
         for window in self._windows:
             window.forget(now)
         return [window.save() for window in self._windows]
 
-    def load(self, saved: list[list[tuple[float, int]]]) -> None:
+    def load(self, saved: list[Saved]) -> None:
         for window, spends in zip(self._windows, saved, strict=True):
             window.load(spends)

@@ -9,38 +9,25 @@
 CREATE INDEX IF NOT EXISTS usage_by_key ON usage (key_id, created_ms) INCLUDE (cost_micro_usd);
 CREATE INDEX IF NOT EXISTS open_holds_by_node ON open_holds (node);
 
--- The spend of a rolling window, kept as a sum so that no admission has to add up a week: all usage rows younger than aged_ms - span_ms.
+-- What a key has spent in its three rolling windows, as sums, so that no admission has to add up a week: usage rows from oldest_... on. The
+-- row comes with the key's first limit; a window without a limit is brought up to date when it gets one.
 CREATE TABLE IF NOT EXISTS window_sums (
-    key_id text NOT NULL, span_ms bigint NOT NULL, spent_micro_usd bigint NOT NULL, aged_ms bigint NOT NULL, PRIMARY KEY (key_id, span_ms)
-);
+    key_id text PRIMARY KEY,
+    spent_5h bigint NOT NULL, oldest_5h bigint, spent_1d bigint NOT NULL, oldest_1d bigint, spent_7d bigint NOT NULL, oldest_7d bigint
+) WITH (fillfactor = 50);
 
 
--- What a key has spent in the span before a_now_ms. a_keep: write the sum down; only for whoever has locked the account.
-CREATE OR REPLACE FUNCTION gateway_window_1(a_key_id text, a_span_ms bigint, a_now_ms bigint, a_keep boolean) RETURNS bigint
-LANGUAGE plpgsql AS $$
-DECLARE
-    kept window_sums;
-    aged bigint;
-    total bigint;
+-- The sum of a window and its oldest spend, without what has left the window: a_oldest_ms is null where nothing was spent in it.
+CREATE OR REPLACE FUNCTION gateway_age_1(a_key_id text, a_span_ms bigint, a_now_ms bigint, INOUT spent bigint, INOUT oldest bigint)
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    SELECT * INTO kept FROM window_sums WHERE key_id = a_key_id AND span_ms = a_span_ms;
-    IF NOT FOUND THEN
-        SELECT coalesce(sum(cost_micro_usd), 0) INTO total FROM usage WHERE key_id = a_key_id AND created_ms > a_now_ms - a_span_ms;
-        IF a_keep THEN
-            INSERT INTO window_sums VALUES (a_key_id, a_span_ms, total, a_now_ms);
-        END IF;
-        RETURN total;
-    END IF;
-    SELECT coalesce(sum(cost_micro_usd), 0) INTO aged FROM usage
-        WHERE key_id = a_key_id AND created_ms > kept.aged_ms - a_span_ms AND created_ms <= a_now_ms - a_span_ms;
-    IF a_keep AND aged > 0 THEN
-        UPDATE window_sums SET spent_micro_usd = spent_micro_usd - aged, aged_ms = a_now_ms WHERE key_id = a_key_id AND span_ms = a_span_ms;
-    END IF;
-    RETURN kept.spent_micro_usd - aged;
+    spent := spent - (SELECT coalesce(sum(cost_micro_usd), 0) FROM usage
+        WHERE key_id = a_key_id AND created_ms >= oldest AND created_ms <= a_now_ms - a_span_ms);
+    oldest := (SELECT min(created_ms) FROM usage WHERE key_id = a_key_id AND created_ms > a_now_ms - a_span_ms);
 END $$;
 
 
--- When the remaining of a window grows next: for an exhausted one, when it grows above zero; null where nothing was spent in it.
+-- When the remaining of an exhausted window grows above zero; null where it never does by itself.
 CREATE OR REPLACE FUNCTION gateway_window_resets_1(a_key_id text, a_span_ms bigint, a_now_ms bigint, a_limit bigint, a_spent bigint)
 RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT created_ms + a_span_ms FROM (
@@ -50,35 +37,63 @@ RETURNS bigint LANGUAGE sql STABLE AS $$
 $$;
 
 
--- How a key stands: its wallet, its own quota, and the limited window with the least remaining.
+-- How a key stands: its wallet, its own quota, the limited window with the least remaining, and whether it may call at all. a_keep: write
+-- down what has left the windows; only for whoever has locked the account.
 CREATE OR REPLACE FUNCTION gateway_standing_1(
     a_account text, a_key_id text, a_now_ms bigint, a_keep boolean,
     OUT topped_up bigint, OUT spent bigint, OUT held bigint, OUT quota bigint, OUT key_spent bigint, OUT key_held bigint,
-    OUT window_span_ms bigint, OUT window_limit bigint, OUT window_spent bigint, OUT window_resets_ms bigint
+    OUT window_span_ms bigint, OUT window_limit bigint, OUT window_spent bigint, OUT window_resets_ms bigint,
+    OUT usable boolean, OUT max_concurrency_ bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    each record;
-    within bigint;
-    least_remaining bigint;
+    spans CONSTANT bigint[] := ARRAY[5 * 3600000, 24 * 3600000, 168 * 3600000];
+    limits bigint[];
+    sums bigint[];
+    oldest bigint[];
+    counted boolean;
+    aged record;
+    changed boolean := false;
+    tightest int;
 BEGIN
-    SELECT topped_up_micro_usd, spent_micro_usd, held_micro_usd INTO topped_up, spent, held FROM accounts WHERE name = a_account;
-    SELECT quota_micro_usd, spent_micro_usd, held_micro_usd INTO quota, key_spent, key_held FROM keys WHERE id = a_key_id;
-    FOR each IN
-        SELECT limits.* FROM keys, LATERAL (VALUES
-            (5 * 3600000::bigint, limit_5h_micro_usd), (24 * 3600000::bigint, limit_1d_micro_usd), (168 * 3600000::bigint, limit_7d_micro_usd)
-        ) AS limits (span_ms, micro_usd) WHERE id = a_key_id AND limits.micro_usd > 0
-    LOOP
-        within := gateway_window_1(a_key_id, each.span_ms, a_now_ms, a_keep);
-        IF least_remaining IS NULL OR each.micro_usd - within < least_remaining THEN
-            least_remaining := each.micro_usd - within;
-            window_span_ms := each.span_ms;
-            window_limit := each.micro_usd;
-            window_spent := within;
+    SELECT topped_up_micro_usd, a.spent_micro_usd, a.held_micro_usd, quota_micro_usd, k.spent_micro_usd, k.held_micro_usd, max_concurrency,
+            suspended = 0 AND k.account = a_account AND revoked = 0 AND deleted_ms IS NULL AND (expires_ms IS NULL OR expires_ms > a_now_ms),
+            ARRAY[limit_5h_micro_usd, limit_1d_micro_usd, limit_7d_micro_usd],
+            ARRAY[spent_5h, spent_1d, spent_7d], ARRAY[oldest_5h, oldest_1d, oldest_7d], w.key_id IS NOT NULL
+        INTO topped_up, spent, held, quota, key_spent, key_held, max_concurrency_, usable, limits, sums, oldest, counted
+        FROM accounts AS a LEFT JOIN keys AS k ON k.id = a_key_id LEFT JOIN window_sums AS w ON w.key_id = a_key_id WHERE a.name = a_account;
+    IF NOT 0 < ANY (limits) IS TRUE THEN
+        RETURN;
+    END IF;
+    IF NOT counted THEN
+        SELECT array_agg(of_.spent ORDER BY span), array_agg(of_.oldest ORDER BY span) INTO sums, oldest
+            FROM unnest(spans) AS span, LATERAL (
+                SELECT coalesce(sum(cost_micro_usd), 0)::bigint AS spent, min(created_ms) AS oldest
+                FROM usage WHERE key_id = a_key_id AND created_ms > a_now_ms - span) AS of_;
+        IF a_keep THEN
+            INSERT INTO window_sums VALUES (a_key_id, sums[1], oldest[1], sums[2], oldest[2], sums[3], oldest[3]);
+        END IF;
+    END IF;
+    FOR i IN 1..3 LOOP
+        CONTINUE WHEN limits[i] = 0;
+        IF oldest[i] <= a_now_ms - spans[i] THEN
+            aged := gateway_age_1(a_key_id, spans[i], a_now_ms, sums[i], oldest[i]);
+            sums[i] := aged.spent;
+            oldest[i] := aged.oldest;
+            changed := true;
+        END IF;
+        IF tightest IS NULL OR limits[i] - sums[i] < limits[tightest] - sums[tightest] THEN
+            tightest := i;
         END IF;
     END LOOP;
-    IF window_limit IS NOT NULL THEN
-        window_resets_ms := gateway_window_resets_1(a_key_id, window_span_ms, a_now_ms, window_limit, window_spent);
+    IF changed AND a_keep THEN
+        UPDATE window_sums SET spent_5h = sums[1], oldest_5h = oldest[1], spent_1d = sums[2], oldest_1d = oldest[2], spent_7d = sums[3],
+            oldest_7d = oldest[3] WHERE key_id = a_key_id;
     END IF;
+    window_span_ms := spans[tightest];
+    window_limit := limits[tightest];
+    window_spent := sums[tightest];
+    window_resets_ms := CASE WHEN window_spent < window_limit THEN oldest[tightest] + window_span_ms
+        ELSE gateway_window_resets_1(a_key_id, window_span_ms, a_now_ms, window_limit, window_spent) END;
 END $$;
 
 
@@ -110,8 +125,9 @@ BEGIN
             INSERT INTO ledger (kind, account, key_id, request_id, amount_micro_usd, at_ms)
                 VALUES ('adjust', hold.account, hold.key_id, a_request_id, beyond, a_at_ms);
         END IF;
-        UPDATE window_sums SET spent_micro_usd = spent_micro_usd + within + beyond
-            WHERE key_id = hold.key_id AND a_at_ms > aged_ms - span_ms;
+        UPDATE window_sums SET spent_5h = spent_5h + within + beyond, oldest_5h = least(oldest_5h, a_at_ms),
+            spent_1d = spent_1d + within + beyond, oldest_1d = least(oldest_1d, a_at_ms),
+            spent_7d = spent_7d + within + beyond, oldest_7d = least(oldest_7d, a_at_ms) WHERE key_id = hold.key_id;
     END IF;
     UPDATE accounts SET held_micro_usd = held_micro_usd - hold.amount_micro_usd, spent_micro_usd = spent_micro_usd + within + beyond
         WHERE name = hold.account;
@@ -132,7 +148,7 @@ RETURNS TABLE (
 DECLARE
     item record;
     known boolean;
-    suspended_ bigint;
+    usable boolean;
     cap_ bigint;
 BEGIN
     PERFORM 1 FROM nodes WHERE id = a_node FOR KEY SHARE;
@@ -149,15 +165,12 @@ BEGIN
     LOOP
         charged := NULL;
         IF item.step = 'hold' THEN
-            SELECT * INTO topped_up, spent, held, quota, key_spent, key_held, window_span_ms, window_limit, window_spent, window_resets_ms
-                FROM gateway_standing_1(item.account, item.key_id, a_now_ms, true);
-            SELECT suspended, CASE WHEN item.count THEN coalesce(max_concurrency, item.cap) ELSE 0 END INTO suspended_, cap_
-                FROM accounts WHERE name = item.account;
+            SELECT * INTO topped_up, spent, held, quota, key_spent, key_held, window_span_ms, window_limit, window_spent, window_resets_ms,
+                usable, cap_ FROM gateway_standing_1(item.account, item.key_id, a_now_ms, true);
+            cap_ := CASE WHEN item.count THEN coalesce(cap_, item.cap) ELSE 0 END;
             verdict := CASE
                 WHEN NOT known THEN 'fenced'
-                WHEN suspended_ IS DISTINCT FROM 0 OR NOT EXISTS (
-                    SELECT FROM keys WHERE id = item.key_id AND account = item.account AND revoked = 0 AND deleted_ms IS NULL
-                        AND (expires_ms IS NULL OR expires_ms > a_now_ms)) THEN 'key'
+                WHEN usable IS NOT TRUE THEN 'key'
                 WHEN cap_ > 0 AND cap_ <= (SELECT count(*) FROM open_holds WHERE account = item.account AND task = 0) THEN 'concurrency'
                 WHEN window_spent + key_held >= window_limit THEN 'window'
                 WHEN quota > 0 AND key_spent + key_held + item.amount > quota THEN 'quota'
@@ -196,8 +209,8 @@ BEGIN
             ELSE
                 verdict := 'released';
             END IF;
-            SELECT * INTO topped_up, spent, held, quota, key_spent, key_held, window_span_ms, window_limit, window_spent, window_resets_ms
-                FROM gateway_standing_1(item.account, item.key_id, a_now_ms, true);
+            SELECT * INTO topped_up, spent, held, quota, key_spent, key_held, window_span_ms, window_limit, window_spent, window_resets_ms,
+                usable, cap_ FROM gateway_standing_1(item.account, item.key_id, a_now_ms, true);
         END IF;
         RETURN NEXT;
     END LOOP;

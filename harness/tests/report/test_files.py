@@ -40,7 +40,7 @@ def test_junit_has_one_testcase_per_verdict_and_the_same_counts(red: Run) -> Non
     assert root.get("skipped") == str(sums.expected + sums.flaky + sums.inconclusive + sums.not_applicable)
     assert [suite.get("name") for suite in root] == list(made.MODELS)
     told = Counter(found.get("value") for found in root.iter("property") if found.get("name") == "standing")
-    assert told == Counter(standing(judged) for judged in red.verdicts)
+    assert told == Counter(word for judged in red.verdicts if (word := standing(judged)) is not Standing.PASSED)
     names = [case.get("name") for case in root.iter("testcase")]
     assert len(set(names)) == len(names)
 

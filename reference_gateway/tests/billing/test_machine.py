@@ -125,7 +125,7 @@ class TreasuryMachine(RuleBasedStateMachine):
         except ValueError:
             assert not pays
 
-    @rule(hours=st.sampled_from([0.1, 1.0, 5.0, 30.0, 200.0]))
+    @rule(hours=st.sampled_from([0.5, 1.0, 5.0, 30.0, 200.0]))
     def time_passes(self, hours: float) -> None:
         self.clock.advance(hours * HOUR)
 

@@ -26,10 +26,10 @@ def test_a_rolling_window_forgets_one_spend_at_a_time() -> None:
 
 def test_an_exhausted_window_resets_when_something_remains_again() -> None:
     windows = Windows()
-    for at, amount in ((0.0, 40), (10.5, 90), (20.0, 20)):
+    for at, amount in ((0.0, 40), (100.5, 90), (200.0, 20)):
         windows.add(at, amount)
-    window = tightest(windows, 30.0, (100, 0, 0))
-    assert (window.remaining, window.resets_at) == (0, 5 * HOUR + 11)  # 40 ageing out leaves 110; 90 more leaves 20
+    window = tightest(windows, 300.0, (100, 0, 0))
+    assert (window.remaining, window.resets_at) == (0, 5 * HOUR + 101)  # 40 ageing out leaves 110; 90 more leaves 20
 
 
 def test_the_tightest_window_is_shown_and_no_limit_is_none() -> None:
@@ -63,7 +63,7 @@ def test_a_busy_key_takes_bounded_memory() -> None:
         window.add(number / 10, 1)
     assert len(window.save()) <= GRAINS_OF_SPAN + 1
     window.forget(40_000.0)
-    assert window.spent == pytest.approx(180_000, abs=50)
+    assert window.spent == pytest.approx(180_000, abs=300)
 
 
 SPENDS = st.lists(st.tuples(st.floats(0, 20_000), st.integers(0, 100)), max_size=40)
