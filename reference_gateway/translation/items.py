@@ -221,7 +221,12 @@ class Ask:
     stream: bool = False
     include_usage: bool = False  # chat: the client asked for the usage chunk
     echo: Mapping[str, Any] = field(default_factory=dict)  # request members that the client's protocol wants back in its answer
+    paths: Mapping[str, str] = field(default_factory=dict)  # field of the ask -> where it stood, if it is called otherwise there
     losses: tuple[Loss, ...] = ()
+
+    def where(self, name: str) -> str:
+        """The path in the client's request of what is `name` here: a writer that refuses or drops it says so."""
+        return self.paths.get(name, name)
 
 
 class Unsupported(Exception):
