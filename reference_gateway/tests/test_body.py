@@ -81,3 +81,28 @@ def test_the_estimate_counts_texts_only() -> None:
     raw = json.dumps({"model": "a-very-long-model-name", "messages": [{"role": "user", "content": [{"type": "text", "text": "x" * 41}]}]})
     assert body.estimate_input_tokens(raw.encode()) == 10
     assert body.estimate_input_tokens(b"nonsense") == 0
+
+
+LONG = [{"role": "user", "content": 'x "model": {' * 3000}]
+NESTED = [{"role": "user", "model": "other", "content": "y" * 40_000}]
+
+
+@pytest.mark.parametrize("messages", [LONG, NESTED])
+@pytest.mark.parametrize("place", ["first", "last", "middle"])
+def test_the_model_of_a_long_body_wherever_it_stands(messages: list[object], place: str) -> None:
+    given_first: dict[str, object] = {"model": "gpt-5-5"} if place == "first" else {}
+    rest: dict[str, object] = {"user": "z" * 5000, "tools": [{"model": "t"}]} if place == "middle" else {"tools": [{"model": "t"}]}
+    value = {**given_first, "messages": messages, "model": "gpt-5-5", **(rest if place != "last" else {})}
+    raw = json.dumps(value).encode()
+    facts = body.read(raw, Surface.CHAT)
+    assert json.loads(body.with_model(raw, facts, "other-name")) == {**value, "model": "other-name"}
+
+
+@pytest.mark.parametrize("second", [b'"model"', b'"mod\\u0065l"', b'"\\u006dodel"'])
+@pytest.mark.parametrize("in_front", [True, False])
+def test_a_second_model_in_a_long_body_is_refused(second: bytes, in_front: bool) -> None:
+    raw = json.dumps({"model": "a", "messages": LONG}).encode()
+    member = second + b':"b"'
+    raw = b"{" + member + b"," + raw[1:] if in_front else raw[:-1] + b"," + member + b"}"
+    with pytest.raises(Refusal, match="once"):
+        body.read(raw, Surface.CHAT)
