@@ -44,6 +44,8 @@ _SNAPSHOT: Final = """
 # A commit writes every page it touched, and a request touches six: small ones take a quarter off the cost of a request that is alone.
 PAGE_BYTES: Final = 1024
 CHECKPOINT_EVERY: Final = 4000  # rows
+MAX_WAL_BYTES: Final = 32 * 1024 * 1024
+RESET_WITHIN_S: Final = 0.2  # writers wait no longer for readers that are in the way
 T = TypeVar("T")
 
 
@@ -255,9 +257,16 @@ class Store:
         return version
 
     def _checkpoint(self) -> None:
-        connection = sqlite3.connect(self._path)
+        """On a thread of its own, beside the writer.
+
+        Where somebody writes all the time a passive checkpoint never empties the log, since new pages come meanwhile. So once it is large,
+        what little the passive one has left is copied while writers wait: some milliseconds, every MAX_WAL_BYTES.
+        """
+        connection = sqlite3.connect(self._path, timeout=RESET_WITHIN_S)
         try:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if os.path.getsize(self._path + "-wal") > MAX_WAL_BYTES:  # noqa: PTH202 (a str all along)
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a reader in the way: the next one will
         finally:
             connection.close()
 

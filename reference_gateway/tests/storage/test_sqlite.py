@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from reference_gateway.billing.ledger import Entry
+from reference_gateway.storage import sqlite
 from reference_gateway.storage.interface import Conflict, StorageFailed
 from reference_gateway.storage.sqlite import Store
 
@@ -134,3 +135,18 @@ async def test_a_snapshot_holds_what_was_appended_before_it_and_no_more(tmp_path
     with sqlite3.connect(tmp_path / "books") as connection:
         assert connection.execute("SELECT count(*) FROM snapshots").fetchone() == (1,)
     connection.close()
+
+
+async def test_the_log_of_a_file_that_is_written_all_the_time_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "CHECKPOINT_EVERY", 100)
+    monkeypatch.setattr(sqlite, "MAX_WAL_BYTES", 100_000)
+    path = tmp_path / "ledger"
+    store = Store(str(path))
+    sizes = []
+    for number in range(3000):  # each in a transaction of its own: some 10 MB of log in all
+        await store.append(entry(f"r{number}"))
+        if number % 100 == 99:
+            sizes.append(path.with_name("ledger-wal").stat().st_size)
+    assert max(sizes) < 2_000_000
+    assert len(list(store.entries())) == 3000
+    await store.close()
