@@ -23,6 +23,7 @@ from harness.upstream.witness import UpstreamWitness
 
 MADE_KEY: Final = "made-key"  # how a key that a step made is named where it is masked
 _STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|group|clock|[a-z0-9-]+:[^{}\s]+)\}")
+_FIRST_READ_SECONDS: Final = 0.6  # for the client of an open stream to read something: a gateway may hold an answer back
 _PATIENCE_SECONDS: Final = 2.0  # for the upstream to be called by an open step, and to be done with one that is over
 
 
@@ -135,7 +136,7 @@ async def _at_once(clients: ClientWitness, call: Call, count: int) -> tuple[Hop,
 
 async def _under_way(witness: UpstreamWitness, marker: str, progress: ClientProgress, *, stream: bool) -> None:
     if await witness.called(marker, timeout=_PATIENCE_SECONDS) and stream:
-        await progress.wait(1, _PATIENCE_SECONDS)
+        await progress.wait(1, _FIRST_READ_SECONDS)
 
 
 def _call(means: Means, step: Step, said: "_Said", marker: str, progress: ClientProgress) -> Call:

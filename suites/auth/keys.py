@@ -11,7 +11,9 @@ from suites.errors.reading import family_of, said
 from suites.evidence import conclude, shown
 
 _NO_ANSWER: Final = Inconclusive("the client got no answer")
-_TOKEN: Final = re.compile(rb"\[(?:client-key|other-group-key|empty-wallet-key)[^\]]*\]")  # harness.mask puts it where a key stood
+_TOKEN: Final = re.compile(
+    rb"\[(?:client|other-group|empty-wallet|revoked|expired|capped|made)-key[^\]]*\]"
+)  # harness.mask puts it where a key stood
 _KEY_HEADERS: Final = ("authorization", "x-api-key", "x-goog-api-key")
 
 
