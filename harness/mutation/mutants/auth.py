@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
-from harness.case import Outcome
+from harness.case import Outcome, Surface
 from harness.exchange import Headers
-from harness.mutation.mutant import Answer, Mutant, ask_headers, with_header
+from harness.mutation.mutant import Answer, Mutant, ask_headers, on_json, with_header
+from harness.mutation.mutants.billing import charged
+from harness.mutation.mutants.limits import as_get, instead, served
 
 
 def _without_x_api_key(headers: Headers) -> Headers:
@@ -30,6 +33,60 @@ def _as_stream(answer: Answer) -> Answer:
         return answer
     data = json.dumps(json.loads(answer.body)).encode()
     return with_header("content-type", "text/event-stream")(replace(answer, status=200, body=b"data: " + data + b"\n\n"))
+
+
+class _Remembers:
+    """Shows in every document the secret that the key was made with."""
+
+    def __init__(self) -> None:
+        self._secret: str | None = None
+
+    def __call__(self, answer: Answer) -> Answer:
+        if answer.status == 201 and self._secret is None:
+            self._secret = json.loads(answer.body).get("key")
+        if answer.ask.method != "GET" or answer.status != 200 or self._secret is None:
+            return answer
+        return on_json(lambda document: {**document, "secret": self._secret})(answer)
+
+
+class _FirstRefusalServed:
+    """Serves the first call that would have been refused."""
+
+    def __init__(self) -> None:
+        self._served = False
+
+    def __call__(self, answer: Answer) -> Answer:
+        if answer.status != 401 or self._served:
+            return answer
+        self._served = True
+        return served(401)(answer)
+
+
+def _without_masks(answer: Answer) -> Answer:
+    def hidden(document: Any) -> Any:
+        match document:
+            case {"data": list() as entries}:
+                return {**document, "data": [hidden(entry) for entry in entries]}
+            case dict():
+                return {name: "hidden" if name in ("key", "masked_key") else kept for name, kept in document.items()}
+        return document
+
+    return on_json(hidden)(answer) if answer.ask.method == "GET" and answer.status == 200 else answer
+
+
+def _as_if_complete(answer: Answer) -> Answer:
+    """The end that a complete stream has, behind whatever came."""
+    if b"data:" not in answer.body:
+        return answer
+    end = b'data: {"id":"chatcmpl-0","object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    return replace(answer, body=answer.body + end + b"data: [DONE]\n\n")
+
+
+def _anonymous(answer: Answer) -> Answer:
+    """A refusal that does not say which field it is about."""
+    if answer.status != 400:
+        return answer
+    return on_json(lambda body: {**body, "error": {**body["error"], "param": None, "message": "Bad request."}})(answer)
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -71,5 +128,80 @@ MUTANTS: tuple[Mutant, ...] = (
         requirement="auth/model-outside-group",
         text="Fails with 500 on a model outside the key's group.",
         answer=lambda answer: replace(answer, status=500) if answer.status == 403 else answer,
+    ),
+    Mutant(
+        id="auth-limits-forgotten",
+        requirement="auth/key-made",
+        text="Makes keys without the daily limit that was asked for.",
+        answer=lambda answer: on_json(lambda key: {**key, "rate_limit_1d": 0})(answer) if answer.status == 201 else answer,
+        paths="/api/v1/keys",
+    ),
+    Mutant(
+        id="auth-key-kept-in-clear",
+        requirement="auth/key-shown-once",
+        text="Shows the secret in the key's document as long as the key lives.",
+        answer=_Remembers(),
+        paths="/api/v1/keys*",
+        where=lambda case: case.id == "keys/lifecycle",
+    ),
+    Mutant(
+        id="auth-key-hidden",
+        requirement="auth/key-masked",
+        text="Lists keys without a sign by which to know them.",
+        answer=_without_masks,
+        paths="/api/v1/keys*",
+    ),
+    Mutant(
+        id="auth-key-revealed",
+        requirement="auth/key-not-revealed",
+        text="Answers a wish to see the key again as if it could be fulfilled.",
+        answer=instead(200, 404, 410),
+        paths="/api/v1/keys/*/reveal",
+    ),
+    Mutant(
+        id="auth-rotated-overlaps",
+        requirement="auth/rotated-key-is-dead",
+        text="Takes the old secret for a while after a rotation.",
+        answer=_FirstRefusalServed(),
+    ),
+    Mutant(
+        id="auth-deleted-in-name-only",
+        requirement="auth/deleted-key-is-dead",
+        text="Says that it has deleted the key, and goes on taking it.",
+        ask=as_get,
+        paths="/api/v1/keys/*",
+    ),
+    Mutant(
+        id="auth-cut-off-as-complete",
+        requirement="auth/deleted-in-mid-stream",
+        text="Ends the stream of a deleted key as if it were complete.",
+        answer=_as_if_complete,
+        where=lambda case: case.surface is Surface.CHAT,
+    ),
+    Mutant(
+        id="auth-cut-off-charged",
+        requirement="auth/deleted-in-mid-stream-is-free",
+        text="Bills what a deleted key's stream had shown.",
+        books=lambda books: charged(books, len(books.request_ids)),
+    ),
+    Mutant(
+        id="auth-ip-list-500",
+        requirement="auth/ip-list-403",
+        text="Fails with 500 on a caller from elsewhere.",
+        answer=instead(500, 403),
+    ),
+    Mutant(
+        id="auth-bad-field-unnamed",
+        requirement="auth/bad-field-named",
+        text="Refuses a bad field without a word on which.",
+        answer=_anonymous,
+        paths="/api/v1/keys",
+    ),
+    Mutant(
+        id="auth-others-told-apart",
+        requirement="auth/keys-of-others",
+        text="Answers 403 for another account's key and 404 for one that never was.",
+        answer=instead(403, 404),
+        paths="/api/v1/keys/*",
     ),
 )
