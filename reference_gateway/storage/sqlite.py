@@ -45,7 +45,6 @@ _SNAPSHOT: Final = """
 PAGE_BYTES: Final = 1024
 CHECKPOINT_EVERY: Final = 4000  # rows
 MAX_WAL_BYTES: Final = 32 * 1024 * 1024
-RESET_WITHIN_S: Final = 0.2  # writers wait no longer for readers that are in the way
 T = TypeVar("T")
 
 
@@ -98,6 +97,7 @@ class Store:
         self._reader: sqlite3.Connection | None = None
         self._rows_since_checkpoint = 0
         self._committing: asyncio.Future[None] | None = None
+        self._log_is_long = False
         self._data_version = self._read_data_version()
         self.commits = 0
 
@@ -178,6 +178,8 @@ class Store:
         connection = self._connection
         self.commits += 1
         try:
+            if self._log_is_long:
+                self._empty_log()
             connection.execute("BEGIN IMMEDIATE")
             ledger = batch.ledger
             if batch.snapshot is not None:
@@ -257,18 +259,24 @@ class Store:
         return version
 
     def _checkpoint(self) -> None:
-        """On a thread of its own, beside the writer.
-
-        Where somebody writes all the time a passive checkpoint never empties the log, since new pages come meanwhile. So once it is large,
-        what little the passive one has left is copied while writers wait: some milliseconds, every MAX_WAL_BYTES.
-        """
-        connection = sqlite3.connect(self._path, timeout=RESET_WITHIN_S)
+        """On a thread of its own, beside the writer."""
+        connection = sqlite3.connect(self._path)
         try:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            if os.path.getsize(self._path + "-wal") > MAX_WAL_BYTES:  # noqa: PTH202 (a str all along)
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a reader in the way: the next one will
         finally:
             connection.close()
+        self._log_is_long = os.path.getsize(self._path + "-wal") > MAX_WAL_BYTES  # noqa: PTH202 (a str all along)
+
+    def _empty_log(self) -> None:
+        """By the writer, between two transactions.
+
+        Where somebody writes all the time, a checkpoint beside the writer never empties the log, since new pages come meanwhile, and it
+        would grow for ever. Here it copies what little that one has left: some milliseconds, once in MAX_WAL_BYTES.
+        """
+        self._log_is_long = False
+        self._connection.execute("PRAGMA busy_timeout=0")  # a reader in the way is not waited for: after the next checkpoint, then
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._connection.execute("PRAGMA busy_timeout=5000")
 
     async def _written(self) -> None:
         while (group := self._committing or self._waiting) is not None:
