@@ -18,6 +18,7 @@ from reference_gateway.config import load
 from reference_gateway.operations.demo import Demo, demo_config
 
 PATIENCE_S = 10.0  # a bound against hanging for ever, never a measure
+PREAMBLE = ""  # stands before the configuration of every stage: services.each_storage puts [storage] here
 
 
 @dataclass
@@ -210,7 +211,7 @@ async def stage(
     server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
     here.upstream_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     here.demo = demo_config(here.upstream_url, folder, **{"database": ":memory:", **options})
-    here.demo.config.write_text(edit(here.demo.config.read_text()))
+    here.demo.config.write_text(PREAMBLE + edit(here.demo.config.read_text()))
     async with Running(load(here.demo.config), stop_within_s=1.0, clock=here.clock) as running:
         here.running = running
         here.url = running.url

@@ -24,6 +24,7 @@ import asyncpg
 import pytest
 
 from reference_gateway.storage.postgres import PostgresDatabase
+from reference_gateway.tests import scripted
 
 PATIENCE_S: Final = 30.0
 PASSWORD: Final = "words-nobody-may-see"
@@ -181,6 +182,7 @@ class Redis:
         self._folder = Path(tempfile.mkdtemp(prefix="gateway-redis-"))
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = count()
         self.start()
 
     def start(self) -> None:
@@ -194,6 +196,18 @@ class Redis:
     @property
     def url(self) -> str:
         return f"redis://:{PASSWORD}@127.0.0.1:{self._port}/0"
+
+    def fresh(self) -> str:
+        """The URL of an empty database."""
+        database = next(self._numbers) % 16
+        with socket.create_connection(("127.0.0.1", self._port), PATIENCE_S) as client:
+            client.sendall(f"AUTH {PASSWORD}\r\nSELECT {database}\r\nFLUSHDB\r\n".encode())
+            answer = b""
+            while answer.count(b"+OK\r\n") < 3:
+                read = client.recv(100)
+                assert read, answer
+                answer += read
+        return self.url.removesuffix("0") + str(database)
 
     def kill(self) -> None:
         _end(self._process, signal.SIGKILL)
@@ -233,3 +247,19 @@ def own_redis() -> Iterator[Redis]:
     server = Redis()
     yield server
     server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres-redis"])
+def each_storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runs twice: its stages keep their books in SQLite, and in PostgreSQL with Redis. `postgres` and `redis_server` beside it."""
+    if request.param == "sqlite":
+        return
+    folder = tmp_path_factory.mktemp("storage")
+    (folder / "database").write_text(request.getfixturevalue("postgres").fresh())
+    (folder / "redis").write_text(request.getfixturevalue("redis_server").fresh())
+    monkeypatch.setattr(scripted, "PREAMBLE", storage_table(folder / "database", folder / "redis"))
+
+
+def storage_table(database: Path, redis: Path, dead_after_ms: int = 3000) -> str:
+    """`[storage]` of a configuration; the files hold the URLs."""
+    return f'[storage]\ndatabase_file = "{database}"\nredis_file = "{redis}"\ndead_after_ms = {dead_after_ms}\n'

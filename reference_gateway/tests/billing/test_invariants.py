@@ -10,8 +10,11 @@ import pytest
 from reference_gateway.config import load
 from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Answer, Script, Stage, Upstream, stage
+from reference_gateway.tests.services import each_storage, postgres, redis_server
 from reference_gateway.tests.wires import BODIES, COSTS, STREAMS, request
 
+__all__ = ["each_storage", "postgres", "redis_server"]
+pytestmark = pytest.mark.usefixtures("each_storage")
 SURFACES = [Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI]
 PATHS = {Surface.CHAT: "/chat/", Surface.RESPONSES: "/responses", Surface.MESSAGES: "/messages", Surface.GEMINI: "/v1beta/"}
 USD = 1_000_000

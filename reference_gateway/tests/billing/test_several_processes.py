@@ -22,7 +22,7 @@ from reference_gateway.operations.demo import Demo, demo_config
 from reference_gateway.routes import Surface
 from reference_gateway.storage.postgres import PostgresDatabase
 from reference_gateway.tests.scripted import PATIENCE_S, Answer, Client, Stage, Upstream, stage
-from reference_gateway.tests.services import Postgres, Redis, own_postgres, own_redis, postgres, redis_server, until
+from reference_gateway.tests.services import Postgres, Redis, own_postgres, own_redis, postgres, redis_server, storage_table, until
 from reference_gateway.tests.wires import BODIES, COSTS, STREAMS, request
 
 __all__ = ["own_postgres", "own_redis", "postgres", "redis_server"]
@@ -68,8 +68,7 @@ def configured(upstream: Stage, folder: Path, database_url: str, redis_url: str,
     demo = demo_config(upstream.upstream_url, folder, **options)
     for name, text in (("database-url", database_url), ("redis-url", redis_url)):
         (folder / name).write_text(text)
-    storage = '[storage]\ndatabase_file = "database-url"\nredis_file = "redis-url"\ndead_after_ms = 3000\n'
-    demo.config.write_text(storage + demo.config.read_text())
+    demo.config.write_text(storage_table(folder / "database-url", folder / "redis-url") + demo.config.read_text())
     return demo
 
 
@@ -226,7 +225,7 @@ async def test_two_processes_killed_at_random_moments_lose_and_invent_no_money(
     url = await asyncio.to_thread(postgres.fresh)
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(stage(tmp_path / "upstream", script))
-        demo = configured(upstream, tmp_path / "nodes", url, redis_server.url, accounts=ACCOUNTS, balance_usd=BALANCE_USD)
+        demo = configured(upstream, tmp_path / "nodes", url, redis_server.fresh(), accounts=ACCOUNTS, balance_usd=BALANCE_USD)
         demo.config.write_text(demo.config.read_text().replace("[accounts.account-1]\n", "[accounts.account-1]\nmax_concurrency = 3\n"))
         both = await stack.enter_async_context(nodes(demo))
         run = Run(both)
@@ -259,7 +258,7 @@ async def test_two_processes_admit_no_more_than_the_wallet_can_pay(postgres: Pos
     surface, cost, quota = Surface.CHAT, COSTS[Surface.CHAT], 4_000
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(stage(tmp_path / "upstream", script))
-        demo = configured(upstream, tmp_path / "nodes", url, redis_server.url, accounts=1, balance_usd=f"0.{quota:06d}")
+        demo = configured(upstream, tmp_path / "nodes", url, redis_server.fresh(), accounts=1, balance_usd=f"0.{quota:06d}")
         both = await stack.enter_async_context(nodes(demo))
         path, body, headers = request(surface, **SMALL[surface])
         sent = {"x_stainless_act": "whole", "x_stainless_surface": surface.value}
@@ -298,7 +297,7 @@ async def test_a_key_deleted_on_one_process_is_dead_on_the_other(postgres: Postg
 
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(stage(tmp_path / "upstream", endless))
-        demo = configured(upstream, tmp_path / "nodes", url, redis_server.url, accounts=1)
+        demo = configured(upstream, tmp_path / "nodes", url, redis_server.fresh(), accounts=1)
         here, there = [await stack.enter_async_context(Running(load(demo.config), stop_within_s=1.0)) for _ in range(2)]
         one, other = [Stage(port=int(running.url.rpartition(":")[2]), demo=demo) for running in (here, there)]
         made = await one.post("/api/v1/keys", {"name": "short-lived", "group_id": "default"})
