@@ -88,6 +88,25 @@ def _on_chat(case: Case) -> bool:
     return case.surface is Surface.CHAT
 
 
+def _page(answer: Answer) -> Answer:
+    """A console's page in the place of an error."""
+    if answer.status != 404:
+        return answer
+    return with_header("content-type", "text/html")(replace(answer, status=200, body=b"<!doctype html><title>Console</title>"))
+
+
+class _OneId:
+    """Gives every answer the id of the first."""
+
+    def __init__(self) -> None:
+        self._id: str | None = None
+
+    def __call__(self, answer: Answer) -> Answer:
+        own = next((text for name, text in answer.headers if name.lower() == "x-request-id"), None)
+        self._id = self._id or own
+        return with_header("x-request-id", self._id)(answer) if self._id else answer
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         id="errors-own-envelope",
@@ -246,5 +265,30 @@ MUTANTS: tuple[Mutant, ...] = (
         answer=on_frames(_without_error),
         where=_on_chat,
         defects=("mlflow/mlflow#25897",),
+    ),
+    Mutant(
+        id="errors-console-page",
+        requirement="errors/not-exposed",
+        text="Answers paths that it does not offer with its console's page.",
+        answer=_page,
+    ),
+    Mutant(
+        id="errors-no-allow",
+        requirement="errors/wrong-method",
+        text="Refuses a method without a word on those that it takes.",
+        answer=without_header("allow"),
+    ),
+    Mutant(
+        id="errors-too-large-400",
+        requirement="errors/too-large",
+        text="Answers 400 for what is too large.",
+        answer=_status(400, lambda status: status == 413),
+        where=lambda case: bool(case.steps),
+    ),
+    Mutant(
+        id="errors-one-id-for-all",
+        requirement="errors/request-ids-differ",
+        text="Hands the same request id to everybody.",
+        answer=_OneId(),
     ),
 )

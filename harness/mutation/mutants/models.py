@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from harness.mutation.mutant import Answer, Mutant
+from harness.mutation.mutant import Answer, Ask, Mutant
 
 
 def _on_entries(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Callable[[Answer], Answer]:
@@ -25,6 +25,21 @@ def _on_entries(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) 
 
 def _named(entry: dict[str, Any], name: str) -> dict[str, Any]:
     return {**entry, **({"name": f"models/{name}"} if "name" in entry else {"id": name})}
+
+
+def _unfiltered(ask: Ask) -> Ask:
+    return replace(ask, target=ask.target.partition("?")[0])
+
+
+def _on_data(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Answer], Answer]:
+    return _on_entries(lambda entries: [change(entry) for entry in entries])
+
+
+def _renamed(answer: Answer) -> Answer:
+    """A single model under another owner than in the list."""
+    return (
+        replace(answer, body=json.dumps({**json.loads(answer.body), "owned_by": "somebody"}).encode()) if answer.status == 200 else answer
+    )
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -64,5 +79,47 @@ MUTANTS: tuple[Mutant, ...] = (
         requirement="models/sdk-reads",
         text="Answers with a body that is no JSON object.",
         answer=lambda answer: replace(answer, body=b"[" + answer.body + b"]"),
+    ),
+    Mutant(
+        id="models-unknown-tag",
+        requirement="models/item-fields",
+        text="Tags its models with words of its own.",
+        answer=_on_data(lambda entry: {**entry, "capabilities": [*(entry.get("capabilities") or ()), "very_good"]}),
+        paths="/v1/models",
+    ),
+    Mutant(
+        id="models-filter-ignored",
+        requirement="models/filters",
+        text="Lists everything, whatever was asked for.",
+        ask=_unfiltered,
+        paths="/v1/models",
+    ),
+    Mutant(
+        id="models-card-differs",
+        requirement="models/card",
+        text="Tells another owner of a single model than in the list.",
+        answer=_renamed,
+        paths="/v1/models/*",
+    ),
+    Mutant(
+        id="models-unpriced",
+        requirement="models/priced",
+        text="Has no price for the first model of its list.",
+        answer=_on_entries(lambda entries: entries[1:]),
+        paths="/api/pricing",
+    ),
+    Mutant(
+        id="models-no-protocols",
+        requirement="models/available",
+        text="Does not say over which protocols a model is reached.",
+        answer=_on_data(lambda entry: {**entry, "protocols_aggregate": []}),
+        paths="/api/v1/me/available-models",
+    ),
+    Mutant(
+        id="models-nameless-groups",
+        requirement="models/groups",
+        text="Lists groups without an id to bind to.",
+        answer=_on_data(lambda entry: {**entry, "id": None}),
+        paths="/api/v1/groups/available",
     ),
 )
