@@ -17,6 +17,7 @@ class Naming:
     model: str  # as the client asked for it
     created: int  # Unix seconds
     stands_for: Mapping[str, str]  # tool names as the upstream knows them -> as the client gave them
+    request_id: str = ""  # stands in an error of Messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,4 +77,6 @@ class StreamWriter(Protocol):
 
 
 class AnswerWriter(Protocol):
-    def __call__(self, answer: Answer, ask: Ask, naming: Naming) -> dict[str, Any]: ...
+    def __call__(self, answer: Answer, ask: Ask, naming: Naming) -> dict[str, Any]:
+        """Raises Unwritable."""
+        ...

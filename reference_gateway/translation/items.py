@@ -245,6 +245,10 @@ class Malformed(Exception):
         self.path = path
 
 
+class Unwritable(Exception):
+    """502: the upstream's answer cannot be said in the client's protocol, such as a call whose arguments are no JSON object."""
+
+
 # answer
 
 

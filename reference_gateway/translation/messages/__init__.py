@@ -1,0 +1,1 @@
+"""Anthropic Messages, and DeepSeek's base URL that speaks them."""
