@@ -104,8 +104,22 @@ def record(on: nox.Session) -> None:
 
 @nox.session
 def bench(on: nox.Session) -> None:
-    """Measure on this machine, as ratios against something measured in the same run."""
-    run(on, "wireproof", "bench", *on.posargs)
+    """Measure on this machine, as ratios. `nox -s bench -- --with-litellm` puts LiteLLM into an environment of its own and beside."""
+    words = list(on.posargs)
+    if "--with-litellm" in words:
+        words.remove("--with-litellm")
+        words += ["--litellm", str(litellm(on))]
+    run(on, "wireproof", "bench", *words)
+
+
+def litellm(on: nox.Session) -> Path:
+    """Its command; minutes the first time, and kept under .nox."""
+    folder = ENVIRONMENT.parent / "bench-litellm"
+    program = folder / "bin" / "litellm"
+    if not program.exists():
+        on.run(sys.executable, "-m", "venv", str(folder), external=True)
+        on.run(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "litellm[proxy]", "httptools", external=True)
+    return program
 
 
 @nox.session

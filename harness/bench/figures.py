@@ -20,6 +20,7 @@ class Scenario:
     what: str
     chunks: int
     connections: int
+    times: int = 10  # how long the prompt is; see talk.request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,10 @@ def _per(seconds: float | None, count: int) -> float | None:
 
 def _known(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None]
+
+
+def memory_mb(figures: Figures) -> float | None:
+    return figures.memory_mb
 
 
 def p50(pair: tuple[float, float] | None) -> float | None:

@@ -21,6 +21,8 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     keepalive_requests 100000000;
+    client_body_buffer_size 512k;
+    client_max_body_size 64m;
     upstream vendor {{
         server {vendor};
         keepalive 256;

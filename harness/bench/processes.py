@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,14 +55,44 @@ def cpu_seconds(pid: int) -> float | None:
     return None
 
 
-class Process:
-    """One helper process. It says where it listens in its first line, as JSON, unless `url` is known beforehand."""
+def memory_of(pid: int) -> float | None:
+    """MB of a process: its proportional set size; None where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), None)
 
-    def __init__(self, name: str, words: Sequence[str], folder: Path, cpus: frozenset[int], *, url: str | None = None) -> None:
+
+class Process:
+    """One helper process. It says where it listens in its first line, as JSON, unless `url` is known beforehand.
+
+    What one that does not talk to us prints goes to its log.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        words: Sequence[str],
+        folder: Path,
+        cpus: frozenset[int],
+        *,
+        url: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        talks: bool = True,
+    ) -> None:
         self.name = name
+        self.began = time.monotonic()
         self._log = folder / f"{name}.log"
         with kept_to(cpus), self._log.open("wb") as said:
-            self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True)
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if talks else said,
+                stderr=said,
+                text=True,
+                env={**os.environ, **(environment or {})},
+            )
         try:
             self.told: dict[str, Any] = {"listening": url} if url else self.read()
         except BaseException:
@@ -83,7 +113,7 @@ class Process:
         try:
             found: dict[str, Any] = json.loads(self._process.stdout.readline())
         except ValueError:
-            raise BenchError(f"the bench's {self.name} stopped: {self._last_words()}") from None
+            raise BenchError(f"the bench's {self.name} stopped: {self.last_words()}") from None
         return found
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -92,10 +122,14 @@ class Process:
             self._process.stdin.write(json.dumps(question) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise BenchError(f"the bench's {self.name} stopped: {self._last_words()}") from None
+            raise BenchError(f"the bench's {self.name} stopped: {self.last_words()}") from None
         return self.read()
 
-    def _last_words(self) -> str:
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def last_words(self) -> str:
         said = self._log.read_text(errors="replace").strip().splitlines()
         return said[-1] if said else "it said nothing"
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from harness.bench import figures, wire
 from harness.bench.figures import Of, Series
 from harness.bench.suites import Driven, Rejudged
-from harness.bench.wire import DIRECT, GATEWAY, NGINX, RELAY, Wire
+from harness.bench.wire import DIRECT, FULL, GATEWAY, LITELLM, NGINX, RELAY, Wire
 
 _Column = tuple[str, Callable[[str], str]]  # its heading, and its cell for a target
 _NONE = "-"
@@ -19,7 +19,7 @@ _NONE = "-"
 def of_wire(measured: Wire, rounds: int, seconds: float) -> Group:
     """One table per scenario, then how to read them."""
     tables = [part for series in measured.series for part in _scenario(series, measured.nginx)]
-    return Group(*tables, Text("\n".join(_notes(measured, rounds, seconds)), style="dim"))
+    return Group(*tables, *_start(measured), Text("\n".join(_notes(measured, rounds, seconds)), style="dim"))
 
 
 def _scenario(series: Series, nginx: bool) -> tuple[RenderableType, ...]:
@@ -27,7 +27,7 @@ def _scenario(series: Series, nginx: bool) -> tuple[RenderableType, ...]:
     table = Table(box=None, pad_edge=False, header_style="dim")
     columns: list[_Column]
     match name:
-        case wire.PLAIN.name:
+        case wire.PLAIN.name | wire.BIG.name:
             columns = [
                 *_speed(series, figures.answers_per_s, "answers/s", nginx),
                 *_cpu(series, figures.cpu_us_per_answer, "answer", nginx),
@@ -43,6 +43,12 @@ def _scenario(series: Series, nginx: bool) -> tuple[RenderableType, ...]:
                 *_speed(series, figures.chunks_per_s, "chunks/s", nginx),
                 *_cpu(series, figures.cpu_us_per_chunk, "chunk", nginx),
             ]
+        case wire.SLOW.name:
+            columns = [
+                ("memory MB", lambda target: _amount(series.median(target, figures.memory_mb))),
+                ("delay p99 us", lambda target: _amount(series.median(target, lambda figure: figures.p99(figure.delay_us)))),
+                *_cpu(series, figures.cpu_us_per_chunk, "chunk", nginx),
+            ]
         case _:
             columns = [
                 *_cpu(series, figures.cpu_us_per_chunk, "chunk", nginx),
@@ -52,10 +58,17 @@ def _scenario(series: Series, nginx: bool) -> tuple[RenderableType, ...]:
     table.add_column("")
     for heading, _ in columns:
         table.add_column(heading, justify="right")
-    for target in (GATEWAY, RELAY, NGINX):
+    for target in (GATEWAY, FULL, RELAY, NGINX, LITELLM):
         if target in series.rounds:
             table.add_row(target, *(cell(target) for _, cell in columns), style="bold" if target == GATEWAY else None)
     return _title(name, series.scenario.text), table, ""
+
+
+def _start(measured: Wire) -> tuple[RenderableType, ...]:
+    table = _plain_table()
+    for target, seconds in measured.start_s.items():
+        table.add_row(target, f"{seconds:.3f} s", style="bold" if target == GATEWAY else None)
+    return _title("start", "from the start of the process to its first answer from the vendor"), table, ""
 
 
 def _speed(series: Series, of: Of, heading: str, nginx: bool) -> list[_Column]:
@@ -86,7 +99,8 @@ def _notes(measured: Wire, rounds: int, seconds: float) -> Iterator[str]:
     yield f"{rounds} interleaved rounds of {seconds:g} s. A ratio is of one round's figures, then the median over the rounds."
     yield "CPU: the target's own, least of the rounds, divided by the answers or chunks that it passed on."
     yield "Added: less the load generator straight to the vendor, same round; median over the rounds."
-    yield "gateway: with keys, admission, SQLite ledger and usage rows. relay: an asyncio pipe that parses nothing, Python's floor."
+    yield "gateway: with keys, admission, SQLite ledger, usage rows and metrics. relay: a pipe in Python that parses nothing, the floor."
+    yield 'gateway, full: the same with synchronous = "full": it outlives power loss too, not only kill -9, and waits for the disk.'
     if measured.nginx:
         yield "nginx: proxy_pass in one process, proxy_buffering off."
     else:

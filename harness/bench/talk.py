@@ -6,18 +6,35 @@ The prompt names the answer ("bench:bulk:200"), since the prompt is the one thin
 import json
 import re
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 PACE_S: Final = 0.02  # between two chunks of a paced stream: what a fast model does
+SLOW_PACE_S: Final = 0.06  # what a thoughtful one does
 STAMP: Final = re.compile(rb"t=(\d{19})")  # CLOCK_MONOTONIC in ns, which all processes of a machine share
-_ASKED: Final = re.compile(rb"bench:(plain|bulk|paced):(\d+)")
+_ASKED: Final = re.compile(rb"bench:(plain|bulk|paced|slow):(\d+)")
+PATH: Final = "/v1/chat/completions"
 _CREATED: Final = 1767225600
+TEXT: Final = "Nothing: the bytes that came in go out. " * 4
 
 
 class What(StrEnum):
     PLAIN = "plain"  # one JSON answer
     BULK = "bulk"  # a stream, all of it at once
     PACED = "paced"  # a stream, one chunk each PACE_S
+    SLOW = "slow"  # the same, one chunk each SLOW_PACE_S
+
+    @property
+    def pace_s(self) -> float:
+        """Seconds between two chunks; 0 where all come at once."""
+        match self:
+            case What.PLAIN | What.BULK:
+                return 0.0
+            case What.PACED:
+                return PACE_S
+            case What.SLOW:
+                return SLOW_PACE_S
+            case _:
+                assert_never(self)
 
 
 def asked(body: bytes) -> tuple[What, int]:
@@ -28,20 +45,20 @@ def asked(body: bytes) -> tuple[What, int]:
     return What(found[1].decode()), int(found[2])
 
 
-def request(*, host: str, key: str, model: str, what: What, chunks: int) -> bytes:
-    """A whole HTTP/1.1 request, of some 700 bytes."""
-    prompt = f"bench:{what}:{chunks} " + "Say what a gateway should add to this. " * 10
+def request(*, host: str, key: str, model: str, what: What, chunks: int, times: int = 10) -> bytes:
+    """A whole HTTP/1.1 request, of some 700 bytes, or 40 more for each of `times` above ten."""
+    prompt = f"bench:{what}:{chunks} " + "Say what a gateway should add to this.\n " * times
     body: dict[str, object] = {"model": model, "max_completion_tokens": 64, "messages": [{"role": "user", "content": prompt}]}
     if what is not What.PLAIN:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     data = json.dumps(body).encode()
     head = f"host: {host}\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
-    return b"POST /v1/chat/completions HTTP/1.1\r\n" + head.encode() + data
+    return b"POST %b HTTP/1.1\r\n" % PATH.encode() + head.encode() + data
 
 
 def answer() -> bytes:
     """The JSON body of PLAIN."""
-    message = {"role": "assistant", "content": "Nothing: the bytes that came in go out. " * 4, "refusal": None}
+    message = {"role": "assistant", "content": TEXT, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     return _json(
         {"id": "chatcmpl-bench", "object": "chat.completion", "created": _CREATED, "model": "bench", "choices": [choice], **_USAGE}

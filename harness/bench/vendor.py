@@ -36,7 +36,7 @@ class Vendor(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
-        self._body = b""
+        self._body: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -47,27 +47,27 @@ class Vendor(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def on_body(self, body: bytes) -> None:
-        self._body += body
+        self._body.append(body)
 
     def on_message_complete(self) -> None:
-        what, chunks = talk.asked(self._body)
-        self._body = b""
+        what, chunks = talk.asked(b"".join(self._body))
+        self._body.clear()
         match what:
             case What.PLAIN:
                 self._transport.write(_plain())
             case What.BULK:
                 self._transport.write(_bulk(chunks))
-            case What.PACED:
+            case What.PACED | What.SLOW:
                 self._transport.write(_STREAM_HEAD)
-                self._next(self._loop.time(), chunks)
+                self._next(self._loop.time(), chunks, what.pace_s)
 
-    def _next(self, due: float, left: int) -> None:
+    def _next(self, due: float, left: int, pace_s: float) -> None:
         if not left:
             self._transport.write(_framed(talk.last_chunks()) + _LAST)
             return
         self._transport.write(_framed(talk.chunk(f"t={time.monotonic_ns():019d} ")))
-        due += talk.PACE_S  # by the plan and not by the last chunk, so that lateness does not add up
-        self._timer = self._loop.call_at(due, self._next, due, left - 1)
+        due += pace_s  # by the plan and not by the last chunk, so that lateness does not add up
+        self._timer = self._loop.call_at(due, self._next, due, left - 1, pace_s)
 
 
 if __name__ == "__main__":

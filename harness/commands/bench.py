@@ -22,13 +22,14 @@ _WHAT: Final = ("wire", "conformance", "judging")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "All on loopback, about a minute in all. A ratio is only as good as its round: machines swing, so compare figures of one run, and "
-        "trust CPU time before requests a second. Exit codes: 0 measured, whatever came of it, 2 could not run."
+        "All on loopback, about two minutes in all. A ratio is only as good as its round: machines swing, so compare figures of one run, "
+        "and trust CPU time before requests a second. Exit codes: 0 measured, whatever came of it, 2 could not run."
     )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="interleaved rounds, of which medians are taken (default: 3)")
     parser.add_argument("--seconds", type=float, default=0.5, metavar="S", help="length of one measurement on the wire (default: 0.5)")
     parser.add_argument("--only", choices=_WHAT, action="append", help="only this part; may be given again")
     parser.add_argument("--select", metavar="EXPRESSION", help="pytest's -k for the runs of conformance and judging; without it everything")
+    parser.add_argument("--litellm", metavar="PROGRAM", help="LiteLLM's `litellm`, in an environment of its own, to be measured beside")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of every round there")
 
 
@@ -61,7 +62,7 @@ def _measure(
     chosen = arguments.only or _WHAT
     rounds, seconds = arguments.rounds, arguments.seconds
     if "wire" in chosen:
-        measured = wire.measure(rounds=rounds, seconds=seconds, tell=tell)
+        measured = wire.measure(rounds=rounds, seconds=seconds, litellm_program=arguments.litellm, tell=tell)
         document["wire"] = of_wire(measured)
         show(table.of_wire(measured, rounds, seconds))
     if "conformance" not in chosen and "judging" not in chosen:

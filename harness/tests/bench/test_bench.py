@@ -2,13 +2,14 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
 
 from harness.bench import nginx, suites, wire
 from harness.bench.processes import BenchError
-from harness.bench.wire import GATEWAY, RELAY
+from harness.bench.wire import FULL, GATEWAY, RELAY
 from harness.cli import main
 
 
@@ -18,9 +19,12 @@ def test_the_wire_gives_finite_ratios(tmp_path: Path, capfd: pytest.CaptureFixtu
     printed = capfd.readouterr().out
     assert all(scenario.text in printed for scenario in wire.SCENARIOS)
     found = json.loads(file.read_text())["wire"]
+    assert {GATEWAY, FULL, RELAY} <= found["start_s"].keys()
     for scenario in wire.SCENARIOS:
         told = found["scenarios"][scenario.name]
-        assert {"direct", GATEWAY, RELAY} <= told["rounds"].keys()
+        assert {GATEWAY, RELAY} <= told["rounds"].keys()
+        assert (FULL in told["rounds"]) == (scenario in (wire.PLAIN, wire.ONE))
+        assert sys.platform != "linux" or told["rounds"][GATEWAY][0]["memory_mb"] > 0
         ratios = [value for marks in told["gateway"].values() for name, value in marks.items() if not name.startswith(("added", "cpu"))]
         assert all(value is not None and math.isfinite(value) and value > 0 for value in ratios)
     assert found["scenarios"]["plain"]["gateway"]["per_relay"]["answers_per_s"] > 0
@@ -34,6 +38,16 @@ def test_without_nginx_it_says_so_and_divides_by_the_relay(monkeypatch: pytest.M
     assert "nginx is not installed" in printed
     assert "/ nginx" not in printed
     assert "/ relay" in printed
+
+
+def test_a_litellm_that_does_not_start_is_told_in_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / "litellm"
+    program.write_text("#!/bin/sh\necho no proxy here >&2\nexit 1\n")
+    program.chmod(0o755)
+    assert main(["bench", "--only", "wire", "--rounds", "1", "--seconds", "0.02", "--litellm", str(program)]) == 2
+    said = capfd.readouterr().err
+    assert "litellm gave no answer of the vendor's" in said
+    assert "no proxy here" in said
 
 
 def test_a_run_is_split_into_its_parts_and_judged_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -81,9 +82,10 @@ async def test_chunks_of_streams_that_come_at_once() -> None:
     assert seen.chunks == seen.answers * 7 > 0
 
 
-async def test_chunks_of_paced_streams_and_their_delay() -> None:
+@pytest.mark.parametrize("what", [What.PACED, What.SLOW])
+async def test_chunks_of_paced_streams_and_their_delay(what: What) -> None:
     async with listening(Vendor) as port:
-        seen = await Measurement(job(port, What.PACED, chunks=15, seconds=0.1)).run()
+        seen = await Measurement(job(port, what, chunks=15, seconds=0.1)).run()
     assert 0 < seen.chunks <= 45
     assert seen.delay_us is not None
     assert seen.delay_us[0] > 0
@@ -104,6 +106,12 @@ async def test_a_relay_without_its_upstream_is_no_answer() -> None:
             await Measurement(job(relay, What.PLAIN)).run()
 
 
+async def test_a_prompt_of_many_kilobytes() -> None:
+    async with listening(Vendor) as port:
+        seen = await Measurement(replace(job(port, What.PLAIN), times=5000)).run()
+    assert seen.answers > 0
+
+
 class Changed(Vendor):
     """The vendor, its answers changed on their way out."""
 
@@ -118,6 +126,20 @@ class Changed(Vendor):
 class _Writing:
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self.write = write
+
+
+async def test_json_written_anew_is_taken_where_the_job_says_so() -> None:
+    def spaced(answer: bytes) -> bytes:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        anew = body.replace(b'"id":', b'"id": ')
+        return head.replace(b"content-length: %d" % len(body), b"content-length: %d" % len(anew)) + b"\r\n\r\n" + anew
+
+    faulty = type("Faulty", (Changed,), {"change": staticmethod(spaced)})
+    async with listening(faulty) as port:
+        seen = await Measurement(replace(job(port, What.PLAIN), exact=False)).run()
+        assert seen.answers > 0
+        with pytest.raises(Wrong):
+            await Measurement(job(port, What.PLAIN)).run()
 
 
 @pytest.mark.parametrize(
