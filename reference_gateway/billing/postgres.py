@@ -49,6 +49,7 @@ log = logging.getLogger("reference_gateway")
 HEARTBEAT_S: Final = 2.0
 DEAD_AFTER_S: Final = 15.0
 KEEP_SETTLEMENT_S: Final = 60.0
+RETRY_SOON: Final = ((b"retry-after", b"2"),)  # contract:233
 WAIT_FOR_SETTLEMENT_S: Final = 2.0  # then the caller gets its last bytes, and the settlement is tried further
 
 SPAN_NAMES: Final = {span_s * 1000: name for name, span_s in SPANS}
@@ -172,7 +173,8 @@ class PostgresTreasury:
                 raise self._refusal(key, amount_micro_usd, cap, outcome)
         except StorageFailed:
             self._forget(hold)
-            raise Refusal(UNAVAILABLE, "The ledger cannot be written at the moment, so nothing is admitted; try again later.") from None
+            message = "The ledger cannot be written at the moment, so nothing is admitted; try again later."
+            raise Refusal(UNAVAILABLE, message, headers=RETRY_SOON) from None
         except BaseException:
             self._forget(hold)  # a hold that was made after all is found by `_release_lost`
             raise
@@ -282,7 +284,10 @@ class PostgresTreasury:
         }
         outcome = await self._close_hold(hold, fields)
         charged = cost if outcome is None else int(outcome["charged"])
-        self.on_settled(Settled(hold.request_id, model, surface, provider, usage, charged))
+        if outcome is None or charged or outcome["verdict"] == "settled":
+            self.on_settled(Settled(hold.request_id, model, surface, provider, usage, charged))
+        else:
+            log.warning("request %s was swept before it ended: it costs its caller nothing", hold.request_id)
         return charged
 
     async def release(self, hold: Hold) -> None:
@@ -291,7 +296,7 @@ class PostgresTreasury:
     async def _close_hold(self, hold: Hold, fields: Item) -> Outcome | None:
         """None where it is not written yet; it is tried further then."""
         if not self.is_open(hold):
-            return {"charged": 0}
+            return {"verdict": "closed", "charged": 0}
         self._closing.add(hold.request_id)
         common = {"request_id": hold.request_id, "account": hold.key.account, "key_id": hold.key.id, "at_ms": self._now_ms()}
         try:
@@ -375,7 +380,7 @@ class PostgresTreasury:
         try:
             return await self._postgres.call(sql, values)
         except StorageFailed:
-            raise Refusal(UNAVAILABLE, "The ledger cannot be read at the moment; try again later.") from None
+            raise Refusal(UNAVAILABLE, "The ledger cannot be read at the moment; try again later.", headers=RETRY_SOON) from None
 
     async def move(
         self, account: str, kind: Kind, amount_micro_usd: int, *, reference: str, source: str = "", note: str = ""

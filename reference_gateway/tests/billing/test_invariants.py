@@ -102,6 +102,29 @@ async def test_a_failure_moves_nothing(tmp_path: Path) -> None:
         assert len(await s.usage()) == 1
 
 
+async def test_a_hold_is_seen_while_it_lasts_and_comes_back_whole(tmp_path: Path) -> None:
+    """Invariant 5, contract:160, contract:161."""
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def refusing(call: Upstream) -> None:
+        reached.set()
+        await go_on.wait()
+        await call.answer(b'{"error":{"message":"overloaded"}}', 400)
+
+    async with stage(tmp_path, refusing) as s:
+        before = await s.account()
+        asked = asyncio.create_task(chat(s))
+        await reached.wait()
+        during = await s.account()
+        held = during["held_micro_usd"]
+        assert held > 10 * 10  # ten tokens out, and what was asked
+        assert during["available_micro_usd"] == before["available_micro_usd"] - held
+        assert during["settled_micro_usd"] == before["settled_micro_usd"]
+        go_on.set()
+        assert (await asked).status == 400
+        assert await s.account() == before
+
+
 async def test_the_windows_roll_and_are_what_was_spent_in_them(tmp_path: Path) -> None:
     """Invariant 12: spend at t0 and t0+4h, look at t0+5h: only the second is still there."""
     async with stage(tmp_path, costing(1)) as s:

@@ -357,6 +357,7 @@ async def test_servers_killed_under_a_gateway_nothing_is_unpaid_and_all_goes_on_
             assert answer.status == 503
             assert word in answer.body.decode()
             assert answer.header("x-request-id")
+            assert answer.header("retry-after")
             assert b"ledger" in answer.body
             assert b"127.0.0.1" not in answer.body
         own = [await at.get(path) for path in ("/api/v1/me/account", "/api/v1/usage")]
