@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -82,8 +81,12 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="gateway-postgres-"))
         self._user: str | None = None
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            self._user = "postgres" if any(entry.pw_name == "postgres" for entry in pwd.getpwall()) else "nobody"
-            shutil.chown(self._folder, self._user)
+            try:
+                self._user = "postgres"
+                shutil.chown(self._folder, self._user)
+            except LookupError:
+                self._user = "nobody"
+                shutil.chown(self._folder, self._user)
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._names = count()
