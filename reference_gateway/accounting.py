@@ -330,7 +330,9 @@ class _Chunk(msgspec.Struct):
     error: Any = None
 
 
-_decode_chunk: Final = msgspec.json.Decoder(_Chunk).decode
+_decode_chunks: Final = msgspec.json.Decoder(list[_Chunk]).decode
+_DONE: Final = b"\n\ndata: [DONE]\n\n"
+_GLUE: Final = b"\n\ndata: "  # between two events' JSON, and never inside one: no JSON text has a bare newline in a string
 
 
 class Reading:
@@ -346,17 +348,16 @@ class Reading:
         self.refused = False
         self.started = False
         self.seen_bytes = 0
-        self.dense_bytes = 0  # up to the last event with content
+        self.dense_bytes = 0  # up to the end of the last event with content; known of a chat stream that reports no usage
         self._usage: Usage | None = None
         self._counts: dict[str, Any] = {}  # messages: message_start's, overlaid by each message_delta's (they are cumulative)
 
     def raw(self, data: bytes) -> None:
+        if self._surface is Surface.CHAT and self._usual_chunks(data):
+            return
         for name, payload in sse_events(data):
-            self.seen_bytes += len(payload) + 8 + (len(name) + 8 if name else 0)  # `data: `, line ends, `event: `
             if payload == b"[DONE]":
                 self.terminal = self.terminal or self._surface is Surface.CHAT
-                continue
-            if self._surface is Surface.CHAT and self._usual_chunk(payload):
                 continue
             try:
                 event = _decode(payload)
@@ -379,25 +380,34 @@ class Reading:
     def _fail(self) -> None:
         self.error = self.error or "it sent an error in the stream"
 
-    def _usual_chunk(self, payload: bytes) -> bool:
+    def _usual_chunks(self, data: bytes) -> bool:
+        """Reads the events of a chat stream up to its end in one piece, where they are written as nearly all vendors write them."""
+        if not data.startswith(b"data: ") or not data.endswith(_DONE):
+            return False
+        inner = data[6 : -len(_DONE)]
         try:
-            chunk = _decode_chunk(payload)
+            chunks = _decode_chunks(b"[%b]" % inner.replace(_GLUE, b","))
         except _BAD_JSON:
             return False
-        if chunk.error:
-            self._fail()
-        self.started = True
-        before = self.content_bytes
-        for choice in chunk.choices:
-            for name, value in choice.delta.items():
-                if name in CHAT_CONTENT:
-                    self.content_bytes += len(value) if type(value) is str and value.isascii() else _string_bytes(value)
-            if choice.finish_reason:
-                self.finished = True
-        if self.content_bytes != before:
-            self.dense_bytes = self.seen_bytes
-        if chunk.usage is not None:
-            self._usage = _openai_usage(chunk.usage, CHAT_NAMES)
+        dense = 0
+        for number, chunk in enumerate(chunks, 1):
+            if chunk.error:
+                self._fail()
+            before = self.content_bytes
+            for choice in chunk.choices:
+                for name, value in choice.delta.items():
+                    if name in CHAT_CONTENT:
+                        self.content_bytes += len(value) if type(value) is str and value.isascii() else _string_bytes(value)
+                if choice.finish_reason:
+                    self.finished = True
+            if self.content_bytes != before:
+                dense = number
+            if chunk.usage is not None:
+                self._usage = _openai_usage(chunk.usage, CHAT_NAMES)
+        self.started = self.terminal = True
+        if self._usage is None:
+            self.seen_bytes = len(data)
+            self.dense_bytes = sum(len(_GLUE) + len(event) for event in inner.split(_GLUE)[:dense])
         return True
 
     def _chat(self, chunk: dict[str, Any]) -> None:
