@@ -132,7 +132,9 @@ def read_answer(body: Mapping[str, Any], dialect: Dialect = OPENAI) -> Answer | 
     choice = next((choice for choice in whole.choices if choice.index == 0), None)
     if choice is None:
         return Broken(status=502, message="the upstream's answer has no choice")
-    message = choice.message
+    message = choice.message or _NOTHING
+    if choice.message is None and choice.finish_reason != "content_filter":
+        return Broken(status=502, message="the upstream's answer has no message")
     items: list[AssistantItem] = []
     if message.reasoning_content:
         items.append(Reasoning(text=message.reasoning_content))
@@ -227,7 +229,7 @@ class _Chunk(msgspec.Struct, frozen=True):
 
 
 class _Choice(msgspec.Struct, frozen=True):
-    message: _Said
+    message: _Said | None = None  # Azure leaves it out where its filter took all
     index: int = 0
     finish_reason: str | None = None
 
@@ -240,6 +242,8 @@ class _Completion(msgspec.Struct, frozen=True):
 
 
 _decode: Final = msgspec.json.Decoder(_Chunk).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+_CONTENT: Final = b'"content":"'
 _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # a stream
@@ -293,6 +297,7 @@ class StreamReader:
         self._last_call: _ToolPart | None = None
         self._called = False
         self._refused = False
+        self._alike: tuple[bytes, bytes] | None = None  # what stood around the text of the newest chunk that brought nothing else
         self._finish_reason = ""
         self._tokens: Tokens | None = None
 
@@ -310,6 +315,17 @@ class StreamReader:
         for name, data in frames:
             if self._phase is _Phase.OVER:
                 break
+            if self._alike is not None and not name:  # most chunks differ from the one before in their text alone
+                before, after = self._alike
+                if data.startswith(before) and data.endswith(after):
+                    try:
+                        text = _decode_text(data[len(before) : -len(after)])
+                    except _BAD_JSON:
+                        pass  # read as any other
+                    else:
+                        if text:
+                            events.append(Delta(index=self._at, text=text))
+                        continue
             if data == b"[DONE]":
                 self._end(events)
                 continue
@@ -325,6 +341,8 @@ class StreamReader:
                 self._break(events, failure(chunk.error))
             elif chunk.choices is not None or chunk.usage is not None:
                 self._chunk(chunk, events)
+                if self._speaking is PartKind.TEXT and self._alike is None:
+                    self._alike = _around(data, chunk)
         return events
 
     def _chunk(self, chunk: _Chunk, events: list[Event]) -> None:
@@ -359,6 +377,7 @@ class StreamReader:
 
     def _say(self, kind: PartKind, text: str, events: list[Event]) -> None:
         if self._speaking is not kind:
+            self._alike = None
             self._leave(events)
             self._speaking, self._at = kind, self._parts
             self._parts += 1
@@ -369,7 +388,7 @@ class StreamReader:
         """Another part begins: the text-like one ends, and every call that is whole."""
         if self._speaking is not None:
             events.append(PartEnded(index=self._at))
-            self._speaking = None
+            self._speaking = self._alike = None
         for call in self._all_calls:
             if call.open and call.index is not None and call.complete:
                 call.open = False
@@ -407,7 +426,7 @@ class StreamReader:
     def _close_parts(self, events: list[Event]) -> None:
         if self._speaking is not None:
             events.append(PartEnded(index=self._at))
-            self._speaking = None
+            self._speaking = self._alike = None
         for call in self._all_calls:
             if call.open and call.index is not None:
                 call.open = False
@@ -431,6 +450,24 @@ class StreamReader:
     def _break(self, events: list[Event], broken: Broken) -> None:
         self._phase = _Phase.OVER
         events.append(broken)
+
+
+def _around(data: bytes, chunk: _Chunk) -> tuple[bytes, bytes] | None:
+    """What stands before and after the JSON string that is the text of a chunk that brings nothing but text.
+
+    With no escape anywhere and `"content"` there once, that one is the member that was read: any other JSON string in its place is the
+    same chunk with another text. What is not seen to be so at once is left to the next chunk.
+    """
+    match chunk:
+        case _Chunk(usage=None, choices=[_ChunkChoice(index=0, finish_reason=None, delta=_Said() as said)]):
+            pass
+        case _:
+            return None
+    if not said.content or said != _Said(content=said.content) or b"\\" in data or data.count(b'"content"') != 1:
+        return None
+    start = data.find(_CONTENT) + len(_CONTENT) - 1
+    end = data.find(b'"', start + 1) + 1
+    return (data[:start], data[end:]) if start >= len(_CONTENT) and data[start:end] == b'"' + said.content.encode() + b'"' else None
 
 
 def _unreadable(name: bytes, data: bytes, problem: Exception) -> Broken:

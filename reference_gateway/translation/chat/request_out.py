@@ -62,6 +62,7 @@ _STRICT_KEYWORDS: Final = {
     *("description", "title", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     *("minItems", "maxItems"),
 }
+_STRICT_DEPTH: Final = 10
 
 
 def write_request(ask: Ask, upstream: Upstream, dialect: Dialect = OPENAI) -> Written:
@@ -387,8 +388,8 @@ def strict_clean(schema: Mapping[str, Any]) -> bool:
     return schema.get("type") == "object" and _strict_clean(schema)
 
 
-def _strict_clean(schema: object) -> bool:
-    if not isinstance(schema, Mapping) or not _STRICT_KEYWORDS.issuperset(schema):
+def _strict_clean(schema: object, depth: int = 0) -> bool:
+    if depth > _STRICT_DEPTH or not isinstance(schema, Mapping) or not _STRICT_KEYWORDS.issuperset(schema):
         return False
     inner: list[object] = [schema["items"]] if "items" in schema else []
     any_of = schema.get("anyOf", [])
@@ -404,7 +405,7 @@ def _strict_clean(schema: object) -> bool:
             return False
         if len(required) != len(properties) or any(name not in required for name in properties):
             return False
-    return all(_strict_clean(each) for each in inner)
+    return all(_strict_clean(each, depth + 1) for each in inner)
 
 
 def _data_uri(source: Inline) -> str:

@@ -11,6 +11,8 @@ from typing import Final
 Frame = tuple[bytes, bytes]  # the event's name, empty where it has none, and its data
 
 _BOM: Final = b"\xef\xbb\xbf"
+_DATA: Final = b"data: "
+_NEXT_DATA: Final = b"\n\ndata: "
 
 
 class Reader:
@@ -22,12 +24,32 @@ class Reader:
         self._after_cr = False  # a LF that comes first in the next read belongs to this CR
 
     def feed(self, data: bytes) -> list[Frame]:
+        if not self._begun or self._after_cr or b"\r" in data:
+            data = self._plain(data)
+        if b"\n" not in data:  # no line has ended: a long one is put together once, when it has
+            self._rest.append(data)
+            return []
+        if self._rest:
+            data = b"".join((*self._rest, data))
+            self._rest.clear()
+        blocks = data.split(b"\n\n")
+        rest = blocks.pop()
+        if rest:
+            self._rest.append(rest)
+            data = data[: -len(rest)]
+        # Nearly all streams are events of one data line each, which is seen at once: no other line end, each block begins with it.
+        events = len(blocks)
+        if data.count(b"\n") == 2 * events and data.startswith(_DATA) and data.count(_NEXT_DATA) == events - 1:
+            return [(b"", block[6:]) for block in blocks]
+        return _frames(blocks)
+
+    def _plain(self, data: bytes) -> bytes:
+        """Without the byte order mark, and with LF for every line end."""
         if not self._begun:
             data = b"".join((*self._rest, data))
             self._rest.clear()
             if len(data) < len(_BOM) and _BOM.startswith(data):
-                self._rest.append(data)
-                return []
+                return data
             self._begun = True
             data = data.removeprefix(_BOM)
         if self._after_cr and data:
@@ -36,12 +58,7 @@ class Reader:
         if b"\r" in data:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        self._rest.append(data)
-        if b"\n" not in data:  # no line has ended: a long one is put together once, when it has
-            return []
-        blocks = b"".join(self._rest).split(b"\n\n")
-        self._rest = [blocks.pop()]
-        return _frames(blocks)
+        return data
 
     def close(self) -> list[Frame]:
         """The event that had no blank line after it, if there is one."""
@@ -53,9 +70,11 @@ class Reader:
 def _frames(blocks: list[bytes]) -> list[Frame]:
     frames: list[Frame] = []
     for block in blocks:
-        if block.startswith(b"data: ") and b"\n" not in block:  # as nearly all are
-            frames.append((b"", block[6:]))
-            continue
+        if block.startswith(b"event: ") and block.count(b"\n") == 1:  # the other usual form
+            name, found, only = block[7:].partition(b"\ndata: ")
+            if found:
+                frames.append((name, only))
+                continue
         name, data = b"", []
         for line in block.split(b"\n"):
             field, _, value = line.partition(b":")
