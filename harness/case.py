@@ -122,7 +122,8 @@ class Step:
 
     In `path`, `model`, header values, `body` and texts of `request`, `{model}` and MARKER stand for what they say; `{failover}`, `{group}`
     and `{clock}` for the target's model with two channels, the group of keys that are made, and the path that moves its clock; and
-    `{name:/pointer}` or `{name:header}` for what the answer of the step `name` has at that JSON pointer, or in that header.
+    `{name:/pointer}` or `{name:header}` for what the answer of the step `name` has at that JSON pointer, or in that header;
+    `{marker:name}` is that step's own marker. What stands for a path may be a link to the gateway.
     """
 
     name: str

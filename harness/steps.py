@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from harness.account import Account
 from harness.case import Case, Outcome, Step, Surface
@@ -124,7 +125,8 @@ async def _finish(means: Means, one: _Sent) -> None:
     if one.calls is None or one.seen.calls:
         return
     calls = await one.calls
-    await means.witness.settled(one.marker, timeout=_PATIENCE_SECONDS)
+    if one.step.surface is not Surface.OTHER:  # whose work may go on when it has been answered
+        await means.witness.settled(one.marker, timeout=_PATIENCE_SECONDS)
     one.seen = replace(one.seen, calls=calls, at_s=int(time.time()))
 
 
@@ -147,7 +149,7 @@ def _call(means: Means, step: Step, said: "_Said", marker: str, progress: Client
         play=step.plays[0] if step.plays else None,
         stream=step.stream,
         method=step.method,
-        path=None if step.path is None else said.text(step.path),
+        path=None if step.path is None else said.path(step.path),
         headers=tuple((name, said.text(text)) for name, text in step.headers),
         outcome=Outcome.SUCCESS if step.abort_after_frames is None else Outcome.ABORTED,
         abort_after_frames=step.abort_after_frames,
@@ -195,6 +197,16 @@ class _Said:
         """Raises Missing."""
         return _STANDS_FOR.sub(lambda found: self._word(found[1]), text)
 
+    def path(self, text: str) -> str:
+        """A path, or what follows the host of a link to the gateway itself. Raises Missing."""
+        said = self.text(text)
+        parts = urlsplit(said)
+        if not parts.netloc:
+            return said
+        if parts.hostname != urlsplit(self._means.bases.root).hostname:
+            raise Missing(f"the link leads to {parts.hostname}, and not to the gateway")
+        return said.partition(parts.netloc)[2]
+
     def value(self, value: Any) -> Any:
         """A JSON value with all of its texts said. Raises Missing."""
         match value:
@@ -220,6 +232,8 @@ class _Said:
             case "clock":
                 return self._means.target.clock_path or ""
         name, _, place = word.partition(":")
+        if name == "marker":
+            return self._sent[place].marker
         seen = self._sent[name].seen
         if place.startswith("/"):
             found = at_pointer(_document(seen), place)

@@ -21,7 +21,7 @@ from harness.client.transport import Pools
 
 # What an SDK imports late, with its first call, is named too.
 _MODULES: Final = {
-    "openai": ("openai.resources.chat", "openai.resources.responses", "openai.resources.models"),
+    "openai": ("openai.resources.chat", "openai.resources.responses", "openai.resources.models", "openai.resources.images"),
     "anthropic": ("anthropic.resources.messages", "anthropic.resources.models"),
     "google-genai": ("google.genai.types", "google.genai.models"),
 }

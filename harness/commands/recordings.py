@@ -24,4 +24,5 @@ def played() -> frozenset[str]:
     from harness.upstream.witness import MODEL_LISTS
 
     cases = cases_of(suite_modules())
-    return frozenset(MODEL_LISTS.values()) | {case.play.recording for case in cases if case.play is not None}
+    plays = [play for case in cases for play in (case.play, *(play for step in case.steps for play in step.plays))]
+    return frozenset(MODEL_LISTS.values()) | {play.recording for play in plays if play is not None}

@@ -105,6 +105,8 @@ async def _openai(scenario: Scenario, caller: Caller, key: str, headers: Mapping
     match scenario.surface:
         case Surface.MODELS:
             await client.models.list(extra_headers=headers)
+        case Surface.IMAGES:
+            await client.images.generate(**_arguments(client.images.generate, scenario), extra_headers=headers)
         case Surface.RESPONSES:
             await _consume(await client.responses.create(**_arguments(client.responses.create, scenario), extra_headers=headers))
         case _:

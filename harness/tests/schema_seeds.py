@@ -786,6 +786,17 @@ SEEDS: dict[str, list[Any]] = {
     "models/anthropic-list": [{"data": [ANTHROPIC_MODEL], "has_more": False, "first_id": "claude-sonnet-5", "last_id": None}],
     "models/gemini-model": [GEMINI_MODEL],
     "models/gemini-list": [{"models": [GEMINI_MODEL], "nextPageToken": "p"}],
+    "images/response": [
+        {
+            "created": 1780000000,
+            "background": "opaque",
+            "data": [{"url": "https://example.test/1.png", "revised_prompt": None, "b64_json": None}],
+            "output_format": "png",
+            "quality": "medium",
+            "size": "1024x1024",
+            "usage": {"input_tokens": 9, "input_tokens_details": {"text_tokens": 9}, "output_tokens": 1056, "total_tokens": 1065},
+        }
+    ],
     "errors/openai": [
         {"error": {"message": "m", "type": "invalid_request_error", "param": None, "code": "model_not_found"}},
         {"error": {"code": "404", "message": "Resource not found"}},

@@ -1,4 +1,4 @@
-"""The openai SDK: chat completions, responses, models. Source: sdk-and-wire-facts 2."""
+"""The openai SDK: chat completions, responses, images, models. Source: sdk-and-wire-facts 2."""
 
 from functools import cache
 from typing import Any
@@ -43,6 +43,13 @@ def step(call: Call) -> Step:
                 arguments={"extra_headers": headers},
                 shape=Shape.PLAIN,
                 name="models.list",
+            )
+        case Surface.IMAGES:
+            return Step(
+                method=lambda client: client.images.generate,
+                arguments={"model": call.model, **(call.body or {}), "extra_headers": headers},
+                shape=Shape.PLAIN,
+                name="images.generate",
             )
         case Surface.CHAT | Surface.RESPONSES:
             pass

@@ -79,6 +79,7 @@ SCHEMAS = {
     (Surface.GEMINI, True): "gemini/chunk",
     (Surface.GEMINI, False): "gemini/response",
     (Surface.COUNT_TOKENS, False): "messages/count_tokens",
+    (Surface.IMAGES, False): "images/response",
 }
 ERRORS = {"openai": "errors/openai", "deepseek": "errors/openai", "anthropic": "errors/anthropic", "google": "errors/google"}
 

@@ -1,0 +1,1 @@
+"""Images: made, delivered as asked, linked to, and billed by the piece."""
