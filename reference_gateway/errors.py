@@ -68,7 +68,11 @@ UPSTREAM_TIMEOUT = _fault(504, "server_error", "upstream_timeout", "api_error", 
 
 
 class Refusal(Exception):
-    """The request ends here with this fault; `headers` go onto the answer beside the usual ones."""
+    """The request ends here with this fault; `headers` go onto the answer beside the usual ones.
+
+    Whoever catches one takes its traceback away: that holds the frames, which hold the request's body and this, a cycle that only the
+    collector would find, and it comes seldom. In a storm of failures they would be tens of megabytes.
+    """
 
     def __init__(self, fault: Fault, message: str, *, param: str | None = None, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         super().__init__(message)

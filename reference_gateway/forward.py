@@ -248,8 +248,10 @@ class _Exchange:
             else:
                 await self._whole(response, await self._gather(connection))
         except UpstreamBroken as broken:
+            broken.__traceback__ = None  # see errors.Refusal
             return None if self._answer.gone else _refusal(broken)
         except Refusal as refusal:
+            refusal.__traceback__ = None
             return refusal
         finally:
             self._answer.on_gone = self._connection = None
@@ -393,6 +395,7 @@ class _Exchange:
         except UpstreamBroken as broken:
             if not relay.started:
                 raise
+            broken.__traceback__ = None
             in_band = broken.in_band if isinstance(broken, BrokenOff) else None
             await self._break_off(relay, watch, _refusal(broken), in_band)
         finally:

@@ -132,6 +132,7 @@ class Gateway:
         except (Refusal, StorageFailed) as error:
             if answer.started:  # it has begun: nothing can be said any more
                 raise
+            error.__traceback__ = error.__context__ = None  # see errors.Refusal
             refusal = error if isinstance(error, Refusal) else Refusal(errors.UNAVAILABLE, "The books cannot be read or written now.")
             standing = None
             if key is not None:
