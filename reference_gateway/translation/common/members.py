@@ -1,0 +1,65 @@
+"""Members of a client's JSON request, of the type that they have to be, or Malformed with the path of what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reference_gateway.translation.items import Malformed
+
+
+def an_object(value: object, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Malformed(path, f"Set {path} to an object.")
+    return value
+
+
+def a_list(value: object, path: str) -> list[Any]:
+    """Empty where there is none."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise Malformed(path, f"Set {path} to a list.")
+    return value
+
+
+def a_string(value: object, path: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise Malformed(path, f"Set {path} to a string.")
+    return value
+
+
+def needed_string(value: object, path: str) -> str:
+    """It may not be empty."""
+    text = a_string(value, path)
+    if not text:
+        raise Malformed(path, f"Give {path}, a string that is not empty.")
+    return text
+
+
+def a_flag(value: object, path: str) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise Malformed(path, f"Set {path} to true or false.")
+    return value
+
+
+def an_integer(value: object, path: str, *, least: int) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise Malformed(path, f"Set {path} to an integer of at least {least}.")
+    return value
+
+
+def a_number(value: object, path: str, *, least: float, most: float) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise Malformed(path, f"Set {path} to a number from {least:g} to {most:g}.")
+    return value
+
+
+def one_of(value: object, path: str, words: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in words:
+        raise Malformed(path, f"Set {path} to one of {', '.join(words)}.")
+    return value
