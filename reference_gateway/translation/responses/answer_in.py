@@ -1,0 +1,507 @@
+"""A Responses upstream's answer, whole or streamed, as an `Answer` or events (translation.md 3.6, 3.7, 3.8, 3.12).
+
+Lost on the way (losses.py says all): the ids of items but those of thoughts, annotations, log probabilities, a message's phase, and every
+item that is not a message, a thought or a function call: hosted tools are run by the vendor, so no client could answer their calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Final
+
+import msgspec
+
+from reference_gateway.translation.common import sse
+from reference_gateway.translation.items import (
+    Answer,
+    AssistantItem,
+    Broken,
+    Delta,
+    Ended,
+    Event,
+    Maker,
+    PartEnded,
+    PartKind,
+    PartStarted,
+    Reasoning,
+    Refused,
+    Signed,
+    Started,
+    Stop,
+    Text,
+    ToolCall,
+)
+from reference_gateway.translation.responses.usage import read_usage
+
+# tables
+
+# Source: openai-responses "incomplete_details". Any other reason cut the answer short too.
+INCOMPLETE: Final = {"max_output_tokens": Stop.LENGTH, "content_filter": Stop.REFUSAL}
+
+# Source: openai-python, types/responses/response_error.py, and the codes of OpenAI's HTTP errors; what each would have been as a status
+# (translation.md 3.12). Any other is 502. The gateway's own standing with the vendor, its key and its balance, is nobody else's affair.
+ERROR_STATUS: Final = {
+    "bio_policy": 400,
+    "content_policy_violation": 400,
+    "context_length_exceeded": 400,
+    "empty_image_file": 400,
+    "failed_to_download_image": 400,
+    "image_content_policy_violation": 400,
+    "image_file_not_found": 400,
+    "image_file_too_large": 400,
+    "image_parse_error": 400,
+    "image_too_large": 400,
+    "image_too_small": 400,
+    "invalid_base64_image": 400,
+    "invalid_image": 400,
+    "invalid_image_format": 400,
+    "invalid_image_mode": 400,
+    "invalid_image_url": 400,
+    "invalid_prompt": 400,
+    "invalid_request_error": 400,
+    "misalignment_policy_violation": 400,
+    "unsupported_image_media_type": 400,
+    "model_not_found": 404,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 503,
+    "server_is_overloaded": 503,
+    "slow_down": 503,
+    "overloaded_error": 503,
+    "timeout": 504,
+    "vector_store_timeout": 504,
+}
+_OWN_WORDS: Final = {"authentication_error", "invalid_api_key", "insufficient_quota", "billing_hard_limit_reached"}
+
+BETWEEN_THOUGHTS: Final = "\n\n"  # the parts of a summary are one text
+
+
+def failure(error: object) -> Broken:
+    """The `error` of a response or a body, or an `error` event, whose members stand in it or one level deeper."""
+    said: dict[str, Any] = error if isinstance(error, dict) else {"message": error}
+    nested = said.get("error")
+    if isinstance(nested, dict):
+        said = nested
+    words = [word for word in (said.get("code"), said.get("type")) if isinstance(word, str) and word != "error"]
+    status = next((ERROR_STATUS[word] for word in words if word in ERROR_STATUS), 502)
+    message = said.get("message")
+    if not _OWN_WORDS.isdisjoint(words):
+        message = "the upstream does not serve the gateway at the moment"
+    return Broken(
+        status=status,
+        message=message if isinstance(message, str) and message else "the upstream failed",
+        type=words[0] if words else "",
+    )
+
+
+# the wire: only what is read, so that all else may be what it likes
+
+
+class _Piece(msgspec.Struct, frozen=True):
+    """A part of a message, or of a thought's summary or text."""
+
+    type: str = ""
+    text: str | None = None
+    refusal: str | None = None
+
+
+class _Item(msgspec.Struct, frozen=True):
+    type: str = ""
+    id: str | None = None
+    content: list[_Piece] | None = None  # of a message and of a thought
+    summary: list[_Piece] | None = None
+    encrypted_content: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+class _Reason(msgspec.Struct, frozen=True):
+    reason: str | None = None
+
+
+class _Response(msgspec.Struct, frozen=True):
+    id: str = ""
+    model: str = ""
+    status: str | None = None
+    output: list[msgspec.Raw] | None = None
+    incomplete_details: _Reason | None = None
+    error: Any = None
+    usage: Any = None
+
+
+class _Event(msgspec.Struct, frozen=True):
+    type: str = ""
+    delta: str = ""
+    output_index: int | None = None
+    content_index: int = 0
+    summary_index: int = 0
+    item_id: str | None = None
+    text: str = ""
+    refusal: str = ""
+    arguments: str = ""
+    item: msgspec.Raw | None = None
+    response: _Response | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Event).decode
+_decode_kind: Final = msgspec.json.Decoder(_Kind).decode
+_decode_item: Final = msgspec.json.Decoder(_Item).decode
+_BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_READ_ITEMS: Final = {"message", "reasoning", "function_call"}
+
+
+def _item(raw: msgspec.Raw | None) -> _Item | None:
+    """None for an item of a kind that is not read, whatever is in it. Raises as msgspec does."""
+    if raw is None or _decode_kind(raw).type not in _READ_ITEMS:
+        return None
+    return _decode_item(raw)
+
+
+def _thought(item: _Item) -> str:
+    pieces = (*(item.summary or ()), *(item.content or ()))
+    return BETWEEN_THOUGHTS.join(piece.text for piece in pieces if piece.text)
+
+
+def _stop(response: _Response, status: str | None, *, said: bool, calls: bool, refused: bool) -> tuple[Stop, str] | Broken:
+    """translation.md 3.7. The word beside the stop is the vendor's own."""
+    if response.error is not None or status == "failed":
+        return failure(response.error)
+    match status:
+        case "completed" | "complete":
+            return Stop.TOOL_CALLS if calls else Stop.REFUSAL if refused else Stop.END, "completed"
+        case "incomplete":
+            reason = (response.incomplete_details and response.incomplete_details.reason) or ""
+            stop = INCOMPLETE.get(reason)
+            if stop is None and not said:
+                return Broken(status=502, message="the upstream ended for a reason that is not known, and said nothing", type=reason)
+            return stop or Stop.LENGTH, reason or "incomplete"
+        case _:
+            return Broken(status=502, message="the upstream gave an answer that has not ended", type=status or "")
+
+
+# a whole answer
+
+
+def read_answer(body: Mapping[str, Any]) -> Answer | Broken:
+    if body.get("error") is not None:
+        return failure(body["error"])
+    try:
+        response = msgspec.convert({**body, "output": []}, _Response)
+        found = [msgspec.convert(item, _Item) for item in body.get("output") or () if _is_read(item)]
+    except (msgspec.ValidationError, TypeError) as problem:
+        return Broken(status=502, message=f"the upstream's answer is no response: {problem}")
+    items: list[AssistantItem] = []
+    for item in found:
+        read = _read_item(item)
+        if isinstance(read, Broken):
+            return read
+        items += read
+    end = _stop(
+        response,
+        response.status,
+        said=bool(items),
+        calls=any(isinstance(item, ToolCall) for item in items),
+        refused=any(isinstance(item, Refused) for item in items),
+    )
+    if isinstance(end, Broken):
+        return end
+    stop, word = end
+    return Answer(id=response.id, model=response.model, items=tuple(items), stop=stop, tokens=read_usage(response.usage), vendor_stop=word)
+
+
+def _is_read(item: object) -> bool:
+    return isinstance(item, dict) and item.get("type") in _READ_ITEMS
+
+
+def _read_item(item: _Item) -> list[AssistantItem] | Broken:
+    match item.type:
+        case "message":
+            found: list[AssistantItem] = []
+            for piece in item.content or ():
+                if piece.type == "output_text" and piece.text:
+                    found.append(Text(text=piece.text))
+                elif piece.type == "refusal" and piece.refusal:
+                    found.append(Refused(text=piece.refusal))
+            return found
+        case "reasoning":
+            text = _thought(item)
+            if item.encrypted_content:
+                return [Reasoning(text=text, opaque=item.encrypted_content, maker=Maker.OPENAI, id=item.id)]
+            return [Reasoning(text=text)] if text else []
+        case _:
+            call_id, name = item.call_id or item.id, item.name
+            if not name or not call_id:
+                return _NAMELESS
+            return [ToolCall(id=call_id, name=name, arguments=item.arguments or "")]
+
+
+_NAMELESS: Final = Broken(status=502, message="the upstream called a tool without its name or its id")
+
+
+# a stream
+
+_Place = int | str | None  # an item's output_index, else its id
+_Key = tuple[str, int]  # which of an item's texts
+
+
+_TEXT: Final = "content"
+_SUMMARY: Final = "summary"
+_ARGUMENTS: Final = ("arguments", 0)
+_READ_EVENTS: Final = {
+    "error",
+    "response.created",
+    "response.in_progress",
+    "response.queued",
+    "response.completed",
+    "response.incomplete",
+    "response.failed",
+    "response.output_item.added",
+    "response.output_item.done",
+    *(
+        f"response.{text}.{when}"
+        for text in ("output_text", "refusal", "reasoning_text", "reasoning_summary_text", "function_call_arguments")
+        for when in ("delta", "done")
+    ),
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Part:
+    index: int
+    kind: PartKind
+    key: _Key  # of the text that is being said; a thought has several
+    open: bool = True
+    said: dict[_Key, int] = field(default_factory=dict)  # characters so far of each text
+
+
+class _Phase(Enum):
+    WAITING = auto()  # no response yet
+    SPEAKING = auto()
+    OVER = auto()
+
+
+class StreamReader:
+    """Events in, items out. The last is `response.completed`, `.incomplete` or `.failed`, or `error`; without one the answer is Broken.
+
+    A part begins with its first character, a call with its name. What a done event or a finished item says beyond the deltas is said
+    then, since some servers send no deltas; a response whose items were never told is read at the end.
+    """
+
+    def __init__(self) -> None:
+        self._sse = sse.Reader()
+        self._phase = _Phase.WAITING
+        self._items: dict[_Place, dict[_Key, _Part]] = {}  # a thought's texts share one part
+        self._parts: list[_Part] = []
+
+    def feed(self, data: bytes) -> list[Event]:
+        return self._read(self._sse.feed(data))
+
+    def close(self) -> list[Event]:
+        events = self._read(self._sse.close())
+        if self._phase is not _Phase.OVER:
+            self._break("the upstream's stream ended before its response did", events)
+        return events
+
+    def _break(self, broken: Broken | str, events: list[Event]) -> None:
+        self._phase = _Phase.OVER
+        events.append(Broken(status=502, message=broken) if isinstance(broken, str) else broken)
+
+    def _read(self, frames: list[sse.Frame]) -> list[Event]:
+        events: list[Event] = []
+        for name, data in frames:
+            if self._phase is _Phase.OVER:
+                break
+            try:
+                self._event(_decode(data), data, events)
+            except _BAD_JSON as problem:
+                if _matters(name, data):
+                    self._break(f"the upstream sent an event that cannot be read: {problem}", events)
+        return events
+
+    def _event(self, event: _Event, data: bytes, events: list[Event]) -> None:
+        # an index stays the same through a stream even where a server gives an item a new id in each event
+        place = event.item_id if event.output_index is None else event.output_index
+        text = (_TEXT, event.content_index)
+        match event.type:
+            case "response.output_text.delta":
+                self._say(PartKind.TEXT, place, text, event.delta, events)
+            case "response.function_call_arguments.delta":
+                self._argue(place, event.delta, events)
+            case "response.reasoning_summary_text.delta":
+                self._say(PartKind.REASONING, place, (_SUMMARY, event.summary_index), event.delta, events)
+            case "response.reasoning_text.delta":
+                self._say(PartKind.REASONING, place, text, event.delta, events)
+            case "response.refusal.delta":
+                self._say(PartKind.REFUSAL, place, text, event.delta, events)
+            case "response.output_text.done":
+                self._finish(PartKind.TEXT, place, text, event.text, events)
+            case "response.refusal.done":
+                self._finish(PartKind.REFUSAL, place, text, event.refusal, events)
+            case "response.reasoning_summary_text.done":
+                self._finish(PartKind.REASONING, place, (_SUMMARY, event.summary_index), event.text, events)
+            case "response.reasoning_text.done":
+                self._finish(PartKind.REASONING, place, text, event.text, events)
+            case "response.function_call_arguments.done":
+                self._argue(place, event.arguments[self._said(place, _ARGUMENTS) :], events)
+            case "response.output_item.added":
+                item = _item(event.item)
+                if item is not None and item.type == "function_call" and item.name:
+                    self._call(place, item, events)
+            case "response.output_item.done":
+                self._done(place, _item(event.item), events)
+            case "response.created" | "response.in_progress" | "response.queued":
+                self._start(event.response, events)
+            case "response.completed" | "response.incomplete" | "response.failed":
+                self._end(event, events)
+            case "error":
+                self._break(failure(msgspec.json.decode(data)), events)
+            case _:
+                pass
+
+    def _start(self, response: _Response | None, events: list[Event]) -> None:
+        if self._phase is _Phase.WAITING:
+            self._phase = _Phase.SPEAKING
+            events.append(Started(id=response.id if response else "", model=response.model if response else ""))
+
+    # what is said of an item
+
+    def _part(self, place: _Place, key: _Key) -> _Part | None:
+        item = self._items.get(place)
+        return item.get(key) if item else None
+
+    def _said(self, place: _Place, key: _Key) -> int:
+        part = self._part(place, key)
+        return part.said.get(key, 0) if part else 0
+
+    def _say(self, kind: PartKind, place: _Place, key: _Key, text: str, events: list[Event]) -> None:
+        """More of a text, which may be the first of it."""
+        if not text:
+            return
+        part = self._part(place, key) or self._enter(kind, place, key, events)
+        if not part.open:
+            return
+        if part.key != key:  # a thought's next text
+            part.key = key
+            events.append(Delta(index=part.index, text=BETWEEN_THOUGHTS))
+        part.said[key] = part.said.get(key, 0) + len(text)
+        events.append(Delta(index=part.index, text=text))
+
+    def _enter(self, kind: PartKind, place: _Place, key: _Key, events: list[Event]) -> _Part:
+        self._start(None, events)
+        item = self._items.setdefault(place, {})
+        part = next(iter(item.values()), None) if kind is PartKind.REASONING else None
+        if part is None:
+            part = self._begin(PartStarted(index=len(self._parts), kind=kind), key, events)
+        item[key] = part
+        return part
+
+    def _begin(self, started: PartStarted, key: _Key, events: list[Event]) -> _Part:
+        part = _Part(index=started.index, kind=started.kind, key=key)
+        self._parts.append(part)
+        events.append(started)
+        return part
+
+    def _finish(self, kind: PartKind, place: _Place, key: _Key, text: str, events: list[Event]) -> None:
+        """The whole text: what the deltas left out is said now. A thought ends with its item, since its proof comes there."""
+        self._say(kind, place, key, text[self._said(place, key) :], events)
+        part = self._part(place, key)
+        if part is not None and kind is not PartKind.REASONING:
+            _leave(part, events)
+
+    def _argue(self, place: _Place, arguments: str, events: list[Event]) -> None:
+        """A call that was not announced has no name yet: its finished item says all."""
+        part = self._part(place, _ARGUMENTS)
+        if part is not None and part.open and arguments:
+            part.said[_ARGUMENTS] = part.said.get(_ARGUMENTS, 0) + len(arguments)
+            events.append(Delta(index=part.index, text=arguments))
+
+    def _call(self, place: _Place, item: _Item, events: list[Event]) -> None:
+        call_id = item.call_id or item.id
+        if not item.name or not call_id:
+            self._break(_NAMELESS, events)
+            return
+        if self._part(place, _ARGUMENTS) is None:
+            self._start(None, events)
+            started = PartStarted(index=len(self._parts), kind=PartKind.TOOL_CALL, id=call_id, name=item.name)
+            self._items.setdefault(place, {})[_ARGUMENTS] = self._begin(started, _ARGUMENTS, events)
+        self._argue(place, (item.arguments or "")[self._said(place, _ARGUMENTS) :], events)
+
+    def _done(self, place: _Place, item: _Item | None, events: list[Event]) -> None:
+        """A finished item: what of it was not said yet, its proof, and its end."""
+        if item is None:
+            return
+        match item.type:
+            case "message":
+                for number, piece in enumerate(item.content or ()):
+                    if piece.type == "output_text":
+                        self._finish(PartKind.TEXT, place, (_TEXT, number), piece.text or "", events)
+                    elif piece.type == "refusal":
+                        self._finish(PartKind.REFUSAL, place, (_TEXT, number), piece.refusal or "", events)
+            case "reasoning":
+                for name, pieces in ((_SUMMARY, item.summary), (_TEXT, item.content)):
+                    for number, piece in enumerate(pieces or ()):
+                        self._finish(PartKind.REASONING, place, (name, number), piece.text or "", events)
+                if item.encrypted_content:
+                    part = self._enter(PartKind.REASONING, place, (_SUMMARY, 0), events)
+                    if part.open:
+                        events.append(Signed(index=part.index, maker=Maker.OPENAI, opaque=item.encrypted_content, id=item.id))
+            case _:
+                self._call(place, item, events)
+        if self._phase is _Phase.OVER:
+            return
+        for part in self._items.get(place, {}).values():
+            _leave(part, events)
+
+    # the end
+
+    def _end(self, event: _Event, events: list[Event]) -> None:
+        response = event.response
+        if response is None:
+            self._break("the upstream ended its stream without the response", events)
+            return
+        self._start(response, events)
+        if not self._parts and event.type != "response.failed":
+            for place, raw in enumerate(response.output or ()):
+                self._done(place, _item(raw), events)
+                if self._phase is _Phase.OVER:
+                    return
+        kinds = {part.kind for part in self._parts}
+        end = _stop(
+            response,
+            response.status or event.type.removeprefix("response."),
+            said=bool(kinds),
+            calls=PartKind.TOOL_CALL in kinds,
+            refused=PartKind.REFUSAL in kinds,
+        )
+        if isinstance(end, Broken):
+            self._break(end, events)
+            return
+        for part in self._parts:
+            _leave(part, events)
+        self._phase = _Phase.OVER
+        stop, word = end
+        events.append(Ended(stop=stop, tokens=read_usage(response.usage), vendor_stop=word))
+
+
+def _leave(part: _Part, events: list[Event]) -> None:
+    if part.open:
+        part.open = False
+        events.append(PartEnded(index=part.index))
+
+
+def _matters(name: bytes, data: bytes) -> bool:
+    """Whether it is bad that an event cannot be read: one of an unknown kind may be what it likes; `[DONE]` is a habit from chat."""
+    if data.strip() in (b"", b"[DONE]"):
+        return False
+    try:
+        kind = _decode_kind(data).type
+    except _BAD_JSON:
+        kind = name.decode("utf-8", "replace")
+    return not kind or kind in _READ_EVENTS
