@@ -445,6 +445,7 @@ class ServerConnection(asyncio.Protocol):
     def _complete(self, head: RequestHead, body: bytes, keep_alive: bool, version_1_1: bool) -> None:
         self._in_request = False
         self._head = None
+        self._body = []  # an idle connection holds no body
         self._queue.append((head, body, keep_alive, version_1_1))
         if self._answer is None:
             self._next()
