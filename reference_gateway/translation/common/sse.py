@@ -13,6 +13,8 @@ Frame = tuple[bytes, bytes]  # the event's name, empty where it has none, and it
 _BOM: Final = b"\xef\xbb\xbf"
 _DATA: Final = b"data: "
 _NEXT_DATA: Final = b"\n\ndata: "
+_EVENT: Final = b"event: "
+_THEN_DATA: Final = b"\ndata: "
 
 
 class Reader:
@@ -26,6 +28,11 @@ class Reader:
     def feed(self, data: bytes) -> list[Frame]:
         if not self._begun or self._after_cr or b"\r" in data:
             data = self._plain(data)
+        # A read is often one event with its name, and nothing else.
+        if data.startswith(_EVENT) and data.endswith(b"\n\n") and data.count(b"\n") == 3 and not self._rest:
+            name, found, only = data[7:-2].partition(_THEN_DATA)
+            if found:
+                return [(name, only)]
         if b"\n" not in data:  # no line has ended: a long one is put together once, when it has
             self._rest.append(data)
             return []
@@ -70,8 +77,8 @@ class Reader:
 def _frames(blocks: list[bytes]) -> list[Frame]:
     frames: list[Frame] = []
     for block in blocks:
-        if block.startswith(b"event: ") and block.count(b"\n") == 1:  # the other usual form
-            name, found, only = block[7:].partition(b"\ndata: ")
+        if block.startswith(_EVENT) and block.count(b"\n") == 1:  # the other usual form
+            name, found, only = block[7:].partition(_THEN_DATA)
             if found:
                 frames.append((name, only))
                 continue

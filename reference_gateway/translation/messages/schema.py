@@ -69,7 +69,7 @@ class _Maker:
             self.changes += [f"{at}: {name}" for name in left if name not in ("title", "description")]
             return made
         self._kinds(left, made, at, depth)
-        for name in ("title", "description"):
+        for name in ("title", "description", "default"):
             if name in left:
                 made[name] = left.pop(name)
         if left:

@@ -37,7 +37,7 @@ def test_frames_do_not_depend_on_how_the_bytes_were_cut(end: bytes) -> None:
 
 
 @given(
-    body=st.lists(st.sampled_from([b"data", b":", b" ", b"\r", b"\n", b"x", b"event", b"\xef\xbb\xbf", b"\n\n"])),
+    body=st.lists(st.sampled_from([b"data", b":", b" ", b"\r", b"\n", b"x", b"event", b"\xef\xbb\xbf", b"\n\n", b"event: a\ndata: b\n\n"])),
     cuts=st.lists(st.integers(0, 60)),
 )
 def test_any_split_gives_the_same_frames(body: list[bytes], cuts: list[int]) -> None:
