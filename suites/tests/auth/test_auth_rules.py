@@ -1,9 +1,9 @@
 from harness.mutation.mutants.auth import MUTANTS
-from suites.auth import keys
+from suites.auth import keys, lifecycle
 from suites.surfaces import TEXT
 from suites.tests import traffic
 
-RULES = keys.RULES
+RULES = (*keys.RULES, *lifecycle.RULES)
 
 
 def test_ids_sources_and_mutants_are_well_kept() -> None:

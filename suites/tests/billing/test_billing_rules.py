@@ -6,8 +6,9 @@ from harness.case import Outcome, Surface
 from harness.exchange import AccountReading, Balance, Exchange, UsageRow
 from harness.mutation.mutants.billing import MUTANTS
 from harness.verdict import Failed, Inconclusive, Passed
-from suites.billing import charges, reading
+from suites.billing import charges, ledger, reading
 from suites.billing.cases import CASES
+from suites.billing.ledger_cases import CASES as LEDGER_CASES
 from suites.tests import traffic
 
 ANSWER = (
@@ -26,8 +27,9 @@ def billed(*rows: UsageRow, charged: int = 40, answer: bytes = ANSWER) -> Exchan
 
 
 def test_ids_sources_and_mutants_are_well_kept() -> None:
-    traffic.assert_well_kept(charges.RULES, MUTANTS, "billing/")
-    assert len({case.id for case in CASES}) == len(CASES)
+    traffic.assert_well_kept((*charges.RULES, *ledger.RULES), MUTANTS, "billing/")
+    cases = (*CASES, *LEDGER_CASES)
+    assert len({case.id for case in cases}) == len(cases)
 
 
 def test_a_call_billed_right_passes() -> None:

@@ -10,12 +10,12 @@ from harness.mutation.mutant import Mutant
 from harness.mutation.mutants.errors import MUTANTS
 from harness.requirement import Rule
 from harness.verdict import Failed, Passed
-from suites.errors import broken, envelope, reading, sdk
+from suites.errors import broken, envelope, paths, reading, sdk
 from suites.errors.cases import CASES
 from suites.surfaces import TEXT
 from suites.tests import traffic
 
-RULES: tuple[Rule, ...] = (*envelope.RULES, *broken.RULES, *sdk.RULES)
+RULES: tuple[Rule, ...] = (*envelope.RULES, *broken.RULES, *sdk.RULES, *paths.RULES)
 OFFLINE = {"errors-own-envelope", "errors-another-type", "errors-google-code-off", "errors-cause-blurred"}
 
 

@@ -1,9 +1,9 @@
 from harness.mutation.mutants.models import MUTANTS
-from suites.models import listing
+from suites.models import catalogue, listing
 from suites.surfaces import TEXT
 from suites.tests import traffic
 
-RULES = listing.RULES
+RULES = (*listing.RULES, *catalogue.RULES)
 
 
 def test_ids_sources_and_mutants_are_well_kept() -> None:
