@@ -33,7 +33,7 @@ class Upstream:
     adaptive_thinking: bool = False  # Claude: thinking is adaptive and has an effort, no budget
     thinking: bool = True
     sampling: bool = True  # False: temperature and its like are refused
-    cache_breakpoints: bool = False  # Responses: `prompt_cache_breakpoint` is known
+    cache_breakpoints: bool = False  # chat and Responses: `prompt_cache_breakpoint` is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,8 +122,8 @@ REQUEST_IN: Final = _rules(
 REQUEST_OUT: Final = _rules(
     Direction.REQUEST_OUT,
     ("system", _RENAMED, "first message, of role developer for a reasoning model; its blocks are its parts"),
-    ("system[].cache", _DROPPED, "caching is automatic there; no warning"),
-    ("turns[].items[].cache", _DROPPED, "caching is automatic there; no warning"),
+    ("system[].cache", _DROPPED, "caching is automatic there; no warning. prompt_cache_breakpoint for a model that knows it"),
+    ("turns[].items[].cache", _DROPPED, "caching is automatic there; no warning. prompt_cache_breakpoint for a model that knows it"),
     ("tools[].cache", _DROPPED, "caching is automatic there; no warning"),
     ("turns[].ToolResult", _RENAMED, "messages of role tool, in the order of the calls, before what else the user says"),
     ("turns[].ToolResult.parts.Image", _EMULATED, "in a user message after the results, with the call's id before it"),

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from reference_gateway.translation.chat.answer_out import FUNCTIONS
 from reference_gateway.translation.chat.losses import REQUEST_IN
+from reference_gateway.translation.common.members import a_flag, a_list, a_number, a_string, an_integer, an_object, needed_string
+from reference_gateway.translation.common.sieve import Sieve
 from reference_gateway.translation.items import (
     Ask,
     CacheTtl,
@@ -24,7 +26,6 @@ from reference_gateway.translation.items import (
     JsonObject,
     JsonSchema,
     Link,
-    Loss,
     Maker,
     Malformed,
     Named,
@@ -39,12 +40,10 @@ from reference_gateway.translation.items import (
     Turn,
     Unsupported,
 )
-from reference_gateway.translation.losses import Rule
 
 # tables
 
 _RULES: Final = {rule.path: rule for rule in REQUEST_IN}
-_INDEX: Final = re.compile(r"\[\d+\]")
 
 # Where fields of the ask stand in chat, if they are called otherwise.
 PATHS: Final = {
@@ -64,16 +63,17 @@ def read_request(body: Mapping[str, Any], *, model: str, stream: bool) -> Ask:
 
 
 class _Reader:
-    """The losses of one request, gathered while it is read."""
+    """One request, and what was lost of it."""
 
     def __init__(self) -> None:
-        self._losses: list[Loss] = []
+        self._sieve = Sieve(REQUEST_IN)
+        self._sift = self._sieve.sift
 
     def read(self, body: Mapping[str, Any], model: str, stream: bool) -> Ask:
         _one_choice_of_text(body)
-        self._sift({name: value for name, value in body.items() if name not in _OF_TEXT}, "")
+        self._sift({name: value for name, value in body.items() if name not in _OF_TEXT})
         system, turns = self._messages(body)
-        functions = _list(body.get("functions"), "functions")
+        functions = a_list(body.get("functions"), "functions")
         tools = self._tools(body) if not functions else self._functions(functions)
         tools, choice = _choice(body, tools)
         paths = dict(PATHS)
@@ -89,45 +89,31 @@ class _Reader:
             turns=turns,
             tools=tools,
             tool_choice=choice,
-            parallel_tool_calls=False if functions else _flag(body.get("parallel_tool_calls"), "parallel_tool_calls"),
+            parallel_tool_calls=False if functions else a_flag(body.get("parallel_tool_calls"), "parallel_tool_calls"),
             max_output_tokens=_max_tokens(body),
-            temperature=_number(body.get("temperature"), "temperature", 0, 2),
-            top_p=_number(body.get("top_p"), "top_p", 0, 1),
-            top_k=_count(body.get("top_k"), "top_k", least=0),
+            temperature=a_number(body.get("temperature"), "temperature", least=0, most=2),
+            top_p=a_number(body.get("top_p"), "top_p", least=0, most=1),
+            top_k=an_integer(body.get("top_k"), "top_k", least=0),
             stop=_stop(body.get("stop")),
-            seed=_integer(body.get("seed"), "seed"),
-            presence_penalty=_number(body.get("presence_penalty"), "presence_penalty", -2, 2),
-            frequency_penalty=_number(body.get("frequency_penalty"), "frequency_penalty", -2, 2),
+            seed=an_integer(body.get("seed"), "seed", least=-(2**63)),
+            presence_penalty=a_number(body.get("presence_penalty"), "presence_penalty", least=-2, most=2),
+            frequency_penalty=a_number(body.get("frequency_penalty"), "frequency_penalty", least=-2, most=2),
             output=self._output(body),
             thinking=self._thinking(body),
-            user=_text(body.get("safety_identifier"), "safety_identifier") or _text(body.get("user"), "user"),
-            service_tier=_text(body.get("service_tier"), "service_tier"),
-            prompt_cache_key=_text(body.get("prompt_cache_key"), "prompt_cache_key"),
+            user=a_string(body.get("safety_identifier"), "safety_identifier") or a_string(body.get("user"), "user"),
+            service_tier=a_string(body.get("service_tier"), "service_tier"),
+            prompt_cache_key=a_string(body.get("prompt_cache_key"), "prompt_cache_key"),
             stream=stream,
             include_usage=self._include_usage(body, stream),
             echo={FUNCTIONS: True} if functions else {},
             paths=paths,
-            losses=tuple(self._losses),
+            losses=tuple(self._sieve.losses),
         )
-
-    def _sift(self, value: Mapping[str, Any], path: str) -> None:
-        """Each member by the table: told, refused, or left to the code. An empty one asks for nothing."""
-        for name, member in value.items():
-            if not member:
-                continue
-            at = f"{path}.{name}" if path else name
-            rule = _RULES.get(_INDEX.sub("[]", at))
-            if rule is None:
-                self._losses.append(Loss(path=at, reason="this member is not known"))
-            elif rule.rule is Rule.DROPPED:
-                self._losses.append(Loss(path=at, reason=rule.note))
-            elif rule.rule is Rule.REFUSED:
-                raise Unsupported(at, f"{at} is not supported for this model: {rule.note}.")
 
     # messages
 
     def _messages(self, body: Mapping[str, Any]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-        messages = _list(body.get("messages"), "messages")
+        messages = a_list(body.get("messages"), "messages")
         if not messages:
             raise Malformed("messages", "Give messages: a list of at least one message.")
         system: list[Text] = []
@@ -135,7 +121,7 @@ class _Reader:
         waiting: dict[str, str] = {}  # the id of each call that has no result yet -> the message that made it
         for number, value in enumerate(messages):
             path = f"messages[{number}]"
-            message = _object(value, path)
+            message = an_object(value, path)
             role = message.get("role")
             self._sift({name: member for name, member in message.items() if name != "name"} if role == "function" else message, path)
             if waiting and role not in ("tool", "function"):
@@ -185,10 +171,10 @@ class _Reader:
 
     def _assistant(self, message: Mapping[str, Any], path: str, number: int) -> tuple[Item, ...]:
         items: list[Item] = [*self._thoughts(message, path)]
-        content, refusal = message.get("content"), _text(message.get("refusal"), f"{path}.refusal")
-        calls = _list(message.get("tool_calls"), f"{path}.tool_calls")
+        content, refusal = message.get("content"), a_string(message.get("refusal"), f"{path}.refusal")
+        calls = a_list(message.get("tool_calls"), f"{path}.tool_calls")
         function_call = message.get("function_call")
-        images = _list(message.get("images"), f"{path}.images")
+        images = a_list(message.get("images"), f"{path}.images")
         if content is not None:
             said = self._content(message, path)
             for item in said:
@@ -199,35 +185,35 @@ class _Reader:
             raise Malformed(f"{path}.content", f"Give {path} content, a refusal, or tool_calls.")
         if refusal:
             items.append(Refused(text=refusal))
-        items += [self._image(_object(image, f"{path}.images[{i}]"), f"{path}.images[{i}]") for i, image in enumerate(images)]
+        items += [self._image(an_object(image, f"{path}.images[{i}]"), f"{path}.images[{i}]") for i, image in enumerate(images)]
         for i, call in enumerate(calls):
-            items.append(self._call(_object(call, f"{path}.tool_calls[{i}]"), f"{path}.tool_calls[{i}]"))
+            items.append(self._call(an_object(call, f"{path}.tool_calls[{i}]"), f"{path}.tool_calls[{i}]"))
         if function_call:
             if calls:
                 raise Malformed(f"{path}.function_call", f"Give {path} either tool_calls or the deprecated function_call, not both.")
-            items.append(self._function(_object(function_call, f"{path}.function_call"), f"{path}.function_call", f"call_{number}"))
+            items.append(self._function(an_object(function_call, f"{path}.function_call"), f"{path}.function_call", f"call_{number}"))
         return tuple(items)
 
     def _thoughts(self, message: Mapping[str, Any], path: str) -> Iterable[Reasoning]:
-        blocks = _list(message.get("thinking_blocks"), f"{path}.thinking_blocks")
+        blocks = a_list(message.get("thinking_blocks"), f"{path}.thinking_blocks")
         for number, value in enumerate(blocks):
             at = f"{path}.thinking_blocks[{number}]"
-            block = _object(value, at)
-            maker = _text(block.get("maker"), f"{at}.maker")
+            block = an_object(value, at)
+            maker = a_string(block.get("maker"), f"{at}.maker")
             if maker is not None and maker not in tuple(Maker):
                 raise Malformed(f"{at}.maker", f"Send {at} back as it was given: its maker is none that is known.")
             if block.get("type") not in ("thinking", "redacted_thinking"):
                 raise Malformed(f"{at}.type", f"Set {at}.type to thinking or redacted_thinking.")
-            signature, opaque = _text(block.get("signature"), f"{at}.signature"), _text(block.get("data"), f"{at}.data")
+            signature, opaque = a_string(block.get("signature"), f"{at}.signature"), a_string(block.get("data"), f"{at}.data")
             proved = signature is not None or opaque is not None
             yield Reasoning(
-                text=_text(block.get("thinking"), f"{at}.thinking") or "",
+                text=a_string(block.get("thinking"), f"{at}.thinking") or "",
                 signature=signature,
                 opaque=opaque,
                 maker=Maker(maker) if maker is not None else Maker.ANTHROPIC if proved else None,
-                id=_text(block.get("id"), f"{at}.id"),
+                id=a_string(block.get("id"), f"{at}.id"),
             )
-        said = _text(message.get("reasoning_content"), f"{path}.reasoning_content")
+        said = a_string(message.get("reasoning_content"), f"{path}.reasoning_content")
         if said and not blocks:
             yield Reasoning(text=said)
 
@@ -239,20 +225,20 @@ class _Reader:
         google = extra.get("google") if isinstance(extra, dict) else None
         signature = google.get("thought_signature") if isinstance(google, dict) else None
         return self._function(
-            _object(call.get("function"), f"{path}.function"),
+            an_object(call.get("function"), f"{path}.function"),
             f"{path}.function",
-            _required(call.get("id"), f"{path}.id"),
+            needed_string(call.get("id"), f"{path}.id"),
             signature if isinstance(signature, str) and signature else None,
         )
 
     def _function(self, function: Mapping[str, Any], path: str, call_id: str, signature: str | None = None) -> ToolCall:
         self._sift(function, path)
-        arguments = _text(function.get("arguments"), f"{path}.arguments")
+        arguments = a_string(function.get("arguments"), f"{path}.arguments")
         if arguments is None:
             raise Malformed(f"{path}.arguments", f"Give {path}.arguments, as a string of JSON.")
         return ToolCall(
             id=call_id,
-            name=_required(function.get("name"), f"{path}.name"),
+            name=needed_string(function.get("name"), f"{path}.name"),
             arguments=arguments,
             signature=signature,
             maker=Maker.GEMINI if signature else None,
@@ -264,7 +250,7 @@ class _Reader:
             at = path
         else:
             at = f"{path}.tool_call_id"
-            call_id = _required(message.get("tool_call_id"), at)
+            call_id = needed_string(message.get("tool_call_id"), at)
         if waiting.pop(call_id, None) is None:
             raise Malformed(at, f"Put {path} after the assistant message whose tool_calls it answers, once: no call there waits for it.")
         parts: list[Text | Image | Document] = []
@@ -286,23 +272,23 @@ class _Reader:
         if not isinstance(content, list) or not content:
             raise Malformed(at, f"Set {at} to a string or a list of at least one part.")
         last = len(content) - 1
-        return tuple(self._part(_object(part, f"{at}[{i}]"), f"{at}[{i}]", mark if i == last else None) for i, part in enumerate(content))
+        return tuple(self._part(an_object(part, f"{at}[{i}]"), f"{at}[{i}]", mark if i == last else None) for i, part in enumerate(content))
 
     def _part(self, part: Mapping[str, Any], path: str, mark: CacheTtl | None) -> Text | Image | Document | Refused:
         self._sift(part, path)
         mark = self._mark(part, path) or mark
         match part.get("type"):
             case "text":
-                text = _text(part.get("text"), f"{path}.text")
+                text = a_string(part.get("text"), f"{path}.text")
                 if text is None:
                     raise Malformed(f"{path}.text", f"Give {path}.text, a string.")
                 return Text(text=text, cache=mark)
             case "image_url":
                 return self._image(part, path, mark)
             case "file":
-                return self._file(_object(part.get("file"), f"{path}.file"), f"{path}.file", mark)
+                return self._file(an_object(part.get("file"), f"{path}.file"), f"{path}.file", mark)
             case "refusal":
-                return Refused(text=_required(part.get("refusal"), f"{path}.refusal"))
+                return Refused(text=needed_string(part.get("refusal"), f"{path}.refusal"))
             case str(kind) if kind:
                 raise Unsupported(path, f"{path} is not supported for this model: a part can be text, image_url or file, not {kind!r}.")
             case _:
@@ -310,10 +296,10 @@ class _Reader:
 
     def _image(self, part: Mapping[str, Any], path: str, mark: CacheTtl | None = None) -> Image:
         at = f"{path}.image_url"
-        image = _object(part.get("image_url"), at)
+        image = an_object(part.get("image_url"), at)
         self._sift(image, at)
-        url = _required(image.get("url"), f"{at}.url")
-        detail = _text(image.get("detail"), f"{at}.detail")
+        url = needed_string(image.get("url"), f"{at}.url")
+        detail = a_string(image.get("detail"), f"{at}.detail")
         if url[:5].lower() == "data:":
             return Image(source=_inline(url, f"{at}.url"), detail=detail, cache=mark)
         if not url.lower().startswith(("https://", "http://")):
@@ -322,8 +308,8 @@ class _Reader:
 
     def _file(self, file: Mapping[str, Any], path: str, mark: CacheTtl | None) -> Document:
         self._sift(file, path)
-        name = _text(file.get("filename"), f"{path}.filename")
-        data = _required(file.get("file_data"), f"{path}.file_data")
+        name = a_string(file.get("filename"), f"{path}.filename")
+        data = needed_string(file.get("file_data"), f"{path}.file_data")
         if data[:5].lower() == "data:":
             source = _inline(data, f"{path}.file_data")
         elif name is not None and name.lower().endswith(".pdf"):
@@ -339,7 +325,7 @@ class _Reader:
         if mark is None:
             return CacheTtl.FIVE_MINUTES if value.get("prompt_cache_breakpoint") else None
         at = f"{path}.cache_control"
-        mark = _object(mark, at)
+        mark = an_object(mark, at)
         ttl = mark.get("ttl") or CacheTtl.FIVE_MINUTES
         if mark.get("type") != "ephemeral" or ttl not in tuple(CacheTtl):
             raise Malformed(at, f'Set {at} to {{"type": "ephemeral"}}, with a ttl of 5m or 1h if any.')
@@ -349,38 +335,38 @@ class _Reader:
 
     def _tools(self, body: Mapping[str, Any]) -> tuple[Tool, ...]:
         tools: list[Tool] = []
-        for number, value in enumerate(_list(body.get("tools"), "tools")):
+        for number, value in enumerate(a_list(body.get("tools"), "tools")):
             path = f"tools[{number}]"
-            tool = _object(value, path)
+            tool = an_object(value, path)
             if tool.get("type") != "function":
                 if not isinstance(tool.get("type"), str):
                     raise Malformed(f"{path}.type", f"Set {path}.type to function.")
                 raise Unsupported(f"{path}.type", f"{path}.type is not supported for this model: only functions are, not {tool['type']!r}.")
             self._sift(tool, path)
-            function = _object(tool.get("function"), f"{path}.function")
+            function = an_object(tool.get("function"), f"{path}.function")
             mark = self._mark(tool, path) or self._mark(function, f"{path}.function")
             tools.append(self._tool(function, f"{path}.function", mark))
         return _distinct(tools, "tools")
 
     def _functions(self, functions: list[Any]) -> tuple[Tool, ...]:
         paths = [f"functions[{number}]" for number in range(len(functions))]
-        return _distinct([self._tool(_object(value, path), path) for value, path in zip(functions, paths, strict=True)], "functions")
+        return _distinct([self._tool(an_object(value, path), path) for value, path in zip(functions, paths, strict=True)], "functions")
 
     def _tool(self, function: Mapping[str, Any], path: str, mark: CacheTtl | None = None) -> Tool:
         self._sift(function, path)
         schema = function.get("parameters")
         return Tool(
-            name=_required(function.get("name"), f"{path}.name"),
-            description=_text(function.get("description"), f"{path}.description"),
-            schema=None if schema is None else _object(schema, f"{path}.parameters"),
-            strict=_flag(function.get("strict"), f"{path}.strict"),
+            name=needed_string(function.get("name"), f"{path}.name"),
+            description=a_string(function.get("description"), f"{path}.description"),
+            schema=None if schema is None else an_object(schema, f"{path}.parameters"),
+            strict=a_flag(function.get("strict"), f"{path}.strict"),
             cache=mark,
         )
 
     def _output(self, body: Mapping[str, Any]) -> JsonObject | JsonSchema | None:
         if body.get("response_format") is None:
             return None
-        wanted = _object(body["response_format"], "response_format")
+        wanted = an_object(body["response_format"], "response_format")
         self._sift(wanted, "response_format")
         match wanted.get("type"):
             case "text":
@@ -389,34 +375,34 @@ class _Reader:
                 return JsonObject()
             case "json_schema":
                 path = "response_format.json_schema"
-                given = _object(wanted.get("json_schema"), path)
+                given = an_object(wanted.get("json_schema"), path)
                 self._sift(given, path)
                 schema = given.get("schema")
                 return JsonSchema(
-                    name=_required(given.get("name"), f"{path}.name"),
-                    description=_text(given.get("description"), f"{path}.description"),
-                    schema={} if schema is None else _object(schema, f"{path}.schema"),
-                    strict=_flag(given.get("strict"), f"{path}.strict"),
+                    name=needed_string(given.get("name"), f"{path}.name"),
+                    description=a_string(given.get("description"), f"{path}.description"),
+                    schema={} if schema is None else an_object(schema, f"{path}.schema"),
+                    strict=a_flag(given.get("strict"), f"{path}.strict"),
                 )
             case _:
                 raise Malformed("response_format.type", "Set response_format.type to text, json_object or json_schema.")
 
     def _thinking(self, body: Mapping[str, Any]) -> Thinking | None:
         """`reasoning_effort`, and the `thinking` of DeepSeek and others; off is off, whatever the effort."""
-        effort = _text(body.get("reasoning_effort"), "reasoning_effort")
+        effort = a_string(body.get("reasoning_effort"), "reasoning_effort")
         if effort is not None and effort not in tuple(Effort):
             raise Malformed("reasoning_effort", f"Set reasoning_effort to one of {', '.join(Effort)}.")
         given = body.get("thinking")
         if given is None:
             return None if effort is None else Thinking(effort=Effort(effort))
-        given = _object(given, "thinking")
+        given = an_object(given, "thinking")
         self._sift(given, "thinking")
         kind = given.get("type")
         if kind == "disabled":
             return Thinking(effort=Effort.NONE)
         if kind not in ("enabled", "adaptive"):
             raise Malformed("thinking.type", "Set thinking.type to enabled, disabled or adaptive.")
-        budget = _count(given.get("budget_tokens"), "thinking.budget_tokens")
+        budget = an_integer(given.get("budget_tokens"), "thinking.budget_tokens", least=1)
         asked = Effort(effort) if effort is not None else None
         adaptive = kind == "adaptive" or (budget is None and asked is None)  # enabled, and no word on how much
         return Thinking(effort=asked, budget_tokens=budget, adaptive=adaptive)
@@ -426,16 +412,16 @@ class _Reader:
             return False
         if not stream:
             raise Malformed("stream_options", "Leave stream_options out, or set stream to true.")
-        options = _object(body["stream_options"], "stream_options")
+        options = an_object(body["stream_options"], "stream_options")
         self._sift(options, "stream_options")
-        return bool(_flag(options.get("include_usage"), "stream_options.include_usage"))
+        return bool(a_flag(options.get("include_usage"), "stream_options.include_usage"))
 
 
 _OF_TEXT: Final = {"n", "modalities"}  # refused only where they ask for more than one choice, or for more than text
 
 
 def _one_choice_of_text(body: Mapping[str, Any]) -> None:
-    if (_count(body.get("n"), "n") or 1) > 1:
+    if (an_integer(body.get("n"), "n", least=1) or 1) > 1:
         raise Unsupported("n", f"n is not supported for this model: {_RULES['n'].note}.")
     if body.get("modalities") not in (None, [], ["text"]):
         raise Unsupported("modalities", f"modalities is not supported for this model: {_RULES['modalities'].note}.")
@@ -453,19 +439,19 @@ def _choice(body: Mapping[str, Any], tools: tuple[Tool, ...]) -> tuple[tuple[Too
         if not tools and choice == Choice.REQUIRED:
             raise Malformed(name, f"Give tools, or leave {name} out.")
         return tools, Choice(choice) if tools else None
-    chosen = _object(choice, name)
+    chosen = an_object(choice, name)
     if name == "function_call":
         return tools, _named(chosen.get("name"), tools, f"{name}.name")
     match chosen.get("type"):
         case "function":
-            return tools, _named(_object(chosen.get("function"), f"{name}.function").get("name"), tools, f"{name}.function.name")
+            return tools, _named(an_object(chosen.get("function"), f"{name}.function").get("name"), tools, f"{name}.function.name")
         case "allowed_tools":
             path = f"{name}.allowed_tools"
-            allowed = _object(chosen.get("allowed_tools"), path)
+            allowed = an_object(chosen.get("allowed_tools"), path)
             names: set[str] = set()
-            for number, value in enumerate(_list(allowed.get("tools"), f"{path}.tools")):
+            for number, value in enumerate(a_list(allowed.get("tools"), f"{path}.tools")):
                 at = f"{path}.tools[{number}]"
-                names.update(_named(_object(_object(value, at).get("function"), f"{at}.function").get("name"), tools, at).names)
+                names.update(_named(an_object(an_object(value, at).get("function"), f"{at}.function").get("name"), tools, at).names)
             if not names or allowed.get("mode") not in ("auto", "required"):
                 raise Malformed(path, f"Give {path} at least one of the tools, and a mode of auto or required.")
             return tuple(tool for tool in tools if tool.name in names), Choice(allowed["mode"])
@@ -476,7 +462,7 @@ def _choice(body: Mapping[str, Any], tools: tuple[Tool, ...]) -> tuple[tuple[Too
 
 
 def _named(value: object, tools: tuple[Tool, ...], path: str) -> Named:
-    name = _required(value, path)
+    name = needed_string(value, path)
     if all(tool.name != name for tool in tools):
         raise Malformed(path, f"Set {path} to the name of one of the tools: {name!r} is none of them.")
     return Named(names=(name,))
@@ -494,8 +480,8 @@ def _unanswered(waiting: Mapping[str, str]) -> Malformed:
 
 
 def _max_tokens(body: Mapping[str, Any]) -> int | None:
-    newer = _count(body.get("max_completion_tokens"), "max_completion_tokens")
-    older = _count(body.get("max_tokens"), "max_tokens")
+    newer = an_integer(body.get("max_completion_tokens"), "max_completion_tokens", least=1)
+    older = an_integer(body.get("max_tokens"), "max_tokens", least=1)
     return older if newer is None else newer
 
 
@@ -504,10 +490,10 @@ def _stop(value: object) -> tuple[str, ...]:
         return ()
     if isinstance(value, str):
         return (value,)
-    stops = _list(value, "stop")
+    stops = a_list(value, "stop")
     if len(stops) > _MAX_STOPS:
         raise Malformed("stop", f"Give at most {_MAX_STOPS} stop sequences.")
-    return tuple(_required(stop, f"stop[{number}]") for number, stop in enumerate(stops))
+    return tuple(needed_string(stop, f"stop[{number}]") for number, stop in enumerate(stops))
 
 
 def _inline(uri: str, path: str) -> Inline:
@@ -515,62 +501,3 @@ def _inline(uri: str, path: str) -> Inline:
     if head is None:
         raise Malformed(path, f"Write the data URI of {path} in base64: data:TYPE;base64,DATA.")
     return Inline(media_type=head.group(1).lower() or "text/plain", base64=uri[head.end() :])
-
-
-# JSON values, with the path of what is wrong
-
-
-def _object(value: object, path: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise Malformed(path, f"Set {path} to an object.")
-    return value
-
-
-def _list(value: object, path: str) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise Malformed(path, f"Set {path} to a list.")
-    return value
-
-
-def _text(value: object, path: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise Malformed(path, f"Set {path} to a string.")
-    return value
-
-
-def _required(value: object, path: str) -> str:
-    text = _text(value, path)
-    if not text:
-        raise Malformed(path, f"Give {path}, a string that is not empty.")
-    return text
-
-
-def _flag(value: object, path: str) -> bool | None:
-    if value is not None and not isinstance(value, bool):
-        raise Malformed(path, f"Set {path} to true or false.")
-    return value
-
-
-def _integer(value: object, path: str) -> int | None:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise Malformed(path, f"Set {path} to an integer.")
-    return value
-
-
-def _count(value: object, path: str, *, least: int = 1) -> int | None:
-    number = _integer(value, path)
-    if number is not None and number < least:
-        raise Malformed(path, f"Set {path} to an integer of at least {least}.")
-    return number
-
-
-def _number(value: object, path: str, least: float, most: float) -> float | None:
-    if value is None:
-        return None
-    if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
-        raise Malformed(path, f"Set {path} to a number from {least} to {most}.")
-    return value

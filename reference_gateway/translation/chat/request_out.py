@@ -6,10 +6,7 @@ no images: those follow in a user message. Thoughts of earlier turns are the bus
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any, Final, assert_never
 
@@ -17,9 +14,21 @@ import msgspec
 
 from reference_gateway.translation.chat.dialect import OPENAI, Dialect
 from reference_gateway.translation.codec import Upstream, Written
+from reference_gateway.translation.common.effort import effort_of
 from reference_gateway.translation.common.names import fitting
+from reference_gateway.translation.common.openai import (
+    LONGEST_NAME,
+    ONLY_JSON,
+    SERVICE_TIERS,
+    data_uri,
+    safety_identifier,
+    says_json,
+    strict_clean,
+    text_of,
+)
 from reference_gateway.translation.items import (
     Ask,
+    CacheTtl,
     Choice,
     Document,
     Effort,
@@ -47,22 +56,7 @@ from reference_gateway.translation.items import (
 # tables
 
 _MAX_STOPS: Final = 4
-_MAX_NAME: Final = 64
 _MAX_CALL_ID: Final = 40
-_MAX_USER: Final = 64
-_SERVICE_TIERS: Final = {name: name for name in ("auto", "default", "flex", "scale", "priority", "fast")} | {"standard_only": "default"}
-
-# translation.md 3.10: a budget by its size. Adaptive thinking with no effort named is high, as it is at the vendor who has it.
-_LOW_BUDGET: Final = 1024
-_MEDIUM_BUDGET: Final = 8192
-
-# Source: OpenAI, "Structured Outputs", supported schemas: with any other keyword a strict schema is refused.
-_STRICT_KEYWORDS: Final = {
-    *("type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs", "definitions"),
-    *("description", "title", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-    *("minItems", "maxItems"),
-}
-_STRICT_DEPTH: Final = 10
 
 
 def write_request(ask: Ask, upstream: Upstream, dialect: Dialect = OPENAI) -> Written:
@@ -77,9 +71,10 @@ class _Writer:
         self._upstream = upstream
         self._dialect = dialect
         self._losses: list[Loss] = []
+        self._thoughts_lost = False
         calls = [item for turn in ask.turns for item in turn.items if isinstance(item, ToolCall)]
         choice = ask.tool_choice.names if isinstance(ask.tool_choice, Named) else ()
-        self._names = fitting([*(tool.name for tool in ask.tools), *choice, *(call.name for call in calls)], longest=_MAX_NAME)
+        self._names = fitting([*(tool.name for tool in ask.tools), *choice, *(call.name for call in calls)], longest=LONGEST_NAME)
         self._ids = fitting([call.id for call in calls], longest=_MAX_CALL_ID, any_characters=True)
 
     def write(self) -> Written:
@@ -122,16 +117,24 @@ class _Writer:
 
     def _system(self, texts: Sequence[Text]) -> dict[str, Any]:
         developer = self._dialect.developer_role and self._upstream.thinking
-        return {"role": "developer" if developer else "system", "content": self._texts([text.text for text in texts], "\n\n")}
+        return {"role": "developer" if developer else "system", "content": self._texts(texts, "\n\n")}
 
-    def _texts(self, texts: Sequence[str], between: str) -> str | list[dict[str, Any]]:
-        """One text as it is; several as parts, where the dialect has them."""
-        if len(texts) < 2 or not self._dialect.text_parts:
-            return between.join(texts)
-        return [{"type": "text", "text": text} for text in texts]
+    def _texts(self, texts: Sequence[Text], between: str) -> str | list[dict[str, Any]]:
+        """One text as it is; several, and one that is marked, as parts, where the dialect has them."""
+        parts = [self._text(text) for text in texts]
+        if not self._dialect.text_parts or (len(parts) < 2 and all(len(part) == 2 for part in parts)):
+            return between.join(text.text for text in texts)
+        return parts
+
+    def _text(self, text: Text) -> dict[str, Any]:
+        return {"type": "text", "text": text.text, **self._mark(text.cache)}
+
+    def _mark(self, cache: CacheTtl | None) -> dict[str, Any]:
+        marked = cache is not None and self._upstream.cache_breakpoints and self._dialect.openai_members
+        return {"prompt_cache_breakpoint": {"mode": "explicit"}} if marked else {}
 
     def _assistant(self, turns: Sequence[Turn]) -> dict[str, Any]:
-        texts: list[str] = []
+        texts: list[Text] = []
         refusals: list[str] = []
         thoughts: list[Reasoning] = []
         calls: list[dict[str, Any]] = []
@@ -139,9 +142,11 @@ class _Writer:
             for item in turn.items:
                 match item:
                     case Text():
-                        texts.append(item.text)
+                        texts.append(item)
+                    case Refused() if self._dialect.refusal:
+                        refusals.append(item.text)
                     case Refused():
-                        (refusals if self._dialect.refusal else texts).append(item.text)
+                        texts.append(Text(text=item.text))
                     case Reasoning():
                         thoughts.append(item)
                     case ToolCall():
@@ -163,7 +168,8 @@ class _Writer:
             message["tool_calls"] = calls
             if self._dialect.reasoning_back:
                 message["reasoning_content"] = "".join(thought.text for thought in own)
-        if len(own) < len(thoughts):
+        if len(own) < len(thoughts) and not self._thoughts_lost:  # told once
+            self._thoughts_lost = True
             self._losses.append(Loss(path=turns[0].path, reason="thoughts of earlier turns are not told to this model"))
         return message
 
@@ -176,12 +182,12 @@ class _Writer:
         results.sort(key=lambda found: order.index(found[0].call_id))
         moved: list[dict[str, Any]] = []
         for result, path in results:
-            texts: list[str] = []
+            texts: list[Text] = []
             for part in result.parts:
                 if isinstance(part, Text):
-                    texts.append(part.text)
+                    texts.append(part)
                 elif isinstance(part, Document) and isinstance(part.source, Inline) and part.source.media_type.startswith("text/"):
-                    texts.append(_decoded(part.source, path))
+                    texts.append(Text(text=text_of(part.source, path), cache=part.cache))
                 else:
                     moved.append({"type": "text", "text": f"Of the result of {self._ids[result.call_id]}:"})
                     moved.append(self._part(part, path))
@@ -200,27 +206,32 @@ class _Writer:
                 yield {"role": "user", "content": self._user(said, turn.path)}
 
     def _user(self, items: Sequence[Any], path: str) -> str | list[dict[str, Any]]:
+        texts = [item for item in items if isinstance(item, Text)]
+        if len(texts) == len(items) and (len(texts) == 1 or not self._dialect.text_parts):
+            return self._texts(texts, "\n\n")
         parts = [self._part(item, path) for item in items]
-        texts = [part["text"] for part in parts if part["type"] == "text"]
-        if len(texts) == len(parts) and (len(parts) == 1 or not self._dialect.text_parts):
-            return "\n\n".join(texts)
+        if not self._dialect.text_parts and all(part["type"] == "text" for part in parts):
+            return "\n\n".join(part["text"] for part in parts)
         return parts
 
     def _part(self, item: Text | Image | Document, path: str) -> dict[str, Any]:
         match item:
             case Text():
-                return {"type": "text", "text": item.text}
+                return self._text(item)
             case Image(source=source):
                 self._need_vision(path)
-                url = _data_uri(source) if isinstance(source, Inline) else source.url
-                return {"type": "image_url", "image_url": {"url": url} if item.detail is None else {"url": url, "detail": item.detail}}
+                image = {"url": data_uri(source) if isinstance(source, Inline) else source.url}
+                if item.detail is not None:
+                    image["detail"] = item.detail
+                return {"type": "image_url", "image_url": image, **self._mark(item.cache)}
             case Document(source=Link()):
                 raise Unsupported(path, f"{path} is not supported for this model: send the document itself, not its address.")
             case Document(source=Inline() as source):
                 if source.media_type.startswith("text/"):
-                    return {"type": "text", "text": _decoded(source, path)}
+                    return self._text(Text(text=text_of(source, path), cache=item.cache))
                 self._need_vision(path)
-                return {"type": "file", "file": {"filename": item.name or "document.pdf", "file_data": _data_uri(source)}}
+                file = {"filename": item.name or "document.pdf", "file_data": data_uri(source)}
+                return {"type": "file", "file": file, **self._mark(item.cache)}
             case _:
                 raise Malformed(path, f"Put only text, images and documents into {path}.")
 
@@ -316,7 +327,7 @@ class _Writer:
                 return {}, ()
             case JsonSchema() if self._dialect.json_schema and self._upstream.native_json_schema:
                 strict = output.strict if output.strict is not None else strict_clean(output.schema)
-                schema = {"name": fitting([output.name], longest=_MAX_NAME)[output.name], "schema": output.schema, "strict": strict}
+                schema = {"name": fitting([output.name], longest=LONGEST_NAME)[output.name], "schema": output.schema, "strict": strict}
                 if output.description is not None:
                     schema["description"] = output.description
                 return {"response_format": {"type": "json_schema", "json_schema": schema}}, ()
@@ -326,14 +337,9 @@ class _Writer:
                 told = f"Answer with one JSON object that this JSON schema allows, and nothing else: {schema_text}"
                 return {"response_format": {"type": "json_object"}}, (Text(text=told),)
             case JsonObject():
-                told = "" if self._says_json() else "Answer with one JSON object, and nothing else."
-                return {"response_format": {"type": "json_object"}}, (Text(text=told),) if told else ()
+                return {"response_format": {"type": "json_object"}}, () if says_json(self._ask) else (Text(text=ONLY_JSON),)
             case _:
                 assert_never(output)
-
-    def _says_json(self) -> bool:
-        items = (*self._ask.system, *(item for turn in self._ask.turns for item in turn.items))
-        return any(isinstance(item, Text) and "json" in item.text.lower() for item in items)
 
     def _thinking(self, thinking: Thinking | None) -> dict[str, Any]:
         effort = None if thinking is None else effort_of(thinking)
@@ -359,61 +365,12 @@ class _Writer:
             return {}
         members: dict[str, Any] = {}
         if ask.user is not None:
-            members["safety_identifier"] = ask.user if len(ask.user) <= _MAX_USER else sha256(ask.user.encode()).hexdigest()
+            members["safety_identifier"] = safety_identifier(ask.user)
         if ask.service_tier is not None:
-            if ask.service_tier in _SERVICE_TIERS:
-                members["service_tier"] = _SERVICE_TIERS[ask.service_tier]
+            if ask.service_tier in SERVICE_TIERS:
+                members["service_tier"] = SERVICE_TIERS[ask.service_tier]
             else:
                 self._lose("service_tier", "this vendor has no such tier")
         if ask.prompt_cache_key is not None:
             members["prompt_cache_key"] = ask.prompt_cache_key
         return members
-
-
-def effort_of(thinking: Thinking) -> Effort | None:
-    """None: nothing was said of how much to think."""
-    if thinking.effort is not None:
-        return thinking.effort
-    if thinking.budget_tokens is not None:
-        if thinking.budget_tokens <= 0:
-            return Effort.NONE
-        if thinking.budget_tokens <= _LOW_BUDGET:
-            return Effort.LOW
-        return Effort.MEDIUM if thinking.budget_tokens <= _MEDIUM_BUDGET else Effort.HIGH
-    return Effort.HIGH if thinking.adaptive else None
-
-
-def strict_clean(schema: Mapping[str, Any]) -> bool:
-    """A strict vendor takes it as it is: objects are closed and all their properties required. Made strict, any other would change."""
-    return schema.get("type") == "object" and _strict_clean(schema)
-
-
-def _strict_clean(schema: object, depth: int = 0) -> bool:
-    if depth > _STRICT_DEPTH or not isinstance(schema, Mapping) or not _STRICT_KEYWORDS.issuperset(schema):
-        return False
-    inner: list[object] = [schema["items"]] if "items" in schema else []
-    any_of = schema.get("anyOf", [])
-    named = [schema.get(name, {}) for name in ("properties", "$defs", "definitions")]
-    if not isinstance(any_of, list) or not all(isinstance(each, Mapping) for each in named):
-        return False
-    inner += any_of
-    for each in named:
-        inner += each.values()
-    properties, required, kinds = named[0], schema.get("required", []), schema.get("type", [])
-    if properties or kinds == "object" or (isinstance(kinds, list) and "object" in kinds):
-        if schema.get("additionalProperties") is not False or not isinstance(required, list):
-            return False
-        if len(required) != len(properties) or any(name not in required for name in properties):
-            return False
-    return all(_strict_clean(each, depth + 1) for each in inner)
-
-
-def _data_uri(source: Inline) -> str:
-    return f"data:{source.media_type};base64,{source.base64}"
-
-
-def _decoded(source: Inline, path: str) -> str:
-    try:
-        return base64.b64decode(source.base64, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as problem:
-        raise Malformed(path, f"Send the text of {path} as UTF-8 in base64.") from problem
