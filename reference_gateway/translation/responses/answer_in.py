@@ -41,7 +41,7 @@ from reference_gateway.translation.responses.usage import read_usage
 INCOMPLETE: Final = {"max_output_tokens": Stop.LENGTH, "content_filter": Stop.REFUSAL}
 
 # Source: openai-python, types/responses/response_error.py, and the codes of OpenAI's HTTP errors; what each would have been as a status
-# (translation.md 3.12). Any other is 502. The gateway's own standing with the vendor, its key and its balance, is nobody else's affair.
+# (translation.md 3.12). Any other is 502.
 ERROR_STATUS: Final = {
     "bio_policy": 400,
     "content_policy_violation": 400,
@@ -66,14 +66,14 @@ ERROR_STATUS: Final = {
     "model_not_found": 404,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
-    "insufficient_quota": 503,
     "server_is_overloaded": 503,
     "slow_down": 503,
     "overloaded_error": 503,
     "timeout": 504,
     "vector_store_timeout": 504,
 }
-_OWN_WORDS: Final = {"authentication_error", "invalid_api_key", "insufficient_quota", "billing_hard_limit_reached"}
+# The gateway's own standing with the vendor, its key and its balance: no caller did it, and no caller is told the vendor's words.
+_OWN_STANDING: Final = {"authentication_error": 502, "invalid_api_key": 502, "insufficient_quota": 503, "billing_hard_limit_reached": 503}
 
 BETWEEN_THOUGHTS: Final = "\n\n"  # the parts of a summary are one text
 
@@ -85,15 +85,14 @@ def failure(error: object) -> Broken:
     if isinstance(nested, dict):
         said = nested
     words = [word for word in (said.get("code"), said.get("type")) if isinstance(word, str) and word != "error"]
+    own = next((_OWN_STANDING[word] for word in words if word in _OWN_STANDING), None)
+    if own is not None:
+        return Broken(status=own, message="the upstream does not serve the gateway at the moment", type=words[0])
     status = next((ERROR_STATUS[word] for word in words if word in ERROR_STATUS), 502)
     message = said.get("message")
-    if not _OWN_WORDS.isdisjoint(words):
-        message = "the upstream does not serve the gateway at the moment"
-    return Broken(
-        status=status,
-        message=message if isinstance(message, str) and message else "the upstream failed",
-        type=words[0] if words else "",
-    )
+    if not isinstance(message, str) or not message:
+        message = "the upstream failed"
+    return Broken(status=status, message=message, type=words[0] if words else "")
 
 
 # the wire: only what is read, so that all else may be what it likes
@@ -146,7 +145,7 @@ class _Event(msgspec.Struct, frozen=True):
     text: str = ""
     refusal: str = ""
     arguments: str = ""
-    item: msgspec.Raw | None = None
+    item: msgspec.Raw = msgspec.Raw()
     response: _Response | None = None
 
 
@@ -157,9 +156,9 @@ _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _READ_ITEMS: Final = {"message", "reasoning", "function_call"}
 
 
-def _item(raw: msgspec.Raw | None) -> _Item | None:
+def _item(raw: msgspec.Raw) -> _Item | None:
     """None for an item of a kind that is not read, whatever is in it. Raises as msgspec does."""
-    if raw is None or _decode_kind(raw).type not in _READ_ITEMS:
+    if not bytes(raw) or _decode_kind(raw).type not in _READ_ITEMS:
         return None
     return _decode_item(raw)
 

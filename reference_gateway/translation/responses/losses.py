@@ -210,7 +210,7 @@ ANSWER_OUT: Final = _rules(
     ("items.Reasoning.opaque", _RENAMED, "encrypted_content"),
     ("items.ToolCall", _RENAMED, "function_call; no arguments are {}"),
     ("items.ToolCall.signature", _RENAMED, "encrypted_content of a thought without text before the call"),
-    ("items.Image", _RENAMED, "image_generation_call, of a whole answer; one at an address is dropped"),
+    ("items.Image", _RENAMED, "image_generation_call, of a whole answer; one at an address is a text"),
     ("stop", _RENAMED, "status: length and context_full are incomplete, a refusal without words is incomplete; else completed"),
     ("stop_sequence", _DROPPED, ""),
     ("tokens", _KEPT, "what was not counted is 0"),

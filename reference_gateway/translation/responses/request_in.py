@@ -41,6 +41,7 @@ from reference_gateway.translation.items import (
 )
 from reference_gateway.translation.responses import sealed
 from reference_gateway.translation.responses.answer_in import BETWEEN_THOUGHTS
+from reference_gateway.translation.responses.answer_out import ECHO
 from reference_gateway.translation.responses.losses import REQUEST_IN
 
 # tables
@@ -53,29 +54,6 @@ _SUMMARIES: Final = ("auto", "concise", "detailed")
 _LONG: Final = "12h"  # of a cache mark; the other is 30m
 _DATA_URI: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*);base64,", re.IGNORECASE)
 
-# Source: wireproof-corpus, "OpenAI responses": what a response says of a request that said nothing.
-ECHO: Final[Mapping[str, Any]] = {
-    "background": False,
-    "instructions": None,
-    "max_output_tokens": None,
-    "max_tool_calls": None,
-    "metadata": {},
-    "parallel_tool_calls": True,
-    "previous_response_id": None,
-    "prompt_cache_key": None,
-    "reasoning": {"effort": None, "summary": None},
-    "safety_identifier": None,
-    "service_tier": "default",
-    "store": False,  # whatever was asked for: nothing is kept
-    "temperature": None,
-    "text": {"format": {"type": "text"}},
-    "tool_choice": "auto",
-    "tools": [],
-    "top_logprobs": 0,
-    "top_p": None,
-    "truncation": "disabled",
-    "user": None,
-}
 # Those that come back as they were sent.
 _ECHOED: Final = (
     "instructions",
