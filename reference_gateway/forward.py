@@ -11,9 +11,9 @@ envelope: a failure that comes as a 200 becomes a 5xx (contract:158), a stream t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final, Protocol, assert_never
+from typing import Any, Final, Protocol, assert_never
 from urllib.parse import quote
 
 from reference_gateway import body, content_coding, errors, headers
@@ -71,6 +71,11 @@ class Forwarder:
         self.pepper = config.pepper
         self.router = Router(config.catalog, config.routing, connect_s=config.timeouts.connect_ms / 1000)
         self.sticky = Sticky(shared or Alone(), config.routing)
+        self.patience = Patience(
+            first_s=config.timeouts.first_byte_ms / 1000,
+            idle_s=config.timeouts.idle_ms / 1000,
+            stall_s=config.timeouts.client_stall_ms / 1000,
+        )
         self.under_way: set[UnderWay] = set()
         self.journal = journal or Journal()
 
@@ -99,13 +104,13 @@ class Forwarder:
     def close(self) -> None:
         self.router.close()
 
-    async def free(self, call: ModelCall) -> None:
+    def free(self, call: ModelCall) -> Coroutine[Any, Any, None]:
         """A call that costs nothing (count_tokens): the same pipe without money."""
-        await _Exchange(self, call, None).run()
+        return _Exchange(self, call, None).run()
 
-    async def billed(self, call: ModelCall, hold: Hold) -> None:
+    def billed(self, call: ModelCall, hold: Hold) -> Coroutine[Any, Any, None]:
         """Settles the hold, or leaves it open where nothing is owed. Raises Refusal where the caller has had nothing yet."""
-        await _Exchange(self, call, hold).run()
+        return _Exchange(self, call, hold).run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +126,27 @@ class _VendorError:
 class _Exchange:
     """One call between its caller and the channels that may serve it."""
 
+    __slots__ = (
+        "_answer",
+        "_broke_in_mid_stream",
+        "_broken_off",
+        "_call",
+        "_connection",
+        "_forwarder",
+        "_hold",
+        "_journal",
+        "_lane",
+        "_router",
+        "_timeouts",
+        "_treasury",
+    )
+
     def __init__(self, forwarder: Forwarder, call: ModelCall, hold: Hold | None) -> None:
+        self._forwarder = forwarder
         self._treasury = forwarder.treasury
         self._timeouts = forwarder.timeouts
-        self._max_answer_bytes = forwarder.max_answer_bytes
-        self._pepper = forwarder.pepper
         self._router = forwarder.router
-        self._sticky = forwarder.sticky
+        self._journal = forwarder.journal
         self._call = call
         self._answer = call.answer
         self._hold = hold
@@ -135,8 +154,6 @@ class _Exchange:
         self._connection: Connection | None = None
         self._broken_off: BrokenOff | None = None
         self._broke_in_mid_stream = False
-        self._under_way = forwarder.under_way
-        self._journal = forwarder.journal
 
     @property
     def key(self) -> Key:
@@ -152,16 +169,21 @@ class _Exchange:
             self._connection.abort(reason)
 
     async def run(self) -> None:
-        self._under_way.add(self)
+        lanes = self._call.lanes
+        self._forwarder.under_way.add(self)
         try:
-            await self._run()
+            if len(lanes) > 1 or self._call.facts.previous_response_id is not None:
+                await self._among(lanes)
+            elif not lanes[0].ready(self._router.now()):
+                raise self._router.no_channel(lanes)
+            elif (failure := await self._attempt(lanes[0])) is not None:
+                await self._surface(failure)
         finally:
-            self._under_way.discard(self)
+            self._forwarder.under_way.discard(self)
 
-    async def _run(self) -> None:
-        lanes, session, preferred = self._call.lanes, None, None
-        if len(lanes) > 1 or self._call.facts.previous_response_id is not None:
-            lanes, session, preferred = await self._belonging(lanes)
+    async def _among(self, lanes: Lanes) -> None:
+        """One channel after another."""
+        lanes, session, preferred = await self._belonging(lanes)
         tried: list[Lane] = []
         failure: Refusal | _VendorError | None = None
         while (lane := self._next(lanes, tried, preferred)) is not None:
@@ -170,7 +192,7 @@ class _Exchange:
             failure = await self._attempt(lane)
             if failure is None:
                 if session is not None:
-                    await self._sticky.keep_session(session, lane.channel.name)
+                    await self._forwarder.sticky.keep_session(session, lane.channel.name)
                 return
             if not self._may_go_on(failure):
                 break
@@ -180,12 +202,12 @@ class _Exchange:
         """The channels that may serve the conversation, what it is known as, and the channel that had it last."""
         call = self._call
         if call.facts.previous_response_id is not None:
-            maker = await self._sticky.channel_of_response(call.facts.previous_response_id, call.key.account)
+            maker = await self._forwarder.sticky.channel_of_response(call.facts.previous_response_id, call.key.account)
             own = tuple(lane for lane in lanes if lane.channel.name == maker)
             if own:
                 return own, None, None
         session = session_of(call.key, call.model.id, call.facts) if len(lanes) > 1 else None
-        return lanes, session, await self._sticky.channel_of_session(session) if session is not None else None
+        return lanes, session, await self._forwarder.sticky.channel_of_session(session) if session is not None else None
 
     def _next(self, lanes: Lanes, tried: list[Lane], preferred: str | None) -> Lane | None:
         if not tried and len(lanes) == 1 and lanes[0].ready(self._router.now()):
@@ -266,7 +288,7 @@ class _Exchange:
         self._answer.on_gone = lambda: connection.abort(UpstreamBroken("The caller has gone."))
         call, lane = self._call, self._lane
         data = rewrite.to_upstream(
-            call.request, call.facts, lane.upstream_id, pepper=self._pepper, account=call.key.account, alias=call.alias
+            call.request, call.facts, lane.upstream_id, pepper=self._forwarder.pepper, account=call.key.account, alias=call.alias
         )
         head: bytes | None = call.head.memo.get(lane)
         if head is None:
@@ -303,7 +325,7 @@ class _Exchange:
         return own
 
     async def _gather(self, connection: Connection) -> bytes:
-        return await Gather(connection, self._max_answer_bytes, self._timeouts.idle_ms / 1000).body()
+        return await Gather(connection, self._forwarder.max_answer_bytes, self._timeouts.idle_ms / 1000).body()
 
     def _is_stream(self, response: ResponseHead) -> bool:
         kind = response.header.get(b"content-type", b"")
@@ -380,12 +402,8 @@ class _Exchange:
             feed=watch.feed,
             not_stream=b"" if decoder is not None else b"{[<" if sse else b"{<",
             sse=sse and decoder is None,
-            patience=Patience(
-                first_s=self._timeouts.first_byte_ms / 1000,
-                idle_s=self._timeouts.idle_ms / 1000,
-                stall_s=self._timeouts.client_stall_ms / 1000,
-            ),
-            max_body_bytes=self._max_answer_bytes,
+            patience=self._forwarder.patience,
+            max_body_bytes=self._forwarder.max_answer_bytes,
         )
         try:
             await self._follow(relay, watch, response)
@@ -464,7 +482,7 @@ class _Exchange:
     async def _remember(self, data: bytes) -> None:
         """Which channel made a response, so that its continuation goes there (C21)."""
         if (made := response_id(data)) is not None:
-            await self._sticky.keep_response(made, self._lane.channel.name, self._call.key.account)
+            await self._forwarder.sticky.keep_response(made, self._lane.channel.name, self._call.key.account)
 
     # money
 

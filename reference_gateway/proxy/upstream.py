@@ -45,16 +45,16 @@ _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD: Final = re.compile(rb"\r\n([^:\r\n]*):[ \t]*([^\r\n]*)")
 _names: Final[dict[bytes, bytes]] = {}  # as upstreams spell them -> in lower case
 _MAX_NAMES: Final = 2048
-_BLANKS: Final = (b" ", b"\t")
 
 
-def _lower(name: bytes) -> bytes | None:
-    """None for what is no header name."""
+def _learn(name: bytes) -> bool:
+    """False for what is no header name."""
     if _NAME.fullmatch(name) is None:
-        return None
+        return False
     if len(_names) >= _MAX_NAMES:
         _names.clear()
-    return _names.setdefault(name, name.lower())
+    _names[name] = name.lower()
+    return True
 
 
 def sized_head(data: bytes) -> tuple[ResponseHead, int, int] | None:
@@ -71,12 +71,14 @@ def sized_head(data: bytes) -> tuple[ResponseHead, int, int] | None:
     lines = len(fields) + 1  # line ends of status line, fields and the blank line: anything else is folded, bare or no field
     if status < 200 or status in (204, 304) or data.count(b"\n", 0, end + 2) != lines or data.count(b"\r", 0, end + 2) != lines:
         return None
-    headers: Headers = []
-    for spelt, value in fields:
-        name = _names.get(spelt) or _lower(spelt)
-        if name is None or value[-1:] in _BLANKS:
+    if data.find(b" \r", 13, end + 1) >= 0 or data.find(b"\t\r", 13, end + 1) >= 0:
+        return None
+    try:
+        headers = [(_names[spelt], value) for spelt, value in fields]
+    except KeyError:
+        if not all(_learn(spelt) for spelt, _ in fields):
             return None
-        headers.append((name, value))
+        headers = [(spelt.lower(), value) for spelt, value in fields]
     header = dict(headers)
     if len(header) != len(headers):
         header = dict(reversed(headers))
