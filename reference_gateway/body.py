@@ -32,6 +32,8 @@ class _Members(msgspec.Struct):
     max_output_tokens: Any = None
     n: Any = None
     generationConfig: Any = None  # noqa: N815 (gemini's spelling)
+    logprobs: Any = None
+    top_logprobs: Any = None
     # What tells one conversation from another (routing/sticky.py). Raw: skipped over, not parsed.
     prompt_cache_key: Any = None
     previous_response_id: Any = None
@@ -52,6 +54,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):  # one a request: a froz
     stream: bool
     output_cap: int | None
     choices: int
+    logprobs: bool = False  # asked for
     prompt_cache_key: str | None = None
     previous_response_id: str | None = None
     session: str | None = None  # what the caller calls the conversation
@@ -85,6 +88,7 @@ def read(body: bytes, surface: Surface) -> Facts:
             stream=False,
             output_cap=_count(cap),
             choices=_count(choices) or 1,
+            logprobs=isinstance(config, dict) and config.get("responseLogprobs") is True,
             opening=(members.systemInstruction, members.contents),
         )
     if not isinstance(members.model, str) or not members.model:
@@ -95,6 +99,7 @@ def read(body: bytes, surface: Surface) -> Facts:
         stream=members.stream is True,
         output_cap=_output_cap(members, surface),
         choices=(_count(members.n) or 1) if surface is Surface.CHAT else 1,
+        logprobs=members.logprobs is True or bool(_count(members.top_logprobs)),
         prompt_cache_key=_name(members.prompt_cache_key) if surface.family is Family.OPENAI else None,
         previous_response_id=_name(members.previous_response_id) if surface is Surface.RESPONSES else None,
         session=_session(members, surface),

@@ -116,10 +116,12 @@ class Offer:
 class Model:
     """`offers` stand in the order of their priority; `surfaces` are those that at least one of them speaks natively.
 
-    In a group, a model has that group's offers only. `prices` are those from ever on, until one of `later_prices` is in force.
+    In a group, a model has that group's offers only. `prices` are those from ever on, until one of `later_prices` is in force; they stand
+    in the price table under `priced_as`, which is the id but where a group has prices of its own (contract:167).
     """
 
     id: str
+    priced_as: str
     offers: tuple[Offer, ...]
     surfaces: frozenset[Surface]
     prices: Prices
@@ -128,6 +130,7 @@ class Model:
     owned_by: str
     family: str
     capabilities: tuple[str, ...] = ()
+    lacking: frozenset[str] = frozenset()  # of what features.py looks for in requests
     created: int = 0  # Unix seconds
     later_prices: tuple[PriceChange, ...] = ()
 
@@ -162,7 +165,10 @@ class Catalog:
     @property
     def price_changes(self) -> tuple[PriceChange, ...]:
         """What each model costs from ever on, and its announced changes."""
-        always = tuple(PriceChange(model=model.id, valid_from_ms=0, prices=model.prices) for model in self.models.values())
+        in_groups = (model for group in self.groups.values() for model in group.values() if model.priced_as != model.id)
+        always = tuple(
+            PriceChange(model=model.priced_as, valid_from_ms=0, prices=model.prices) for model in (*self.models.values(), *in_groups)
+        )
         return always + tuple(change for model in self.models.values() for change in model.later_prices)
 
 

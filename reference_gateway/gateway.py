@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from reference_gateway import body, errors, headers, models, routes
+from reference_gateway import body, errors, features, headers, models, routes
 from reference_gateway.accounts import dial, keys, networks
 from reference_gateway.accounts.directory import Directory
 from reference_gateway.accounts.endpoints import Endpoints
@@ -234,6 +234,8 @@ class Gateway:
             raise Refusal(errors.INVALID_REQUEST, "anthropic-version: header is required.")  # contract:110
         facts = body.read(request, surface)
         model, alias = self._model(route.gemini_model or facts.model or "", key)
+        if model.lacking or facts.logprobs:
+            features.check(model, surface, facts, request)
         return ModelCall(
             route=route,
             head=head,
@@ -252,7 +254,7 @@ class Gateway:
             await self._forwarder.free(call)
             return
         treasury = self._treasury
-        prices = treasury.prices.at(call.model.id, treasury.clock() * 1000)
+        prices = treasury.prices.at(call.model.priced_as, treasury.clock() * 1000)
         hold = await treasury.hold(call.key, call.request_id, body.hold_amount(call.request, call.facts, call.model, prices), prices)
         try:
             if call.key.id not in self.keys.by_id or call.key.account in self.keys.suspended:  # gone while the hold was written

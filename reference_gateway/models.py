@@ -141,12 +141,12 @@ def pricing(models: Iterable[Model], prices: PriceTable, now_ms: float) -> bytes
 
 
 def _price(model: Model, prices: PriceTable, now_ms: float) -> dict[str, Any]:
-    since_ms = max((change.valid_from_ms for change in prices.changes(model.id) if change.valid_from_ms <= now_ms), default=0)
+    since_ms = max((change.valid_from_ms for change in prices.changes(model.priced_as) if change.valid_from_ms <= now_ms), default=0)
     return {
         "model": model.id,
         "category": (_modalities(model, _OUTPUTS) or ["text"])[0],
         "vendor": model.owned_by,
-        "rates": _rates(prices.at(model.id, now_ms)),
+        "rates": _rates(prices.at(model.priced_as, now_ms)),
         "updated_at": _iso(since_ms // 1000 or model.created),
     }
 

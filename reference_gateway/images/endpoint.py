@@ -84,7 +84,7 @@ class Images:
         request = read_form(content_type, call.request) if edit else read_json(call.request)
         model = served_model(call.find, request.model)
         self.studio.check(request, model)
-        prices = self.treasury.prices.at(model.id, self.treasury.clock() * 1000)
+        prices = self.treasury.prices.at(model.priced_as, self.treasury.clock() * 1000)
         job: Job[Made] = Job(call.key)
         self.forwarder.under_way.add(job)
         try:

@@ -20,7 +20,7 @@ max_output_tokens = 128000
 context_window = 400000
 owned_by = "openai"
 family = "gpt"
-capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
+capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema", "logprobs"]
 prices = { input = "1.25", output = "10.00", cache_read = "0.125" }
 
 [[models]]
@@ -30,7 +30,7 @@ max_output_tokens = 128000
 context_window = 400000
 owned_by = "openai"
 family = "gpt"
-capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
+capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema", "logprobs"]
 prices = { input = "1.00", output = "8.00", cache_read = "0.10" }
 
 [[models]]
@@ -40,7 +40,7 @@ max_output_tokens = 128000
 context_window = 400000
 owned_by = "openai"
 family = "gpt"
-capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
+capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema", "logprobs"]
 prices = { input = "0.25", output = "2.00", cache_read = "0.025" }
 
 [[models]]
@@ -50,7 +50,7 @@ max_output_tokens = 128000
 context_window = 400000
 owned_by = "openai"
 family = "gpt"
-capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
+capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema", "logprobs"]
 prices = { input = "0.05", output = "0.40", cache_read = "0.005" }
 
 [[models]]
@@ -153,6 +153,12 @@ models = ["claude-sonnet-4-6", "claude-opus-4-8", "claude-haiku-4-5"]
 
 [groups.gpt-default]
 models = ["gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano"]
+
+[groups.gemini-default]
+models = ["gemini-3-1-pro", "nano-banana"]
+
+[groups.volcengine-default]
+models = ["seedream-4-5"]
 """
 OLD_NAMES: Final = """
 [aliases.deepseek-chat]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from reference_gateway import features
 from reference_gateway.billing.prices import PLAIN_IMAGE, PriceChange, Prices
 from reference_gateway.catalog import SURFACES, Alias, Catalog, Channel, Endpoint, Fetching, Model, Offer, Routing, UpstreamKind
 from reference_gateway.models import CAPABILITIES
@@ -149,6 +150,7 @@ class CatalogReader:
                 raise table.error(f"model {id_}: capability {tag} is not one of {', '.join(CAPABILITIES)}", "capabilities")
         model = Model(
             id=id_,
+            priced_as=id_,
             offers=tuple(own),
             surfaces=surfaces,
             prices=_prices(table.table("prices"), anthropic=anthropic),
@@ -161,6 +163,7 @@ class CatalogReader:
             owned_by=table.string("owned_by", own[0].channel.kind),
             family=table.string("family", id_.split("-")[0]),
             capabilities=capabilities,
+            lacking=features.lacking(capabilities),
             created=table.integer("created", 1_767_225_600),
         )
         table.close()
@@ -181,6 +184,7 @@ class CatalogReader:
     @staticmethod
     def _group(name: str, table: Table, models: Mapping[str, Model], channels: Mapping[str, Channel]) -> dict[str, Model]:
         ids, allowed = table.strings("models"), table.strings("channels", ("*",))
+        prices = {id_: _group_prices(id_, rates, models) for id_, rates in table.tables("prices")}
         table.close()
         for channel in allowed:
             if channel != "*" and channel not in channels:
@@ -195,6 +199,8 @@ class CatalogReader:
                 native = _native(offers)
                 surfaces = _with_count_tokens(model.surfaces & set(native), native)
                 group[id_] = replace(model, offers=tuple(offers), surfaces=surfaces)
+                if id_ in prices:
+                    group[id_] = replace(group[id_], priced_as=f"{id_} in {name}", prices=prices[id_], later_prices=())
             elif ids != ("*",):
                 raise table.error(f"group {name}: none of its channels serves model {id_}; add one to channels, or take it out", "models")
         return group
@@ -241,6 +247,15 @@ def _prices(table: Table, *, anthropic: bool) -> Prices:
     )
     table.close()
     return prices
+
+
+def _group_prices(id_: str, table: Table, models: Mapping[str, Model]) -> Prices:
+    """contract:167. A task must find its price again after a restart, by its model alone, so images cost the same in every group."""
+    model = models.get(id_)
+    if model is None or model.prices.images:
+        reason = "is not defined; name one of the models" if model is None else "is priced by the image, which no group can change"
+        raise table.error(f"model {id_} {reason}")
+    return _prices(table, anthropic=any(offer.channel.kind is UpstreamKind.ANTHROPIC for offer in model.offers))
 
 
 def _image_prices(table: Table) -> dict[str, int]:
