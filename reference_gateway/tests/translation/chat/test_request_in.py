@@ -156,7 +156,7 @@ def test_a_signature_of_gemini_is_read_back() -> None:
 
 
 def test_what_the_sdk_adds_when_it_sends_a_message_back_is_no_loss() -> None:
-    dumped = {"annotations": [], "audio": None, "function_call": None, "refusal": None}
+    dumped: dict[str, Any] = {"annotations": [], "audio": None, "function_call": None, "refusal": None}
     assert asked_of(HELLO, {"role": "assistant", "content": "x", **dumped}).losses == ()
 
 
