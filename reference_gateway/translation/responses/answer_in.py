@@ -153,7 +153,7 @@ _decode: Final = msgspec.json.Decoder(_Event).decode
 _decode_kind: Final = msgspec.json.Decoder(_Kind).decode
 _decode_item: Final = msgspec.json.Decoder(_Item).decode
 _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_READ_ITEMS: Final = {"message", "reasoning", "function_call"}
+_READ_ITEMS: Final = ("message", "reasoning", "function_call")
 
 
 def _item(raw: msgspec.Raw) -> _Item | None:
@@ -193,8 +193,8 @@ def read_answer(body: Mapping[str, Any]) -> Answer | Broken:
         return failure(body["error"])
     try:
         response = msgspec.convert({**body, "output": []}, _Response)
-        found = [msgspec.convert(item, _Item) for item in body.get("output") or () if _is_read(item)]
-    except (msgspec.ValidationError, TypeError) as problem:
+        found = [msgspec.convert(item, _Item) for item in msgspec.convert(body.get("output"), list[Any]) if _is_read(item)]
+    except msgspec.ValidationError as problem:
         return Broken(status=502, message=f"the upstream's answer is no response: {problem}")
     items: list[AssistantItem] = []
     for item in found:
@@ -352,9 +352,11 @@ class StreamReader:
             case "response.output_item.added":
                 item = _item(event.item)
                 if item is not None and item.type == "function_call" and item.name:
-                    self._call(place, item, events)
+                    self._call(item.id if place is None else place, item, events)
             case "response.output_item.done":
-                self._done(place, _item(event.item), events)
+                item = _item(event.item)
+                if item is not None:
+                    self._done(item.id if place is None else place, item, events)
             case "response.created" | "response.in_progress" | "response.queued":
                 self._start(event.response, events)
             case "response.completed" | "response.incomplete" | "response.failed":
@@ -432,10 +434,8 @@ class StreamReader:
             self._items.setdefault(place, {})[_ARGUMENTS] = self._begin(started, _ARGUMENTS, events)
         self._argue(place, (item.arguments or "")[self._said(place, _ARGUMENTS) :], events)
 
-    def _done(self, place: _Place, item: _Item | None, events: list[Event]) -> None:
+    def _done(self, place: _Place, item: _Item, events: list[Event]) -> None:
         """A finished item: what of it was not said yet, its proof, and its end."""
-        if item is None:
-            return
         match item.type:
             case "message":
                 for number, piece in enumerate(item.content or ()):
@@ -468,7 +468,9 @@ class StreamReader:
         self._start(response, events)
         if not self._parts and event.type != "response.failed":
             for place, raw in enumerate(response.output or ()):
-                self._done(place, _item(raw), events)
+                item = _item(raw)
+                if item is not None:
+                    self._done(place, item, events)
                 if self._phase is _Phase.OVER:
                     return
         kinds = {part.kind for part in self._parts}
