@@ -128,5 +128,5 @@ def lock(on: nox.Session) -> None:
     head = "# Every dependency of wireproof and of its tests, with hashes and no addresses. Made again by: nox -s lock\n"
     words = ["--group", "dev", "--extra", "allure", "--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"]
     words += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
-    made = str(on.run("uv", "pip", "compile", "pyproject.toml", *words, silent=True, external=True))
+    made = str(on.run("uv", "pip", "compile", "--quiet", "pyproject.toml", *words, silent=True, external=True))
     (ROOT / "requirements.lock").write_text(head + made, encoding="utf-8")
