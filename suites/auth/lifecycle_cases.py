@@ -6,7 +6,7 @@ from harness.case import Case, Key, Need, Outcome, Pace, Play, Step, Surface
 from suites.steps import KEYS, MADE, got, made, prompt, unmade
 
 _TEXT: Final = (Play(recording="chat/text"),)
-_SLOW: Final = {surface: (Play(recording=f"{surface}/text.stream", pace=Pace.RECORDED),) for surface in (Surface.CHAT, Surface.MESSAGES)}
+_SLOW: Final = {surface: (Play(recording=f"{surface}/long.stream", pace=Pace.RECORDED),) for surface in (Surface.CHAT, Surface.MESSAGES)}
 _EVERYWHERE: Final = ["0.0.0.0/0", "::/0"]
 FIELDS: Final = {
     "name": "wireproof",

@@ -79,7 +79,7 @@ CASES: tuple[Case, ...] = (
                 Step(name=name, surface=Surface.OTHER, method=method, path=path, request={} if method == "POST" else None)
                 for name, method, path in (*_NOT_EXPOSED, *_WRONG_METHODS)
             ),
-            Step(name="too-large", surface=Surface.OTHER, path="/v1/tasks/submit", body=b'{"model": "' + b"a" * _TASK_BYTES + b'"}'),
+            Step(name="too-large", surface=Surface.OTHER, path="/v1/tasks/submit", body=b'{"model": "' + b"-" * _TASK_BYTES + b'"}'),
         ),
         traits=frozenset({"one-model", "paths"}),
     ),

@@ -340,6 +340,8 @@ def check_cap(exchange: Exchange) -> Verdict:
         return why
     if exchange.step("open").status != 200:
         return Inconclusive(f"the open call was answered {exchange.step('open').status}")
+    if _over_before(exchange.step("open"), exchange.step("second")):
+        return Inconclusive("the open call had ended before the second was sent")
     seen = exchange.step("second")
     assert seen.answer is not None
     cause = said("openai", seen.answer.json)
@@ -349,6 +351,10 @@ def check_cap(exchange: Exchange) -> Verdict:
     if (reset := value(seen.answer.headers, "x-ratelimit-reset")) is not None:
         findings.append(at(seen, expected="no X-RateLimit-Reset, for no time ends it", got=reset))
     return conclude(findings, f"429: {cause.message if cause else ''}")
+
+
+def _over_before(one: StepSeen, other: StepSeen) -> bool:
+    return one.answer is not None and one.answer.end_ms < other.calls[0].request.at_ms
 
 
 def check_freed(exchange: Exchange) -> Verdict:
