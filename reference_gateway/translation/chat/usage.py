@@ -46,9 +46,10 @@ def write_usage(tokens: Tokens) -> dict[str, Any]:
         written = (tokens.cache_write_5m or 0) + (tokens.cache_write_1h or 0)
     prompt = tokens.input + (tokens.cache_read or 0) + (written or 0)
     usage: dict[str, Any] = {"prompt_tokens": prompt, "completion_tokens": tokens.output, "total_tokens": prompt + tokens.output}
-    details = {"cached_tokens": tokens.cache_read, "cache_write_tokens": written}
-    if known := {name: value for name, value in details.items() if value is not None}:
-        usage["prompt_tokens_details"] = known
+    if tokens.cache_read is not None or written is not None:
+        usage["prompt_tokens_details"] = {"cached_tokens": tokens.cache_read or 0}  # the vendor's details always have it
+    if written is not None:
+        usage["prompt_tokens_details"]["cache_write_tokens"] = written
     if tokens.reasoning is not None:
         usage["completion_tokens_details"] = {"reasoning_tokens": tokens.reasoning}
     return usage

@@ -509,7 +509,7 @@ def test_what_is_written_whole_is_read_again(given_answer: Answer) -> None:
         assert written.tokens is not None
         assert written.tokens.input == total.input
         assert written.tokens.output == total.output
-        assert (written.tokens.cache_read, written.tokens.reasoning) == (total.cache_read, total.reasoning)
+        assert (written.tokens.cache_read or 0, written.tokens.reasoning) == (total.cache_read or 0, total.reasoning)
         assert (written.tokens.cache_write_5m or 0) == (total.cache_write_5m or 0) + (total.cache_write_1h or 0)
 
 

@@ -166,7 +166,9 @@ def test_usage_counts_what_was_cached_into_the_prompt() -> None:
     }
     zeros = whole(answer(tokens=Tokens(input=0, output=0, cache_read=0)))["usage"]
     assert zeros["prompt_tokens_details"] == {"cached_tokens": 0}  # said, and nought
-    assert "usage" not in whole(answer())
+    written = whole(answer(tokens=Tokens(input=0, output=0, cache_write_5m=4)))["usage"]
+    assert written["prompt_tokens_details"] == {"cached_tokens": 0, "cache_write_tokens": 4}
+    assert "usage" not in whole(answer())  # nobody knows
 
 
 # a stream
