@@ -17,6 +17,30 @@ def _rules(direction: Direction, *rows: tuple[str, Rule, str]) -> tuple[FieldRul
     return tuple(FieldRule(path=path, direction=direction, rule=rule, note=note) for path, rule, note in rows)
 
 
+def _members(path: str, *rows: tuple[str, Rule, str]) -> tuple[tuple[str, Rule, str], ...]:
+    return tuple((f"{path}.{name}", rule, note) for name, rule, note in rows)
+
+
+# The same blocks may stand in a message, in a tool's result, in a search result and in a document.
+_TEXT: Final = (
+    ("type", _KEPT, "blocks of the vendor's own tools are refused"),
+    ("text", _KEPT, ""),
+    ("cache_control", _KEPT, ""),
+    ("citations", _DROPPED, "answers quote no places in the text"),
+)
+_MEDIA: Final = (
+    ("source", _KEPT, "base64, url and text; content becomes text; files of the vendor's store are refused"),
+    ("source.type", _KEPT, ""),
+    ("source.media_type", _KEPT, ""),
+    ("source.data", _KEPT, ""),
+    ("source.url", _KEPT, ""),
+    ("source.content", _EMULATED, "its texts are one document of text; images in it are refused"),
+    ("source.file_id", _REFUSED, "files are in the store of one vendor"),
+    ("transformations", _DROPPED, "how an image is made smaller is the vendor's affair"),
+    ("title", _KEPT, "a document's name"),
+    ("context", _EMULATED, "as a text block before the document"),
+)
+
 REQUEST_IN: Final = _rules(
     Direction.REQUEST_IN,
     ("model", _KEPT, ""),
@@ -30,31 +54,26 @@ REQUEST_IN: Final = _rules(
     ("messages", _KEPT, ""),
     ("messages[].role", _KEPT, "user, assistant, and system among the turns"),
     ("messages[].content", _KEPT, "a string is a list of one block"),
-    ("messages[].content[].type", _KEPT, "blocks of the vendor's own tools are refused"),
-    ("messages[].content[].text", _KEPT, ""),
-    ("messages[].content[].cache_control", _KEPT, ""),
-    ("messages[].content[].citations", _DROPPED, "answers quote no places in the text"),
-    ("messages[].content[].source", _KEPT, "base64, url and text; content becomes text; files of the vendor's store are refused"),
-    ("messages[].content[].source.type", _KEPT, ""),
-    ("messages[].content[].source.media_type", _KEPT, ""),
-    ("messages[].content[].source.data", _KEPT, ""),
-    ("messages[].content[].source.url", _KEPT, ""),
-    ("messages[].content[].source.content", _EMULATED, "its texts are one document of text; images in it are refused"),
-    ("messages[].content[].source.file_id", _REFUSED, "files are in the store of one vendor"),
-    ("messages[].content[].transformations", _DROPPED, "how an image is made smaller is the vendor's affair"),
-    ("messages[].content[].title", _KEPT, "a document's name"),
-    ("messages[].content[].context", _EMULATED, "as a text block before the document"),
-    ("messages[].content[].thinking", _KEPT, "sent only to the family that made it"),
-    ("messages[].content[].signature", _KEPT, "sent only to the family that made it"),
-    ("messages[].content[].data", _KEPT, "sent only to the family that made it"),
-    ("messages[].content[].id", _KEPT, ""),
-    ("messages[].content[].name", _KEPT, ""),
-    ("messages[].content[].input", _KEPT, "as JSON text"),
-    ("messages[].content[].caller", _DROPPED, "every call is the model's own; direct asks for nothing"),
-    ("messages[].content[].toolset_name", _DROPPED, "toolsets are the vendor's own"),
-    ("messages[].content[].tool_use_id", _KEPT, ""),
-    ("messages[].content[].is_error", _KEPT, ""),
-    ("messages[].content[].content", _KEPT, "text, images and documents; a search result becomes text"),
+    *_members("messages[].content[]", *_TEXT, *_MEDIA),
+    *_members("messages[].content[].content[]", *_TEXT, *_MEDIA),  # of a result, and of a search result
+    *_members("messages[].content[].source.content[]", *_TEXT),
+    *_members("messages[].content[].content[].content[]", *_TEXT),
+    *_members("messages[].content[].content[].source.content[]", *_TEXT),
+    *_members(
+        "messages[].content[]",
+        ("content", _KEPT, "text, images and documents; a search result becomes text"),
+        ("thinking", _KEPT, "sent only to the family that made it"),
+        ("signature", _KEPT, "sent only to the family that made it"),
+        ("data", _KEPT, "sent only to the family that made it"),
+        ("id", _KEPT, ""),
+        ("name", _KEPT, ""),
+        ("input", _KEPT, "as JSON text"),
+        ("caller", _DROPPED, "every call is the model's own; direct asks for nothing"),
+        ("toolset_name", _DROPPED, "toolsets are the vendor's own"),
+        ("tool_use_id", _KEPT, ""),
+        ("is_error", _KEPT, ""),
+    ),
+    ("messages[].content[].content[].content", _EMULATED, "a search result is text: its title, its source, its texts"),
     ("metadata", _KEPT, ""),
     ("metadata.user_id", _KEPT, ""),
     ("tools", _KEPT, ""),

@@ -7,7 +7,6 @@ its result are Malformed, with the path. Cache marks stay where they were; thoug
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +22,7 @@ from reference_gateway.translation.common.members import (
     needed_string,
     one_of,
 )
+from reference_gateway.translation.common.sieve import Sieve
 from reference_gateway.translation.items import (
     Ask,
     CacheTtl,
@@ -34,7 +34,6 @@ from reference_gateway.translation.items import (
     Item,
     JsonSchema,
     Link,
-    Loss,
     Malformed,
     Named,
     Role,
@@ -47,15 +46,10 @@ from reference_gateway.translation.items import (
     Turn,
     Unsupported,
 )
-from reference_gateway.translation.losses import Rule
 from reference_gateway.translation.messages import carried
 from reference_gateway.translation.messages.losses import REQUEST_IN
 
 # tables
-
-_RULES: Final = {rule.path: rule for rule in REQUEST_IN}
-_INDEX: Final = re.compile(r"\[\d+\]")
-_INNER: Final = re.compile(r"(messages\[\]\.content\[\])(?:\.(?:source\.)?content\[\])+")  # blocks in blocks obey the same rules
 
 # Where fields of the ask stand in Messages, if they are called otherwise.
 PATHS: Final = {
@@ -79,13 +73,13 @@ def read_request(body: Mapping[str, Any], *, model: str, stream: bool) -> Ask:
 
 
 class _Reader:
-    """The losses of one request, gathered while it is read."""
+    """One request, and what is lost of it."""
 
     def __init__(self) -> None:
-        self._losses: list[Loss] = []
+        self._sieve = Sieve(REQUEST_IN)
 
     def read(self, body: Mapping[str, Any], model: str, stream: bool) -> Ask:
-        self._sift(_without_defaults(body), "")
+        self._sieve.sift(_without_defaults(body))
         turns = self._turns(body)
         if body.get("cache_control") is not None:
             turns = _marked_at_the_end(turns, _mark(body, ""))
@@ -116,22 +110,8 @@ class _Reader:
             stream=stream,
             include_usage=True,
             paths=paths,
-            losses=tuple(self._losses),
+            losses=tuple(self._sieve.losses),
         )
-
-    def _sift(self, value: Mapping[str, Any], path: str) -> None:
-        """Each member by the table: told, refused, or left to the code. An empty one asks for nothing."""
-        for name, member in value.items():
-            if not member:
-                continue
-            at = f"{path}.{name}" if path else name
-            rule = _RULES.get(_INNER.sub(r"\1", _INDEX.sub("[]", at)))
-            if rule is None:
-                self._losses.append(Loss(path=at, reason="this member is not known"))
-            elif rule.rule is Rule.DROPPED:
-                self._losses.append(Loss(path=at, reason=rule.note))
-            elif rule.rule is Rule.REFUSED:
-                raise Unsupported(at, f"{at} is not supported for this model: {rule.note}.")
 
     # messages
 
@@ -152,7 +132,7 @@ class _Reader:
         for number, value in enumerate(messages):
             path = f"messages[{number}]"
             message = an_object(value, path)
-            self._sift(message, path)
+            self._sieve.sift(message, path)
             role = Role(one_of(message.get("role"), f"{path}.role", tuple(Role)))
             content = message.get("content")
             if content in ("", []) and role is Role.ASSISTANT and number == len(messages) - 1:
@@ -173,7 +153,7 @@ class _Reader:
         return (self._text(block, path),)
 
     def _user_block(self, block: Mapping[str, Any], path: str) -> tuple[Item, ...]:
-        self._sift(block, path)
+        self._sieve.sift(block, path)
         mark = _mark(block, path)
         match block.get("type"):
             case "tool_result":
@@ -188,7 +168,7 @@ class _Reader:
     def _assistant_block(self, block: Mapping[str, Any], path: str) -> tuple[Item, ...]:
         if block.get("caller") == {"type": "direct"}:
             block = {name: value for name, value in block.items() if name != "caller"}
-        self._sift(block, path)
+        self._sieve.sift(block, path)
         match block.get("type"):
             case "text":
                 return (self._text(block, path, sifted=True),)
@@ -219,7 +199,7 @@ class _Reader:
             return (Text(text=content),)
         parts: list[Text | Image | Document] = []
         for inner, at in _blocks(content, f"{path}.content"):
-            self._sift(inner, at)
+            self._sieve.sift(inner, at)
             parts += self._part(inner, at, _mark(inner, at))
         return tuple(parts)
 
@@ -242,7 +222,7 @@ class _Reader:
 
     def _text(self, block: Mapping[str, Any], path: str, *, sifted: bool = False) -> Text:
         if not sifted:
-            self._sift(block, path)
+            self._sieve.sift(block, path)
         if block.get("type") != "text":
             raise _strange(block, path)
         text = a_string(block.get("text"), f"{path}.text")
@@ -253,7 +233,7 @@ class _Reader:
     def _source(self, block: Mapping[str, Any], path: str) -> Source:
         at = f"{path}.source"
         source = an_object(block.get("source"), at)
-        self._sift(source, at)
+        self._sieve.sift(source, at)
         match source.get("type"):
             case "base64":
                 media_type = needed_string(source.get("media_type"), f"{at}.media_type")
@@ -291,7 +271,7 @@ class _Reader:
             kind = a_string(tool.get("type"), f"{path}.type")
             if kind not in (None, "custom"):
                 raise Unsupported(f"{path}.type", f"{path}.type is not supported for this model: only custom tools are, not {kind!r}.")
-            self._sift(tool, path)
+            self._sieve.sift(tool, path)
             callers = a_list(tool.get("allowed_callers"), f"{path}.allowed_callers")
             if callers and "direct" not in callers:
                 raise Unsupported(
@@ -315,7 +295,7 @@ class _Reader:
         if body.get("tool_choice") is None:
             return None, None
         given = an_object(body["tool_choice"], "tool_choice")
-        self._sift(given, "tool_choice")
+        self._sieve.sift(given, "tool_choice")
         disabled = a_flag(given.get("disable_parallel_tool_use"), "tool_choice.disable_parallel_tool_use")
         parallel = None if disabled is None else not disabled
         kind = one_of(given.get("type"), "tool_choice.type", (*_CHOICES, "tool"))
@@ -339,7 +319,7 @@ class _Reader:
         if given is None:
             return None
         wanted = an_object(given, path)
-        self._sift(wanted, path)
+        self._sieve.sift(wanted, path)
         one_of(wanted.get("type"), f"{path}.type", ("json_schema",))
         return JsonSchema(schema=an_object(wanted.get("schema"), f"{path}.schema"))
 
@@ -347,20 +327,20 @@ class _Reader:
         config = body.get("output_config")
         effort: Effort | None = None
         if config is not None:
-            self._sift(an_object(config, "output_config"), "output_config")
+            self._sieve.sift(an_object(config, "output_config"), "output_config")
             word = a_string(config.get("effort"), "output_config.effort")
             if word is not None:
                 effort = Effort(one_of(word, "output_config.effort", ("low", "medium", "high", "xhigh", "max")))
         if body.get("thinking") is None:
             return None if effort is None else Thinking(effort=effort)
         given = an_object(body["thinking"], "thinking")
-        self._sift(given, "thinking")
+        self._sieve.sift(given, "thinking")
         display = a_string(given.get("display"), "thinking.display")
         show = None if display is None else one_of(display, "thinking.display", ("summarized", "omitted")) == "summarized"
         match given.get("type"):
             case "disabled":
                 if effort is not None:
-                    self._losses.append(Loss(path="output_config.effort", reason="thinking is disabled"))
+                    self._sieve.lose("output_config.effort", "thinking is disabled")
                 return Thinking(effort=Effort.NONE)
             case "enabled":
                 budget = an_integer(given.get("budget_tokens"), "thinking.budget_tokens", least=_LEAST_BUDGET)
@@ -380,7 +360,7 @@ class _Reader:
         if body.get("metadata") is None:
             return None
         metadata = an_object(body["metadata"], "metadata")
-        self._sift(metadata, "metadata")
+        self._sieve.sift(metadata, "metadata")
         return a_string(metadata.get("user_id"), "metadata.user_id")
 
 
