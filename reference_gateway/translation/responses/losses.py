@@ -103,7 +103,7 @@ REQUEST_IN: Final = _rules(
     ("input[].caller", _REFUSED, _HOSTED),
     ("input[].arguments", _KEPT, ""),
     ("input[].output", _KEPT, ""),
-    ("input[].summary", _RENAMED, "one text, a blank line between its parts"),
+    ("input[].summary", _RENAMED, "one text, a blank line between its parts; not read where a thought's content stands beside it"),
     ("input[].summary[].type", _RENAMED, ""),
     ("input[].summary[].text", _RENAMED, ""),
     ("input[].encrypted_content", _KEPT, "as the gateway gave it, or OpenAI's own"),

@@ -242,8 +242,9 @@ class _Reader:
         return CacheTtl.ONE_HOUR if an_object(mark, f"{path}.prompt_cache_breakpoint").get("ttl") == _LONG else CacheTtl.FIVE_MINUTES
 
     def _reasoning(self, item: Mapping[str, Any], path: str) -> tuple[Reasoning, bool]:
-        said: list[str] = []
-        for member, kind in (("summary", "summary_text"), ("content", "reasoning_text")):
+        texts: list[str] = []
+        for member, kind in (("content", "reasoning_text"), ("summary", "summary_text")):
+            said = []
             for place, value in enumerate(a_list(item.get(member), f"{path}.{member}")):
                 at = f"{path}.{member}[{place}]"
                 piece = an_object(value, at)
@@ -251,11 +252,12 @@ class _Reader:
                 if piece.get("type") != kind:
                     raise Malformed(f"{at}.type", f"Set {at}.type to {kind}.")
                 said.append(a_string(piece.get("text"), f"{at}.text") or "")
-        summary = BETWEEN_THOUGHTS.join(each for each in said if each)
+            texts.append(BETWEEN_THOUGHTS.join(each for each in said if each))
+        thought = texts[0] or texts[1]  # a summary is of the text
         proof = a_string(item.get("encrypted_content"), f"{path}.encrypted_content")
         if not proof:
-            return Reasoning(text=summary), False
-        return sealed.open_(self._seal, proof, summary, a_string(item.get("id"), f"{path}.id"))
+            return Reasoning(text=thought), False
+        return sealed.open_(self._seal, proof, thought, a_string(item.get("id"), f"{path}.id"))
 
     def _call(self, item: Mapping[str, Any], path: str) -> ToolCall:
         arguments = a_string(item.get("arguments"), f"{path}.arguments")
