@@ -44,6 +44,7 @@ class Key(StrEnum):
 class Need(StrEnum):
     """What a case wants of the target beside a base URL and a key. The target file says what there is; without it nothing is judged."""
 
+    DIALECT = "dialect"  # the documents and refusals of the contract, as the dialect "wireproof" has them
     MANAGEMENT = "management"  # keys can be made, changed and deleted at /api/v1/keys
     FAILOVER = "failover"  # a model that two channels serve
     CLOCK = "clock"  # the gateway's time can be moved ahead
@@ -80,6 +81,7 @@ class FaultKind(StrEnum):
     ERROR_IN_OK = "error-in-ok"  # 200 with the vendor's error object as JSON
     ERROR_EVENT = "error-event"  # an error event in the stream after `after_frames`, then EOF
     NO_TERMINAL = "no-terminal"  # a clean EOF after `after_frames`, before the protocol's end
+    TERMINAL_TWICE = "terminal-twice"  # the stream's last two events again, then EOF
     REFUSE_CONNECT = "refuse-connect"  # accepts the connection and resets it before a byte
     EMPTY = "empty"  # 200, right content type, no body
 

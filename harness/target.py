@@ -111,6 +111,8 @@ class Target:
 
     def lacks(self, case: Case) -> str | None:
         """Why the case cannot be asked of this target, which is no fault of it; None where it can."""
+        if Need.DIALECT in case.needs and self.dialect == "none":
+            return "the target does not say that it has the contract's own documents ([account] dialect)"
         if Need.MANAGEMENT in case.needs and self.made_group is None:
             return "the target file names no group in which keys may be made ([account] made_group)"
         if Need.CLOCK in case.needs and self.clock_path is None:

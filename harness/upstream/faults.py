@@ -17,6 +17,7 @@ _HTML: Final = (
     b"<!DOCTYPE html>\n<html>\n<head><title>Service unavailable</title></head>\n"
     b"<body><center><h1>Service unavailable</h1></center><hr><center>proxy</center></body>\n</html>\n"
 )
+_TOLD_AGAIN: Final = 2  # events: the usage and the end
 _GZIP_HEAD: Final = 10  # bytes before the deflate data (RFC 1952 2.3; no name, no comment)
 _GZIP_END: Final = 8  # CRC and length
 
@@ -44,6 +45,9 @@ def break_content(answer: Answer, fault: Fault, surface: Surface) -> Answer:
             return _after_frames(answer, fault.after_frames)
         case FaultKind.NO_TERMINAL:  # a body without frames: half the JSON, under its own, true length
             return answer.with_pieces(take(answer.pieces, len(answer.body) // 2))
+        case FaultKind.TERMINAL_TWICE if answer.is_sse:
+            again = b"".join(frame.raw for frame in sse.frames(answer.body)[-_TOLD_AGAIN:])
+            return answer.with_pieces((*answer.pieces, Read(at_ms=answer.pieces[-1].at_ms, data=again)))
         case FaultKind.ERROR_EVENT if answer.is_sse:
             kept = _after_frames(answer, fault.after_frames)
             error = vendor_errors.events(surface, fault.status, sse.frames(kept.body))

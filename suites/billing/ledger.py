@@ -7,7 +7,7 @@ from typing import Any, Final
 from harness.case import Surface
 from harness.exchange import Exchange, StepSeen, UsageRow
 from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement, Rule, Severity
-from harness.verdict import Finding, Inconclusive, Side, Verdict
+from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
 from suites.billing.ledger_cases import FREE
 from suites.evidence import conclude, shown
 from suites.steps import at, failed, header, json_of, new_rows, row_of, status, unmet
@@ -125,6 +125,14 @@ FREE_DOCUMENTS = Requirement(
     text="Reading models, prices, groups and one's own account costs nothing, and moves neither quota nor window.",
     claims=("contract:040", "contract:172", "contract:196"),
 )
+TOLD_TWICE = Requirement(
+    id="billing/end-told-twice-bills-once",
+    severity=Severity.COST,
+    basis=Basis.DOCUMENTED,
+    clause=_spec("4.3, 7", "a duplicate upstream terminal event does not double"),
+    text="A stream whose vendor tells usage and end twice is billed once.",
+    claims=("contract:152", "contract:164"),
+)
 FAILS_OVER = Requirement(
     id="billing/fails-over",
     severity=Severity.BREAKS_SDK,
@@ -201,6 +209,18 @@ def check_failover(exchange: Exchange) -> Verdict:
     return _once(exchange, exchange.step("call"))
 
 
+def check_told_twice(exchange: Exchange) -> Verdict:
+    if (why := failed(exchange, "call")) is not None:
+        return why
+    seen = exchange.step("call")
+    row, prices = row_of(exchange, seen), exchange.account.prices if exchange.account is not None else {}
+    verdict = _once(exchange, seen)
+    if not isinstance(verdict, Passed) or row is None or not {"input_per_1m", "output_per_1m"} <= prices.keys():
+        return verdict
+    full = (_INPUT * prices["input_per_1m"] + _TOLD_OUTPUT * prices["output_per_1m"]) // 1_000_000
+    return conclude([] if row.cost_micro_usd <= full else [_book(f"at most {full} micro-USD", f"{row.cost_micro_usd}")], verdict.saw)
+
+
 def _once(exchange: Exchange, seen: StepSeen) -> Verdict:
     if exchange.account is None:
         return _NO_BOOKS
@@ -244,6 +264,7 @@ def _full_price(exchange: Exchange) -> int | None:
 
 _INPUT: Final = 64  # an estimate of the input may be a little more than what the vendor would have counted
 _OUTPUT: Final = 3602
+_TOLD_OUTPUT: Final = 108  # of chat/usage.stream
 
 
 def check_identity(exchange: Exchange) -> Verdict:
@@ -402,6 +423,7 @@ RULES: tuple[Rule, ...] = (
     Rule(HELD, check_held, _on("held")),
     Rule(RETRIED, check_retried, _on("retried")),
     Rule(FAILOVER, check_failover, _on("failover")),
+    Rule(TOLD_TWICE, check_told_twice, _on("told-twice")),
     Rule(FAILS_OVER, check_fails_over, _on("failover")),
     Rule(MONOTONE, check_monotone, _on("left")),
     Rule(IDENTITY, check_identity, _on("documents")),

@@ -8,6 +8,7 @@ from suites.surfaces import TEXT
 
 _FAILS: Final = Play(recording="chat/text", fault=Fault(kind=FaultKind.STATUS, status=503))
 _WORKS: Final = Play(recording="chat/text")
+_TOLD_TWICE: Final = Play(recording="chat/usage.stream", fault=Fault(kind=FaultKind.TERMINAL_TWICE))
 _PAID: Final = {**prompt(), "max_tokens": 4000}
 FREE: Final = (
     ("models", "/v1/models"),
@@ -59,6 +60,7 @@ CASES: tuple[Case, ...] = (
         Step(name="retried", request=prompt(), plays=(_WORKS,)),
     ),
     _case("failover", Step(name="call", model="{failover}", request=prompt(), plays=(_FAILS, _WORKS)), needs=frozenset({Need.FAILOVER})),
+    _case("told-twice", Step(name="call", stream=True, plays=(_TOLD_TWICE,))),
     _case("left", _hang_up("soon", 3), _hang_up("later", 30), _hang_up("late", 120)),
     _case(
         "documents",

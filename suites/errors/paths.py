@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from harness.case import Case, Step, Surface
+from harness.case import Case, Need, Step, Surface
 from harness.exchange import Exchange, StepSeen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Verdict
@@ -81,6 +81,7 @@ CASES: tuple[Case, ...] = (
             ),
             Step(name="too-large", surface=Surface.OTHER, path="/v1/tasks/submit", body=b'{"model": "' + b"-" * _TASK_BYTES + b'"}'),
         ),
+        needs=frozenset({Need.DIALECT}),
         traits=frozenset({"one-model", "paths"}),
     ),
 )

@@ -214,7 +214,7 @@ def check_consumes_nothing(exchange: Exchange) -> Verdict:
     findings = []
     if first.books != second.books:
         findings.append(_book(f"{first.books.available_micro_usd} micro-USD as before", f"{second.books.available_micro_usd} micro-USD"))
-    findings += _moved(first, second, "x-ratelimit-remaining", "x-quota-remaining-credits")
+    findings += _moved(first, second, "x-ratelimit-remaining")
     return conclude(findings, f"{second.status}, {second.books.available_micro_usd} micro-USD before and after")
 
 

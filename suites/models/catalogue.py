@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from harness.case import Case, Surface
+from harness.case import Case, Need, Surface
 from harness.exchange import Exchange, StepSeen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Inconclusive, Verdict
@@ -111,6 +111,7 @@ CASES: tuple[Case, ...] = (
             got("available", "/api/v1/me/available-models"),
             got("groups", "/api/v1/groups/available"),
         ),
+        needs=frozenset({Need.DIALECT}),
         traits=frozenset({"catalogue"}),
     ),
 )

@@ -220,7 +220,7 @@ def check_held(exchange: Exchange) -> Verdict:
     if during.rows != account.before.rows:
         return Inconclusive("the task had ended before the account was read")
     held = account.before.available_micro_usd - during.available_micro_usd
-    cost = sum(row.cost_micro_usd for row in new_rows(exchange).values())
+    cost = max((row.cost_micro_usd for row in new_rows(exchange).values()), default=0)
     wrong = [] if held > 0 and held >= cost else [_book(f"at least {max(1, cost)} micro-USD held", f"{held} micro-USD")]
     return conclude(wrong, f"{held} micro-USD held, {cost} taken")
 

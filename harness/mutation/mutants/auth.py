@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.case import Outcome, Surface
 from harness.exchange import Headers
-from harness.mutation.mutant import Answer, Mutant, ask_headers, on_json, with_header
+from harness.mutation.mutant import Answer, Leg, Mutant, ask_body, ask_headers, on_json, with_header
 from harness.mutation.mutants.billing import charged
 from harness.mutation.mutants.limits import as_get, instead, served
 
@@ -128,6 +128,13 @@ MUTANTS: tuple[Mutant, ...] = (
         requirement="auth/model-outside-group",
         text="Fails with 500 on a model outside the key's group.",
         answer=lambda answer: replace(answer, status=500) if answer.status == 403 else answer,
+    ),
+    Mutant(
+        id="auth-one-cache-for-all",
+        requirement="auth/cache-key-by-account",
+        text="Hands the caller's prompt_cache_key to the vendor as it stands.",
+        leg=Leg.UPSTREAM,
+        ask=ask_body(lambda body: {**body, "prompt_cache_key": "rule-book"}),
     ),
     Mutant(
         id="auth-limits-forgotten",

@@ -259,6 +259,12 @@ MUTANTS: tuple[Mutant, ...] = (
         books=_again,
     ),
     Mutant(
+        id="billing-each-end-listed",
+        requirement="billing/end-told-twice-bills-once",
+        text="Lists a call for each end that its stream had.",
+        books=_again,
+    ),
+    Mutant(
         id="billing-gives-up-at-once",
         requirement="billing/fails-over",
         text="Answers with the first channel's failure.",

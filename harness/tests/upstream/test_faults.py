@@ -157,6 +157,12 @@ async def test_a_stream_without_its_end() -> None:
     assert (heard.end, heard.body) == ("complete", b"".join(CHAT_FRAMES[:3]))
 
 
+async def test_a_stream_that_tells_its_end_twice() -> None:
+    async with witness_of(STREAMED) as witness:
+        heard = await heard_of(witness, faulty("streamed", FaultKind.TERMINAL_TWICE))
+    assert (heard.end, heard.body) == ("complete", b"".join((*CHAT_FRAMES, *CHAT_FRAMES[-2:])))
+
+
 async def test_a_body_without_its_end_has_a_true_length() -> None:
     async with witness_of(WHOLE) as witness:
         heard = await heard_of(witness, faulty("whole", FaultKind.NO_TERMINAL))

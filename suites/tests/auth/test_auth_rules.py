@@ -1,13 +1,29 @@
-from harness.mutation.mutants.auth import MUTANTS
-from suites.auth import keys, lifecycle
-from suites.surfaces import TEXT
-from suites.tests import traffic
+import json
+from dataclasses import replace
 
-RULES = (*keys.RULES, *lifecycle.RULES)
+import pytest
+
+from harness.exchange import Hop, StepSeen
+from harness.mutation.mutants.auth import MUTANTS
+from harness.verdict import Failed, Passed
+from suites.auth import accounts_apart, keys, lifecycle
+from suites.surfaces import TEXT
+from suites.tests import steps, traffic
+
+RULES = (*keys.RULES, *lifecycle.RULES, *accounts_apart.RULES)
 
 
 def test_ids_sources_and_mutants_are_well_kept() -> None:
     traffic.assert_well_kept(RULES, MUTANTS, "auth/")
+
+
+@pytest.mark.parametrize(("told", "right"), [("a b a", True), ("a a a", False), ("a b c", False)])
+def test_cache_keys_are_apart_by_account(told: str, right: bool) -> None:
+    calls = [replace(steps.NOTHING, body=json.dumps({"prompt_cache_key": word}).encode()) for word in told.split()]
+    hops = [Hop(request=call, response=steps.answer()) for call in calls]
+    seen = [StepSeen(name=name, calls=(hop,), upstream=(hop,)) for name, hop in zip(("first", "other", "again"), hops, strict=True)]
+    (verdict,) = steps.verdicts(RULES, steps.exchange(accounts_apart.CASES[0], *seen)).values()
+    assert isinstance(verdict, Passed if right else Failed)
 
 
 def test_no_rule_fails_on_what_vendors_really_sent() -> None:

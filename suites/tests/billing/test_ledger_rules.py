@@ -40,6 +40,10 @@ def failover() -> Exchange:
     return exchange(case_of(CASES, "billing/failover"), step, rows=[row("r1", COST)])
 
 
+def told_twice() -> Exchange:
+    return exchange(case_of(CASES, "billing/told-twice"), paid("call", "r1"), rows=[row("r1", 888)])
+
+
 def left() -> Exchange:
     steps = (paid("soon", "r1"), paid("later", "r2"), paid("late", "r3"))
     of = exchange(case_of(CASES, "billing/left"), *steps, rows=[row("r1", 80), row("r2", 500), row("r3", 500)])
@@ -70,7 +74,7 @@ def documents() -> Exchange:
     )
 
 
-@pytest.mark.parametrize("right", [twice, held, retried, failover, left, documents])
+@pytest.mark.parametrize("right", [twice, held, retried, failover, told_twice, left, documents])
 def test_books_that_are_right_pass(right: Callable[[], Exchange]) -> None:
     assert_all_pass(RULES, right())
 
@@ -101,6 +105,7 @@ def test_a_step_that_is_wrong_is_found(requirement: str, right: Callable[[], Exc
         ("billing/retry-after-success-bills-again", twice, (COST, COST)),
         ("billing/retry-after-failure-bills-once", retried, (COST, 0)),
         ("billing/failover-bills-once", failover, (COST, COST)),
+        ("billing/end-told-twice-bills-once", told_twice, (888, 888)),
         ("billing/hang-up-costs-grow", left, (500, 80, 500)),
         ("billing/hang-up-costs-grow", left, (80, 500, 30_000)),
     ],
