@@ -1,0 +1,372 @@
+"""A Gemini upstream's answer, whole or streamed, as an `Answer` or events (translation.md 3.5 "Response", 3.7, 3.8, 3.12).
+
+A stream's objects are of the same kind as a whole answer, so both go the same way. No object says that it is the last: the bytes have to
+end after a finishReason, or after the prompt was blocked.
+
+Lost on the way (losses.py says all): candidates after the first, ratings, citations, grounding, what the vendor's own tools did.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from reference_gateway.translation.events import collect
+from reference_gateway.translation.gemini import frames
+from reference_gateway.translation.gemini.partial_args import PartialArg, put
+from reference_gateway.translation.gemini.usage import UsageMetadata, read_usage
+from reference_gateway.translation.items import (
+    Answer,
+    Broken,
+    Delta,
+    Ended,
+    Event,
+    Image,
+    Inline,
+    Maker,
+    PartEnded,
+    PartKind,
+    PartStarted,
+    Signed,
+    Started,
+    Stop,
+    Tokens,
+)
+
+# tables
+
+# Source: gemini-generate-content "FinishReason"; translation.md 3.7.
+STOPS: Final = {
+    "STOP": Stop.END,
+    "MAX_TOKENS": Stop.LENGTH,
+    "SAFETY": Stop.REFUSAL,
+    "RECITATION": Stop.REFUSAL,
+    "LANGUAGE": Stop.REFUSAL,
+    "BLOCKLIST": Stop.REFUSAL,
+    "PROHIBITED_CONTENT": Stop.REFUSAL,
+    "SPII": Stop.REFUSAL,
+    "IMAGE_SAFETY": Stop.REFUSAL,
+    "IMAGE_PROHIBITED_CONTENT": Stop.REFUSAL,
+    "IMAGE_RECITATION": Stop.REFUSAL,
+}
+# The vendor writes numbers where a client asked for `enum-encoding=int`.
+_NUMBERS: Final = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "LANGUAGE", "BLOCKLIST")
+
+# What an error inside a 200 would have been as a status (translation.md 3.12), by its word where its code is none.
+ERROR_STATUS: Final = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+# The gateway's own standing with the vendor is nothing that a caller did, and its words name the account.
+_OWN_STANDING: Final = {401: 502, 402: 503, 403: 502, 429: 429}
+_OTHERWISE: Final = {408: 504, 409: 400, 422: 400, 500: 502}
+_KEY_INVALID: Final = ("API_KEY", "api key", "API key")  # a 400 that is about the gateway's key
+
+
+def stop_of(word: str, *, calls: bool, content: bool) -> Stop | Broken:
+    """translation.md 3.7. A failure, or a word that is not known, is an end of an answer that said something: thoughts are not enough."""
+    stop = STOPS.get(word)
+    if stop is None:
+        if not content:
+            return Broken(status=502, message=f"the upstream gave up: {word}", type=word)
+        stop = Stop.END
+    return Stop.TOOL_CALLS if stop is Stop.END and calls else stop
+
+
+def failure(error: object) -> Broken:
+    """The `error` member of an object."""
+    said: Mapping[str, Any] = error if isinstance(error, dict) else {}
+    word, message, code = said.get("status"), said.get("message"), said.get("code")
+    word = word if isinstance(word, str) else ""
+    message = message if isinstance(message, str) and message else "the upstream failed"
+    status = code if isinstance(code, int) and 400 <= code <= 599 else ERROR_STATUS.get(word, 502)
+    if status in (400, 403) and any(name in message for name in _KEY_INVALID):
+        status = 401
+    if status in _OWN_STANDING:
+        return Broken(status=_OWN_STANDING[status], message="the upstream does not serve the gateway at the moment", type=word)
+    return Broken(status=_OTHERWISE.get(status, status), message=message, type=word)
+
+
+# Wire types have only what is read: any other member may be what it likes. One that is read and is not what it should be makes the object
+# unreadable, since to go on without it would lose what the model said.
+
+
+class _Call(msgspec.Struct, frozen=True, rename="camel"):
+    name: str | None = None
+    args: dict[str, Any] | None = None
+    id: str | None = None
+    will_continue: bool | None = None
+    partial_args: list[PartialArg] | None = None
+
+
+class _Blob(msgspec.Struct, frozen=True, rename="camel"):
+    mime_type: str = ""
+    data: str = ""
+
+
+class _Part(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    function_call: _Call | None = None
+    inline_data: _Blob | None = None
+
+
+class _Content(msgspec.Struct, frozen=True, gc=False):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    content: _Content | None = None
+    finish_reason: str | int | None = None
+    index: int | None = None
+
+
+class _Feedback(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    block_reason: str | int | None = None
+
+
+class _Chunk(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: _Feedback | None = None
+    usage_metadata: UsageMetadata | None = None
+    model_version: str | None = None
+    response_id: str | None = None
+    error: Any = None
+
+
+_decode: Final = msgspec.json.Decoder(_Chunk).decode
+_BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+# a stream
+
+
+class _Phase(Enum):
+    WAITING = auto()  # no object yet
+    SPEAKING = auto()
+    FINISHED = auto()  # a finishReason was seen, or the prompt was blocked; more may follow
+    OVER = auto()  # Ended or Broken was given
+
+
+@dataclass(slots=True, kw_only=True)
+class _Partial:
+    """A call whose arguments come value by value. `index` is its part's."""
+
+    index: int
+    args: dict[str, Any]
+
+
+class StreamReader:
+    """Objects in, events out: the end of the bytes after a finishReason is the end; all else is Broken.
+
+    One part is open at a time. A call is whole when it comes, so all of its events come at once.
+    """
+
+    def __init__(self) -> None:
+        self._frames = frames.Reader()
+        self._phase = _Phase.WAITING
+        self._id = ""
+        self._parts = 0  # begun so far
+        self._speaking: PartKind | None = None  # the open part, a text or a thought, which is at
+        self._at = -1
+        self._partial: _Partial | None = None
+        self._calls = 0
+        self._content = False  # something was said that is no thought
+        self._finish_reason = ""
+        self._blocked = ""
+        self._usage: UsageMetadata | None = None
+        self.images: dict[int, Inline] = {}  # index of a text part that stands for an image -> the image
+
+    def feed(self, data: bytes) -> list[Event]:
+        return self._read(self._frames.feed(data))
+
+    def close(self) -> list[Event]:
+        events = self._read(self._frames.close())
+        if self._phase is _Phase.FINISHED and self._frames.complete:
+            self._end(events)
+        elif self._phase is not _Phase.OVER:
+            self._break(events, Broken(status=502, message="the upstream ended before a finishReason"))
+        return events
+
+    def _read(self, found: list[bytes]) -> list[Event]:
+        events: list[Event] = []
+        for data in found:
+            if self._phase is _Phase.OVER:
+                break
+            try:
+                chunk = _decode(data)
+            except _BAD_JSON as problem:
+                if data.strip():
+                    self._break(events, Broken(status=502, message=f"the upstream sent what cannot be read: {problem}"))
+                continue
+            self.chunk(chunk, events)
+        return events
+
+    def chunk(self, chunk: _Chunk, events: list[Event]) -> None:
+        if chunk.error is not None:
+            self._break(events, failure(chunk.error))
+            return
+        usage = chunk.usage_metadata
+        if usage is not None and usage.prompt_token_count is not None:  # of the whole answer so far: the last one counts
+            self._usage = usage
+        feedback, candidates = chunk.prompt_feedback, chunk.candidates
+        if candidates is None and (feedback is None or feedback.block_reason is None) and usage is None:
+            return  # nothing of an answer
+        if self._phase is _Phase.WAITING:
+            self._phase = _Phase.SPEAKING
+            self._id = chunk.response_id or ""
+            events.append(Started(id=self._id, model=chunk.model_version or ""))
+        for candidate in candidates or ():
+            if candidate.index:
+                continue
+            if candidate.content is not None and candidate.content.parts is not None:
+                for part in candidate.content.parts:
+                    self._part(part, events)
+                    if self._phase is _Phase.OVER:
+                        return
+            if candidate.finish_reason is not None:
+                self._finish_reason = _word(candidate.finish_reason)
+                self._phase = _Phase.FINISHED
+        if feedback is not None and feedback.block_reason is not None and not self._parts:
+            self._blocked = _word(feedback.block_reason)
+            self._phase = _Phase.FINISHED
+
+    def _part(self, part: _Part, events: list[Event]) -> None:
+        text = part.text
+        if part.function_call is not None:
+            self._call(part.function_call, part.thought_signature, events)
+        elif text is not None or (part.thought_signature is not None and part.inline_data is None):
+            if text:
+                kind = PartKind.REASONING if part.thought else PartKind.TEXT
+                if self._speaking is not kind:
+                    self._begin(kind, events)
+                events.append(Delta(index=self._at, text=text))
+                self._content = self._content or not part.thought
+            if part.thought_signature:
+                self._sign(part.thought_signature, thought=bool(part.thought), events=events)
+        elif part.inline_data is not None and part.inline_data.data:
+            self._image(part.inline_data, events)
+
+    def _sign(self, signature: str, *, thought: bool, events: list[Event]) -> None:
+        """A thought's proof ends it. That of a text is a thought of its own, which says nothing."""
+        if not (thought and self._speaking is PartKind.REASONING):
+            self._begin(PartKind.REASONING, events)
+        events.append(Signed(index=self._at, maker=Maker.GEMINI, signature=signature))
+        self._leave(events)
+
+    def _image(self, blob: _Blob, events: list[Event]) -> None:
+        """A stream has no part for it: as text, an image in Markdown."""
+        self._begin(PartKind.TEXT, events)
+        kind = blob.mime_type or "image/png"
+        self.images[self._at] = Inline(media_type=kind, base64=blob.data)
+        events.append(Delta(index=self._at, text=f"![image](data:{kind};base64,{blob.data})"))
+        self._leave(events)
+        self._content = True
+
+    def _call(self, call: _Call, signature: str | None, events: list[Event]) -> None:
+        if not call.name:
+            self._continue(call, events)
+            return
+        self._begin(PartKind.TOOL_CALL, events, name=call.name, id_=call.id or self._call_id(call), signature=signature)
+        self._calls += 1
+        self._content = True
+        if call.will_continue or call.partial_args is not None:
+            self._partial = _Partial(index=self._at, args=dict(call.args or {}))
+            self._continue(call, events)
+            return
+        if call.args:
+            events.append(Delta(index=self._at, text=_compact(call.args)))
+        self._leave(events)
+
+    def _call_id(self, call: _Call) -> str:
+        """The same each time that this answer is read: of its id and the call's number, or of what it says where it has no id."""
+        made_of = self._id or sha256(_compact([call.name, call.args]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return f"call_{made_of}_{self._calls}"
+
+    def _continue(self, call: _Call, events: list[Event]) -> None:
+        partial = self._partial
+        if partial is None:
+            self._break(events, Broken(status=502, message="the upstream called a tool without its name"))
+            return
+        if not all(put(partial.args, arg) for arg in call.partial_args or ()):
+            self._break(events, Broken(status=502, message="the upstream called a tool with arguments that have no place"))
+            return
+        if not call.will_continue:
+            self._leave(events)
+
+    def _begin(self, kind: PartKind, events: list[Event], *, name: str = "", id_: str = "", signature: str | None = None) -> None:
+        self._leave(events)
+        self._speaking, self._at = kind, self._parts
+        self._parts += 1
+        events.append(PartStarted(index=self._at, kind=kind, id=id_, name=name, signature=signature))
+
+    def _leave(self, events: list[Event]) -> None:
+        """The open part ends."""
+        if self._partial is not None:
+            if self._partial.args:
+                events.append(Delta(index=self._at, text=_compact(self._partial.args)))
+            self._partial = None
+        if self._speaking is not None:
+            events.append(PartEnded(index=self._at))
+            self._speaking = None
+
+    def _end(self, events: list[Event]) -> None:
+        tokens = read_usage(self._usage)
+        if self._blocked:
+            stop: Stop | Broken = Stop.REFUSAL
+            tokens = None if tokens is None else Tokens(input=tokens.input, output=0, cache_read=tokens.cache_read)
+        else:
+            stop = stop_of(self._finish_reason, calls=self._calls > 0, content=self._content)
+        if isinstance(stop, Broken):
+            self._break(events, stop)
+            return
+        self._leave(events)
+        events.append(Ended(stop=stop, tokens=tokens, vendor_stop=self._blocked or self._finish_reason))
+        self._phase = _Phase.OVER
+
+    def _break(self, events: list[Event], broken: Broken) -> None:
+        events.append(broken)
+        self._phase = _Phase.OVER
+
+
+# a whole answer
+
+
+def read_answer(body: Mapping[str, Any]) -> Answer | Broken:
+    """As its stream of one object."""
+    reader = StreamReader()
+    events: list[Event] = []
+    try:
+        reader.chunk(msgspec.convert(body, _Chunk), events)
+    except msgspec.ValidationError as problem:
+        return Broken(status=502, message=f"the upstream's answer is no GenerateContentResponse: {problem}")
+    answer = collect([*events, *reader.close()])
+    if isinstance(answer, Broken) or not reader.images:
+        return answer
+    images = {index: Image(source=source) for index, source in reader.images.items()}
+    return replace(answer, items=tuple(images.get(index, item) for index, item in enumerate(answer.items)))
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _word(value: str | int) -> str:
+    if isinstance(value, str):
+        return value
+    return _NUMBERS[value] if 0 <= value < len(_NUMBERS) else str(value)
