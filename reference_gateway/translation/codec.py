@@ -74,7 +74,9 @@ class AnswerReader(Protocol):
 class StreamWriter(Protocol):
     """The client's SSE bytes, each event as soon as it can be said."""
 
-    def write(self, events: Iterable[Event]) -> bytes: ...
+    def write(self, events: Iterable[Event]) -> bytes:
+        """Raises Unwritable, after which it takes a Broken."""
+        ...
 
 
 class AnswerWriter(Protocol):

@@ -40,6 +40,7 @@ from reference_gateway.translation.items import (
     Text,
     Tokens,
     ToolCall,
+    Unwritable,
 )
 from reference_gateway.translation.messages import carried
 from reference_gateway.translation.messages.usage import write_usage
@@ -148,6 +149,7 @@ class _Part:
     start: PartStarted
     before: bytes | None = None  # all of a delta that stands before its text
     block: int = -1
+    arguments: list[str] | None = None  # of a call: they are judged when it has ended
     waiting: list[Delta | Signed | PartEnded] = field(default_factory=list)  # while an earlier part is open
 
 
@@ -161,8 +163,10 @@ class StreamWriter:
         self._speaker: _Part | None = None
         self._blocks = 0  # begun so far
         self._refused = False
+        self._wrong: Unwritable | None = None  # of the first call whose arguments are no object
 
     def write(self, events: Iterable[Event]) -> bytes:
+        """Raises Unwritable at the end of an answer whose calls' arguments are no JSON objects, unless its limit has cut them."""
         out: list[bytes] = []
         for event in events:
             if type(event) is Delta:
@@ -170,6 +174,8 @@ class StreamWriter:
                 if part is not None and part.before is not None and part.start.index == event.index:
                     if event.text:
                         out += (part.before, _json(event.text), _DELTA_END)
+                        if part.arguments is not None:
+                            part.arguments.append(event.text)
                     continue
             self._say(event, out)
         return b"".join(out)
@@ -217,6 +223,7 @@ class StreamWriter:
     def _give_word(self, part: _Part, out: list[bytes]) -> None:
         self._speaker = part
         if part.start.kind is PartKind.TOOL_CALL:  # a call is something said, whatever its arguments
+            part.arguments = []
             name = self._naming.stands_for.get(part.start.name, part.start.name)
             self._block(part, {"type": "tool_use", "id": _call_id(part.start.id), "name": name, "input": {}}, out)
             out += (part.before or b"", b'""', _DELTA_END)  # as the vendor has it: the first of a call's deltas is empty
@@ -228,11 +235,14 @@ class StreamWriter:
                 if text:
                     self._begin(part, out)
                     out += (part.before or b"", _json(text), _DELTA_END)
+                    if part.arguments is not None:
+                        part.arguments.append(text)
             case Signed():
                 self._sign(part, event, out)
             case PartEnded():
                 if part.block >= 0:
                     out.append(b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % part.block)
+                self._judge(part)
                 del self._parts[part.start.index]
                 self._next(out)
             case _:
@@ -248,6 +258,12 @@ class StreamWriter:
         kept, part.waiting = part.waiting, []
         for event in kept:
             self._part(part, event, out)
+
+    def _judge(self, part: _Part) -> None:
+        try:
+            object_of("".join(part.arguments or ()))
+        except Unwritable as problem:
+            self._wrong = self._wrong or problem
 
     def _begin(self, part: _Part, out: list[bytes]) -> None:
         if part.before is None:
@@ -270,6 +286,8 @@ class StreamWriter:
             out.append(_event({"type": "content_block_delta", "index": part.block, "delta": delta}))
 
     def _message_end(self, event: Ended) -> bytes:
+        if self._wrong is not None and event.stop not in CUT:
+            raise self._wrong
         delta = _stop(event.stop, event.stop_sequence, refused=self._refused)
         return _event({"type": "message_delta", "delta": delta, "usage": write_usage(event.tokens)}) + _MESSAGE_STOP
 

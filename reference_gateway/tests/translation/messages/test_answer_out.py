@@ -236,7 +236,7 @@ def test_blocks_never_overlap(data: st.DataObject) -> None:
             begun += 1
         else:
             events.append(queues[chosen].pop(0))
-    events.append(Ended(stop=Stop.END, tokens=TOKENS))
+    events.append(Ended(stop=Stop.LENGTH, tokens=TOKENS))  # arguments may be anything
     writer = StreamWriter(ASK, NAMING)
     cut = data.draw(st.integers(0, len(events)))
     seen = events_of(writer.write(events[:cut]) + writer.write(events[cut:]))
@@ -276,6 +276,12 @@ def test_arguments_that_are_no_object_are_a_failure(arguments: str) -> None:
     answer = replace(ANSWER, items=(ToolCall(id="a", name="n", arguments=arguments),))
     with pytest.raises(Unwritable):
         write_answer(answer, ASK, NAMING)
+    writer = StreamWriter(ASK, NAMING)
+    *events, end = apart(answer)
+    assert b"content_block_stop" in writer.write(events)
+    with pytest.raises(Unwritable):
+        writer.write([end])
+    assert [each["type"] for each in events_of(writer.write([Broken(status=502, message="no")]))] == ["error"]
 
 
 @pytest.mark.parametrize(
@@ -293,6 +299,7 @@ def test_arguments_that_are_no_object_are_a_failure(arguments: str) -> None:
 def test_arguments_cut_by_the_limit_count_as_far_as_they_are_whole(arguments: str, value: dict[str, Any]) -> None:
     answer = replace(ANSWER, items=(ToolCall(id="a", name="n", arguments=arguments),), stop=Stop.LENGTH)
     assert write_answer(answer, ASK, NAMING)["content"][0]["input"] == value
+    assert events_of(write(apart(answer)))[-1] == {"type": "message_stop"}
 
 
 inner_values = st.recursive(st.integers() | texts | st.none(), lambda inner: st.lists(inner, max_size=2), max_leaves=4)
