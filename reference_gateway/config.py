@@ -83,7 +83,7 @@ class _Reader:
         accounts = {name: self._account(name, table, models.groups) for name, table in self._root.tables("accounts")}
         keys = self._keys(pepper, accounts, models.groups)
         database = server.string("database", "gateway.sqlite3")
-        synchronous = server.string("synchronous", "normal")
+        synchronous = server.string("synchronous", "full")
         if synchronous not in ("normal", "full"):
             raise server.error(f'synchronous is "{synchronous}"; it must be "normal" or "full"', "synchronous")
         config = Config(

@@ -15,7 +15,6 @@ from typing import Final
 MODELS: Final = """
 [[models]]
 id = "gpt-5-5"
-surfaces = ["chat", "responses"]
 max_output_tokens = 128000
 context_window = 400000
 owned_by = "openai"
@@ -25,7 +24,6 @@ prices = { input = "1.25", output = "10.00", cache_read = "0.125" }
 
 [[models]]
 id = "gpt-5-4"
-surfaces = ["chat", "responses"]
 max_output_tokens = 128000
 context_window = 400000
 owned_by = "openai"
@@ -35,7 +33,6 @@ prices = { input = "1.00", output = "8.00", cache_read = "0.10" }
 
 [[models]]
 id = "gpt-5-4-mini"
-surfaces = ["chat", "responses"]
 max_output_tokens = 128000
 context_window = 400000
 owned_by = "openai"
@@ -45,7 +42,6 @@ prices = { input = "0.25", output = "2.00", cache_read = "0.025" }
 
 [[models]]
 id = "gpt-5-4-nano"
-surfaces = ["chat", "responses"]
 max_output_tokens = 128000
 context_window = 400000
 owned_by = "openai"
@@ -91,7 +87,7 @@ prices = { input = "2.00", output = "12.00", cache_read = "0.20" }
 
 [[models]]
 id = "deepseek-v4-pro"
-surfaces = ["chat"]
+native = ["chat"]
 max_output_tokens = 65536
 context_window = 131072
 owned_by = "deepseek"
@@ -101,7 +97,7 @@ prices = { input = "0.28", output = "0.42", cache_read = "0.028" }
 
 [[models]]
 id = "deepseek-v4-flash"
-surfaces = ["chat"]
+native = ["chat"]
 max_output_tokens = 65536
 context_window = 131072
 owned_by = "deepseek"
@@ -111,7 +107,7 @@ prices = { input = "0.14", output = "0.28", cache_read = "0.014" }
 
 [[models]]
 id = "deepseek-v3-anthropic"
-surfaces = ["messages"]
+native = ["messages"]
 max_output_tokens = 65536
 context_window = 131072
 owned_by = "deepseek"
@@ -228,7 +224,8 @@ def demo_config(
     # Faults before the demo are scripted, each meant for one request: none of them may close a channel for the next.
     routing = "[routing]\nfailures = 0\n"
     sections = [
-        f'[server]\nhost = "127.0.0.1"\nport = {port}\ndatabase = "{database}"\nmax_body_bytes = {max_body_bytes}\n',
+        f'[server]\nhost = "127.0.0.1"\nport = {port}\nmax_body_bytes = {max_body_bytes}\n',
+        f'database = "{database}"\nsynchronous = "normal"\n',
         timeouts,
         routing,
         f"[media]\nallow_private = {str(allow_private).lower()}\n",
