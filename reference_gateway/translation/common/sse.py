@@ -15,6 +15,7 @@ _DATA: Final = b"data: "
 _NEXT_DATA: Final = b"\n\ndata: "
 _EVENT: Final = b"event: "
 _THEN_DATA: Final = b"\ndata: "
+_NEXT_EVENT: Final = b"\n\nevent: "
 
 
 class Reader:
@@ -39,16 +40,11 @@ class Reader:
         if self._rest:
             data = b"".join((*self._rest, data))
             self._rest.clear()
-        blocks = data.split(b"\n\n")
-        rest = blocks.pop()
+        end = data.rfind(b"\n\n")
+        rest = data if end < 0 else data[end + 2 :]
         if rest:
             self._rest.append(rest)
-            data = data[: -len(rest)]
-        # Nearly all streams are events of one data line each, which is seen at once: no other line end, each block begins with it.
-        events = len(blocks)
-        if data.count(b"\n") == 2 * events and data.startswith(_DATA) and data.count(_NEXT_DATA) == events - 1:
-            return [(b"", block[6:]) for block in blocks]
-        return _frames(blocks)
+        return [] if end < 0 else _frames(data[:end])
 
     def _plain(self, data: bytes) -> bytes:
         """Without the byte order mark, and with LF for every line end."""
@@ -71,25 +67,32 @@ class Reader:
         """The event that had no blank line after it, if there is one."""
         rest = b"".join(self._rest)
         self._rest.clear()
-        return _frames([rest])
+        return _frames(rest)
 
 
-def _frames(blocks: list[bytes]) -> list[Frame]:
+def _frames(data: bytes) -> list[Frame]:
+    """Those of whole events; the last has no blank line after it."""
+    # Nearly all streams are events of one data line each, or of a name and one data line, which is seen at once: every line that shall be
+    # blank is, each event begins as it shall, and there are as many data lines as events.
+    if data.startswith(_DATA):
+        blocks = data.split(b"\n\n")
+        if data.count(b"\n") == 2 * (len(blocks) - 1) == 2 * data.count(_NEXT_DATA):
+            return [(b"", block[6:]) for block in blocks]
+    elif data.startswith(_EVENT):
+        lines = data.split(b"\n")
+        events, over = divmod(len(lines) + 1, 3)
+        if not over and not any(lines[2::3]) and data.count(_NEXT_EVENT) == events - 1 and data.count(_THEN_DATA) == events:
+            return [(name[7:], only[6:]) for name, only in zip(lines[::3], lines[1::3], strict=True)]
     frames: list[Frame] = []
-    for block in blocks:
-        if block.startswith(_EVENT) and block.count(b"\n") == 1:  # the other usual form
-            name, found, only = block[7:].partition(_THEN_DATA)
-            if found:
-                frames.append((name, only))
-                continue
-        name, data = b"", []
+    for block in data.split(b"\n\n"):
+        name, said = b"", []
         for line in block.split(b"\n"):
             field, _, value = line.partition(b":")
             value = value.removeprefix(b" ")
             if field == b"data":
-                data.append(value)
+                said.append(value)
             elif field == b"event":
                 name = value
-        if data:
-            frames.append((name, b"\n".join(data)))
+        if said:
+            frames.append((name, b"\n".join(said)))
     return frames

@@ -149,7 +149,18 @@ class _Event(msgspec.Struct, frozen=True):
     response: _Response | None = None
 
 
+class _More(msgspec.Struct, frozen=True, gc=False):
+    """What a delta event brings, which nearly all events are."""
+
+    type: str = ""
+    delta: str = ""
+    output_index: int | None = None
+    content_index: int = 0
+    summary_index: int = 0
+
+
 _decode: Final = msgspec.json.Decoder(_Event).decode
+_decode_more: Final = msgspec.json.Decoder(_More).decode
 _decode_kind: Final = msgspec.json.Decoder(_Kind).decode
 _decode_item: Final = msgspec.json.Decoder(_Item).decode
 _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -298,6 +309,7 @@ class StreamReader:
         self._phase = _Phase.WAITING
         self._items: dict[_Place, dict[_Key, _Part]] = {}  # a thought's texts share one part
         self._parts: list[_Part] = []
+        self._speaking: tuple[tuple[object, ...], _Part] | None = None  # what the event before said more of: its members, and the part
 
     def feed(self, data: bytes) -> list[Event]:
         return self._read(self._sse.feed(data))
@@ -318,13 +330,27 @@ class StreamReader:
             if self._phase is _Phase.OVER:
                 break
             try:
+                if self._speaking is not None and name in _DELTAS and self._more(_decode_more(data), events):
+                    continue
                 self._event(_decode(data), data, events)
             except _BAD_JSON as problem:
                 if _matters(name, data):
                     self._break(f"the upstream sent an event that cannot be read: {problem}", events)
         return events
 
+    def _more(self, event: _More, events: list[Event]) -> bool:
+        """The same text goes on: what `_event` would say, at half the cost."""
+        if self._speaking is None:
+            return False
+        members, part = self._speaking
+        if members != (event.type, event.output_index, event.content_index, event.summary_index) or not part.open or not event.delta:
+            return False
+        part.said[part.key] += len(event.delta)
+        events.append(Delta(index=part.index, text=event.delta))
+        return True
+
     def _event(self, event: _Event, data: bytes, events: list[Event]) -> None:
+        self._speaking = None
         # an index stays the same through a stream even where a server gives an item a new id in each event
         place = event.item_id if event.output_index is None else event.output_index
         text = (_TEXT, event.content_index)
@@ -365,6 +391,9 @@ class StreamReader:
                 self._break(failure(msgspec.json.decode(data)), events)
             case _:
                 pass
+        if event.type.endswith(".delta") and event.output_index is not None and events and isinstance(events[-1], Delta):
+            members = (event.type, event.output_index, event.content_index, event.summary_index)
+            self._speaking = (members, self._parts[events[-1].index])
 
     def _start(self, response: _Response | None, events: list[Event]) -> None:
         if self._phase is _Phase.WAITING:
@@ -489,6 +518,9 @@ class StreamReader:
         self._phase = _Phase.OVER
         stop, word = end
         events.append(Ended(stop=stop, tokens=read_usage(response.usage), vendor_stop=word))
+
+
+_DELTAS: Final = frozenset(kind.encode() for kind in _READ_EVENTS if kind.endswith(".delta"))
 
 
 def _leave(part: _Part, events: list[Event]) -> None:
