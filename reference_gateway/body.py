@@ -34,6 +34,7 @@ class _Members(msgspec.Struct):
     generationConfig: Any = None  # noqa: N815 (gemini's spelling)
     logprobs: Any = None
     top_logprobs: Any = None
+    response_format: Any = None
     # What tells one conversation from another (routing/sticky.py). Raw: skipped over, not parsed.
     prompt_cache_key: Any = None
     previous_response_id: Any = None
@@ -55,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):  # one a request: a froz
     output_cap: int | None
     choices: int
     logprobs: bool = False  # asked for
+    response_format: bool = False  # on responses, where it is no field of the vendor's
     prompt_cache_key: str | None = None
     previous_response_id: str | None = None
     session: str | None = None  # what the caller calls the conversation
@@ -100,6 +102,7 @@ def read(body: bytes, surface: Surface) -> Facts:
         output_cap=_output_cap(members, surface),
         choices=(_count(members.n) or 1) if surface is Surface.CHAT else 1,
         logprobs=members.logprobs is True or bool(_count(members.top_logprobs)),
+        response_format=surface is Surface.RESPONSES and members.response_format is not None,
         prompt_cache_key=_name(members.prompt_cache_key) if surface.family is Family.OPENAI else None,
         previous_response_id=_name(members.previous_response_id) if surface is Surface.RESPONSES else None,
         session=_session(members, surface),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from reference_gateway import body, errors, features, headers, models, routes
+from reference_gateway import body, errors, features, headers, models, routes, text_format
 from reference_gateway.accounts import dial, keys, networks
 from reference_gateway.accounts.directory import Directory
 from reference_gateway.accounts.endpoints import Endpoints
@@ -233,6 +233,9 @@ class Gateway:
         if surface.family is Family.ANTHROPIC and b"anthropic-version" not in head.header:
             raise Refusal(errors.INVALID_REQUEST, "anthropic-version: header is required.")  # contract:110
         facts = body.read(request, surface)
+        if facts.response_format:
+            request = text_format.with_text_format(request)
+            facts = body.read(request, surface)
         model, alias = self._model(route.gemini_model or facts.model or "", key)
         if model.lacking or facts.logprobs:
             features.check(model, surface, facts, request)
