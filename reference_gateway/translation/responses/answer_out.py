@@ -13,6 +13,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from reference_gateway import errors
 from reference_gateway.translation.codec import Naming
 from reference_gateway.translation.items import (
     Answer,
@@ -435,7 +436,9 @@ class StreamWriter:
         return out + self._event(f"response.{status.value}", response=response)
 
     def _fail(self, event: Broken) -> bytes:
-        """What was in the middle stays so: only items that are done stand in the response."""
+        """What was in the middle stays so: only items that are done stand in the response. C5: a withdrawn key gets no terminal event."""
+        if event.status == errors.KEY_WITHDRAWN.status:
+            return errors.responses_event(errors.KEY_WITHDRAWN, event.message, self._number)
         out = b"" if self._number else self._start()
         error = {"code": ERROR_CODES.get(event.status, "server_error"), "message": event.message}
         values = []

@@ -233,6 +233,12 @@ def test_a_failure_after_the_first_byte_is_response_failed_and_the_last_event() 
     assert kinds(streamed(Broken(status=502, message="gone"))) == ["created", "in_progress", "failed"]
 
 
+def test_c5_a_withdrawn_key_gets_an_error_event_and_no_terminal_one() -> None:
+    events = streamed(Started(id="", model=""), Broken(status=401, message="This API key is not valid any more."))
+    assert kinds(events) == ["created", "in_progress", "error"]
+    assert (events[-1]["error"]["type"], events[-1]["sequence_number"]) == ("authentication_error", 2)
+
+
 def test_images_of_a_whole_answer() -> None:
     body = whole(Image(source=Inline(media_type="image/png", base64="aGk=")), Image(source=Link(url="https://x/y.png")))
     Response.model_validate(body, strict=True)
