@@ -4,22 +4,35 @@ Read separately from what the upstream sent and from what the official SDK made 
 `harness.wire` nor any gateway's code. Nothing here raises: what has the wrong type counts as not there.
 """
 
+import itertools
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 from harness.case import Surface
 from harness.exchange import Exchange
 
-# The protocols' own words for how an answer stopped, by what they mean.
+# The protocols' own words for how an answer stopped, by what they mean (translation.md 3.7).
 _STOPS: Final = {
-    "end": {"stop", "end_turn", "completed", "STOP"},
-    "length": {"length", "max_tokens", "max_output_tokens", "MAX_TOKENS"},
-    "tools": {"tool_calls", "tool_use"},
-    "refused": {"content_filter", "refusal", "SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST"},
+    "end": {"stop", "end_turn", "stop_sequence", "pause_turn", "completed", "STOP"},
+    "length": {"length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "model_context_window_exceeded"},
+    "tools": {"tool_calls", "tool_use", "function_call"},
+    "refused": {
+        *("content_filter", "refusal", "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
+        *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE"),
+    },
 }
+_STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]|\['([^']*)'\]")  # of a JSON path
 _CLASS: Final = {word: name for name, words in _STOPS.items() for word in words}
+
+
+class CallKind(StrEnum):
+    FUNCTION = "function"  # the client runs it
+    CUSTOM = "custom"  # the client runs it, on free text
+    HOSTED = "hosted"  # the vendor ran it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,19 +42,26 @@ class ToolCall:
     id: str
     name: str
     arguments: str
+    kind: CallKind = CallKind.FUNCTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """`usage` maps the classes input, output, cache_read, cache_write to tokens; `input` has no cached ones among it."""
+    """`usage` maps the classes input, output, cache_read, cache_write, reasoning to tokens; `input` has no cached ones among it."""
 
     text: str = ""
     reasoning: str = ""
     signatures: tuple[str, ...] = ()  # what proves reasoning on the next turn
+    call_signatures: tuple[str, ...] = ()  # those of them that stand on a call (Gemini)
     refusal: str = ""
     calls: tuple[ToolCall, ...] = ()
+    images: tuple[str, ...] = ()  # their base64
+    order: tuple[str, ...] = ()  # text, reasoning, refusal, call, image: as they came, like neighbours as one
     stop: str | None = None  # end, length, tools, refused, or the protocol's own word
+    stop_sequence: str | None = None  # which one, where the protocol says so
     usage: dict[str, int] = field(default_factory=dict)
+    complete: bool = False  # the protocol's own end was there, and no error
+    error: str | None = None  # what the vendor called its failure
 
 
 def of_upstream(exchange: Exchange) -> Transcript | None:
@@ -70,6 +90,8 @@ def of_values(surface: Surface, values: Iterable[Any]) -> Transcript:
     draft = _Draft()
     if reader is not None:
         for value in values:
+            if draft.over:  # some recorders put one answer behind the other
+                break
             if isinstance(value, dict):
                 reader(draft, value)
     return draft.done()
@@ -80,6 +102,8 @@ class _Call:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    kind: CallKind = CallKind.FUNCTION
+    partial: dict[str, Any] = field(default_factory=dict)  # Gemini: arguments as far as they have come in pieces
 
 
 @dataclass(slots=True)
@@ -88,50 +112,129 @@ class _Draft:
     reasoning: str = ""
     refusal: str = ""
     signatures: list[str] = field(default_factory=list)
+    call_signatures: list[str] = field(default_factory=list)
     calls: dict[Any, _Call] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
+    order: list[str | _Call] = field(default_factory=list)
+    said: dict[tuple[Any, ...], str] = field(default_factory=dict)  # Responses: of each part that is told by deltas
     stop: str | None = None
+    stop_sequence: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
+    ended: bool = False
+    over: bool = False  # the protocol's last event was there
+    error: str | None = None
+
+    def say(self, kind: str, text: str) -> None:
+        """`kind` is text, reasoning or refusal."""
+        if text:
+            setattr(self, kind, getattr(self, kind) + text)
+            self.came(kind)
+
+    def came(self, kind: str) -> None:
+        if not self.order or self.order[-1] != kind:
+            self.order.append(kind)
 
     def call(self, key: Any) -> _Call:
-        return self.calls.setdefault(key, _Call())
+        if key not in self.calls:
+            self.calls[key] = _Call()
+            self.order.append(self.calls[key])
+        return self.calls[key]
+
+    def tell(self, kind: str, key: tuple[Any, ...], delta: str = "", whole: str = "") -> None:
+        """A part by its deltas; at its end, what they left out."""
+        before = self.said.get(key, "")
+        delta = whole.removeprefix(before) if whole.startswith(before) else delta
+        self.said[key] = before + delta
+        self.say(kind, delta)
+
+    def prove(self, *signatures: str) -> None:
+        self.signatures += filter(None, signatures)
+
+    def show(self, image: str) -> None:
+        if image:
+            self.images.append(image)
+            self.came("image")
 
     def count(self, **classes: int | None) -> None:
         """Later counts replace earlier ones; None is no count."""
         self.usage |= {name: number for name, number in classes.items() if number is not None}
 
+    def fail(self, error: Any) -> None:
+        said = _object(error)
+        words = (_text(said.get("type")), _text(said.get("code")), _text(said.get("status")), _text(said.get("message")))
+        self.error = self.error or next(filter(None, words), "an error without a word")
+
     def done(self) -> Transcript:
-        calls = tuple(ToolCall(id=call.id, name=call.name, arguments=call.arguments) for call in self.calls.values())
+        calls = tuple(ToolCall(id=call.id, name=call.name, arguments=call.arguments, kind=call.kind) for call in self.calls.values())
         stop = _CLASS.get(self.stop or "", self.stop)
+        if stop == "end" and any(call.kind is not CallKind.HOSTED for call in calls):
+            stop = "tools"
+        elif stop == "end" and self.refusal:
+            stop = "refused"
+        order: list[str] = []
+        for came in self.order:
+            kind = came if isinstance(came, str) else "call" if came.kind is not CallKind.HOSTED else ""
+            if kind and order[-1:] != [kind]:
+                order.append(kind)
         return Transcript(
             text=self.text,
             reasoning=self.reasoning,
             signatures=tuple(self.signatures),
+            call_signatures=tuple(self.call_signatures),
             refusal=self.refusal,
             calls=calls,
-            stop="tools" if calls and stop == "end" else stop,
+            images=tuple(self.images),
+            order=tuple(order),
+            stop=stop,
+            stop_sequence=self.stop_sequence,
             usage=self.usage,
+            complete=self.ended and self.error is None,
+            error=self.error,
         )
 
 
 def _chat(draft: _Draft, value: dict[str, Any]) -> None:
+    if value.get("error"):
+        draft.fail(value["error"])
     for choice in _objects(value.get("choices")):
         if choice.get("index", 0) != 0:  # the first choice is the answer; the others are what it might have been
             continue
         said = _object(choice.get("delta")) or _object(choice.get("message"))
-        draft.text += _text(said.get("content"))
-        draft.reasoning += _text(said.get("reasoning_content"))
-        draft.refusal += _text(said.get("refusal"))
+        draft.say("reasoning", _text(said.get("reasoning_content")))
+        for block in _objects(said.get("thinking_blocks")):
+            draft.prove(_text(block.get("signature")), _text(block.get("data")))
+        draft.say("text", _text(said.get("content")))
+        draft.say("refusal", _text(said.get("refusal")))
+        for image in _objects(said.get("images")):
+            draft.show(_data(_text(_object(image.get("image_url")).get("url"))))
         for place, call in enumerate(_objects(said.get("tool_calls"))):
             made = draft.call(call.get("index", place))
             inner = _object(call.get("function")) or _object(call.get("custom"))
+            made.kind = CallKind.CUSTOM if "custom" in call else made.kind
             made.id = made.id or _text(call.get("id"))
             made.name = made.name or _text(inner.get("name"))
             made.arguments += _text(inner.get("arguments")) + _text(inner.get("input"))
+            signature = _text(_object(_object(call.get("extra_content")).get("google")).get("thought_signature"))
+            draft.prove(signature)
+            draft.call_signatures += filter(None, [signature])
+        if before := _object(said.get("function_call")):  # as calls were before there were tools
+            made = draft.call("function_call")
+            made.name = made.name or _text(before.get("name"))
+            made.arguments += _text(before.get("arguments"))
         draft.stop = _text(choice.get("finish_reason")) or draft.stop
+        draft.ended = draft.stop is not None
     if usage := _object(value.get("usage")):
-        cached = _count(_object(usage.get("prompt_tokens_details")).get("cached_tokens")) or 0
-        total = _count(usage.get("prompt_tokens"))
-        draft.count(input=None if total is None else total - cached, output=_count(usage.get("completion_tokens")), cache_read=cached)
+        prompt = _object(usage.get("prompt_tokens_details"))
+        read = _count(prompt.get("cached_tokens"))
+        read = _count(usage.get("prompt_cache_hit_tokens")) if read is None else read  # DeepSeek
+        written = _count(prompt.get("cache_write_tokens"))
+        draft.count(
+            input=_less(_count(usage.get("prompt_tokens")), read, written),
+            output=_count(usage.get("completion_tokens")),
+            cache_read=read or 0,
+            cache_write=written,
+            reasoning=_count(_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+        )
 
 
 def _responses(draft: _Draft, value: dict[str, Any]) -> None:
@@ -141,48 +244,71 @@ def _responses(draft: _Draft, value: dict[str, Any]) -> None:
             _item(draft, number, item, whole=True)
         _response_end(draft, value)
         return
-    delta = _text(value.get("delta"))
+    delta, text = _text(value.get("delta")), _text(value.get("text"))
+    part = (place, value.get("content_index"), value.get("summary_index"))
     match kind:
-        case "response.output_text.delta":
-            draft.text += delta
-        case "response.refusal.delta":
-            draft.refusal += delta
-        case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-            draft.reasoning += delta
+        case "response.output_text.delta" | "response.output_text.done":
+            draft.tell("text", ("text", *part), delta, text)
+        case "response.refusal.delta" | "response.refusal.done":
+            draft.tell("refusal", ("refusal", *part), delta, _text(value.get("refusal")))
+        case "response.reasoning_summary_text.delta" | "response.reasoning_summary_text.done":
+            draft.tell("reasoning", ("summary", *part), delta, text)
+        case "response.reasoning_text.delta" | "response.reasoning_text.done":
+            draft.tell("reasoning", ("reasoning", *part), delta, text)
         case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
             draft.call(place).arguments += delta
         case "response.output_item.added":
             _item(draft, place, _object(value.get("item")), whole=False)
         case "response.output_item.done":
-            draft.signatures += filter(None, [_text(_object(value.get("item")).get("encrypted_content"))])
+            item = _object(value.get("item"))
+            if item.get("type") == "reasoning":
+                draft.prove(_text(item.get("encrypted_content")))
+            if item.get("type") == "image_generation_call":
+                draft.show(_text(item.get("result")))
         case "response.completed" | "response.incomplete" | "response.failed":
             _response_end(draft, _object(value.get("response")))
+            draft.over = True
+        case "error":
+            draft.fail(value.get("error") or value)
 
 
 def _item(draft: _Draft, place: Any, item: dict[str, Any], *, whole: bool) -> None:
     match item.get("type"):
-        case "function_call" | "custom_tool_call":
+        case "function_call" | "custom_tool_call" as kind:
             call = draft.call(place)
             call.id, call.name = _text(item.get("call_id")), _text(item.get("name"))
+            call.kind = CallKind.FUNCTION if kind == "function_call" else CallKind.CUSTOM
             if whole:
                 call.arguments = _text(item.get("arguments")) + _text(item.get("input"))
         case "message" if whole:
             for part in _objects(item.get("content")):
-                draft.text += _text(part.get("text"))
-                draft.refusal += _text(part.get("refusal"))
+                draft.say("text", _text(part.get("text")))
+                draft.say("refusal", _text(part.get("refusal")))
         case "reasoning" if whole:
             for part in [*_objects(item.get("summary")), *_objects(item.get("content"))]:
-                draft.reasoning += _text(part.get("text"))
-            draft.signatures += filter(None, [_text(item.get("encrypted_content"))])
+                draft.say("reasoning", _text(part.get("text")))
+            draft.prove(_text(item.get("encrypted_content")))
+        case "image_generation_call" if whole:
+            draft.show(_text(item.get("result")))
 
 
 def _response_end(draft: _Draft, response: dict[str, Any]) -> None:
     reason = _text(_object(response.get("incomplete_details")).get("reason"))
-    draft.stop = reason or _text(response.get("status")) or None
+    status = _text(response.get("status"))
+    draft.stop = reason or status or None
+    draft.ended = status not in ("", "failed", "cancelled", "queued", "in_progress")
+    if response.get("error") or status == "failed":
+        draft.fail(response.get("error"))
     if usage := _object(response.get("usage")):
-        cached = _count(_object(usage.get("input_tokens_details")).get("cached_tokens")) or 0
-        total = _count(usage.get("input_tokens"))
-        draft.count(input=None if total is None else total - cached, output=_count(usage.get("output_tokens")), cache_read=cached)
+        details = _object(usage.get("input_tokens_details"))
+        read, written = _count(details.get("cached_tokens")), _count(details.get("cache_write_tokens"))
+        draft.count(
+            input=_less(_count(usage.get("input_tokens")), read, written),
+            output=_count(usage.get("output_tokens")),
+            cache_read=read or 0,
+            cache_write=written,
+            reasoning=_count(_object(usage.get("output_tokens_details")).get("reasoning_tokens")),
+        )
 
 
 def _messages(draft: _Draft, value: dict[str, Any]) -> None:
@@ -191,67 +317,129 @@ def _messages(draft: _Draft, value: dict[str, Any]) -> None:
             for place, block in enumerate(_objects(value.get("content"))):
                 _block(draft, place, block, whole=True)
             _message_end(draft, value)
+            draft.ended = draft.stop is not None
         case "message_start":
             _message_end(draft, _object(value.get("message")))
         case "content_block_start":
             _block(draft, value.get("index"), _object(value.get("content_block")), whole=False)
         case "content_block_delta":
             delta = _object(value.get("delta"))
-            draft.text += _text(delta.get("text"))
-            draft.reasoning += _text(delta.get("thinking"))
-            draft.signatures += filter(None, [_text(delta.get("signature"))])
+            draft.say("text", _text(delta.get("text")))
+            draft.say("reasoning", _text(delta.get("thinking")))
+            draft.prove(_text(delta.get("signature")))
             if "partial_json" in delta:
                 draft.call(value.get("index")).arguments += _text(delta.get("partial_json"))
         case "message_delta":
             _message_end(draft, {**_object(value.get("delta")), "usage": value.get("usage")})
+        case "message_stop":
+            draft.ended, draft.over = draft.stop is not None, True
+        case "error":
+            draft.fail(value.get("error"))
 
 
 def _block(draft: _Draft, place: Any, block: dict[str, Any], *, whole: bool) -> None:
     match block.get("type"):
-        case "tool_use" | "server_tool_use":
+        case "tool_use" | "server_tool_use" | "mcp_tool_use" as kind:
             call = draft.call(place)
             call.id, call.name = _text(block.get("id")), _text(block.get("name"))
-            if whole:
+            call.kind = CallKind.FUNCTION if kind == "tool_use" else CallKind.HOSTED
+            if whole or block.get("input"):
                 call.arguments = _spelled(block.get("input"))
         case "text":
-            draft.text += _text(block.get("text"))
+            draft.say("text", _text(block.get("text")))
         case "thinking":
-            draft.reasoning += _text(block.get("thinking"))
-            draft.signatures += filter(None, [_text(block.get("signature"))])
+            draft.say("reasoning", _text(block.get("thinking")))
+            draft.prove(_text(block.get("signature")))
         case "redacted_thinking":
-            draft.signatures += filter(None, [_text(block.get("data"))])
+            draft.prove(_text(block.get("data")))
 
 
 def _message_end(draft: _Draft, value: dict[str, Any]) -> None:
     draft.stop = _text(value.get("stop_reason")) or draft.stop
+    draft.stop_sequence = _text(value.get("stop_sequence")) or draft.stop_sequence
+    draft.say("refusal", _text(_object(value.get("stop_details")).get("explanation")))
     usage = _object(value.get("usage"))
     draft.count(
         input=_count(usage.get("input_tokens")),
         output=_count(usage.get("output_tokens")),
         cache_read=_count(usage.get("cache_read_input_tokens")),
         cache_write=_count(usage.get("cache_creation_input_tokens")),
+        reasoning=_count(_object(usage.get("output_tokens_details")).get("thinking_tokens")),
     )
 
 
 def _gemini(draft: _Draft, value: dict[str, Any]) -> None:
+    if value.get("error"):
+        draft.fail(value["error"])
     for candidate in _objects(value.get("candidates"))[:1]:
         for part in _objects(_object(candidate.get("content")).get("parts")):
-            if part.get("thought") is True:
-                draft.reasoning += _text(part.get("text"))
-            else:
-                draft.text += _text(part.get("text"))
-            draft.signatures += filter(None, [_text(part.get("thoughtSignature"))])
-            if call := _object(part.get("functionCall")):
-                made = draft.call(len(draft.calls))
-                # Google's SDK leaves null members out.
-                arguments = {key: argument for key, argument in _object(call.get("args")).items() if argument is not None}
-                made.id, made.name, made.arguments = _text(call.get("id")), _text(call.get("name")), _spelled(arguments)
+            draft.say("reasoning" if part.get("thought") is True else "text", _text(part.get("text")))
+            signature = _text(part.get("thoughtSignature"))
+            draft.prove(signature)
+            draft.show(_text(_object(part.get("inlineData")).get("data")))
+            if isinstance(part.get("functionCall"), dict):
+                _gemini_call(draft, part["functionCall"])
+                draft.call_signatures += filter(None, [signature])
         draft.stop = _text(candidate.get("finishReason")) or draft.stop
+    if _text(_object(value.get("promptFeedback")).get("blockReason")) and draft.stop is None:
+        draft.stop = "SAFETY"
+    draft.ended = draft.stop is not None
     if usage := _object(value.get("usageMetadata")):
-        cached = _count(usage.get("cachedContentTokenCount")) or 0
-        prompt = _count(usage.get("promptTokenCount"))
-        shown, thought = _count(usage.get("candidatesTokenCount")) or 0, _count(usage.get("thoughtsTokenCount")) or 0
-        draft.count(input=None if prompt is None else prompt - cached, output=shown + thought, cache_read=cached)
+        prompt, by_tools, read, shown, thought, total = (
+            _count(usage.get(name))
+            for name in (
+                *("promptTokenCount", "toolUsePromptTokenCount", "cachedContentTokenCount"),
+                *("candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount"),
+            )
+        )
+        # Most models count thoughts beside the candidates; the total shows where they are among them.
+        among = thought is not None and shown is not None and total == (prompt or 0) + (by_tools or 0) + shown
+        draft.count(
+            input=None if prompt is None else max(0, prompt + (by_tools or 0) - (read or 0)),
+            output=(shown or 0) + (0 if among else thought or 0),
+            cache_read=read or 0,
+            reasoning=thought,
+        )
+
+
+def _gemini_call(draft: _Draft, call: dict[str, Any]) -> None:
+    """A call, or another piece of the newest: that has no name."""
+    if call.get("name") or not draft.calls:
+        made = draft.call(len(draft.calls))
+        made.id, made.name = _text(call.get("id")), _text(call.get("name"))
+    else:
+        made = draft.calls[len(draft.calls) - 1]
+    # Google's SDK leaves null members out.
+    made.partial |= {key: argument for key, argument in _object(call.get("args")).items() if argument is not None}
+    for piece in _objects(call.get("partialArgs")):
+        _put(made.partial, _text(piece.get("jsonPath")), piece)
+    made.arguments = _spelled(made.partial)
+
+
+def _put(arguments: dict[str, Any], path: str, piece: dict[str, Any]) -> None:
+    """A piece of an argument at a JSON path such as `$.steps[2].text`: texts grow, anything else is set."""
+    steps: list[str | int] = [int(number) if number else name or quoted for name, number, quoted in _STEP.findall(path)]
+    at: Any = arguments
+    for step, following in itertools.pairwise(steps):
+        fresh: Any = [] if isinstance(following, int) else {}
+        if isinstance(at, list):
+            if step == len(at):
+                at.append(fresh)
+            at = at[step] if isinstance(step, int) and step < len(at) else {}
+        else:
+            at = at.setdefault(step, fresh) if isinstance(at, dict) else {}
+    if not steps:
+        return
+    last = steps[-1]
+    value = next((piece[name] for name in ("stringValue", "numberValue", "boolValue", "nullValue") if name in piece), None)
+    if isinstance(at, list):
+        if last == len(at):
+            at.append(None)
+        if isinstance(last, int) and last < len(at):
+            at[last] = at[last] + value if isinstance(at[last], str) and isinstance(value, str) else value
+    elif isinstance(at, dict):
+        before = at.get(last)
+        at[last] = before + value if isinstance(before, str) and isinstance(value, str) else value
 
 
 _READERS: Final = {Surface.CHAT: _chat, Surface.RESPONSES: _responses, Surface.MESSAGES: _messages, Surface.GEMINI: _gemini}
@@ -267,6 +455,15 @@ def canonical(arguments: str) -> str:
 
 def _spelled(value: Any) -> str:
     return json.dumps(value if value is not None else {}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _less(whole: int | None, *parts: int | None) -> int | None:
+    return None if whole is None else max(0, whole - sum(part or 0 for part in parts))
+
+
+def _data(url: str) -> str:
+    """Of a data URI, what stands in base64; of an address, the address."""
+    return url.partition(";base64,")[2] or url
 
 
 def _object(value: Any) -> dict[str, Any]:
