@@ -18,6 +18,7 @@ def _rules(direction: Direction, *rows: tuple[str, Rule, str]) -> tuple[FieldRul
 
 
 _TEXT_ONLY: Final = "only text can be asked for"
+_READING: Final = "how a file is read is the vendor's affair"
 _VENDORS_TOOL: Final = "it is a tool of one vendor's own"
 
 REQUEST_IN: Final = _rules(
@@ -57,6 +58,8 @@ REQUEST_IN: Final = _rules(
     ("contents[].parts[].videoMetadata", _REFUSED, "it reads no videos"),
     ("contents[].parts[].mediaResolution", _DROPPED, "images are read in one resolution"),
     ("contents[].parts[].partMetadata", _DROPPED, "nothing is kept about a part"),
+    *((f"contents[].parts[].{name}", _DROPPED, _READING) for name in ("documentMetadata", "spreadsheetMetadata", "mediaProcessing")),
+    *((f"contents[].parts[].{name}", _DROPPED, _READING) for name in ("audioMetadata", "audioTranscription", "speechMetadata")),
     ("systemInstruction", _KEPT, ""),
     ("systemInstruction.role", _KEPT, "whatever it says"),
     ("systemInstruction.parts", _KEPT, "text only; each part is a block"),
@@ -72,7 +75,7 @@ REQUEST_IN: Final = _rules(
     ("tools[].functionDeclarations[].behavior", _DROPPED, "the model waits for every result"),
     *((f"tools[].{name}", _REFUSED, _VENDORS_TOOL) for name in ("googleSearch", "googleSearchRetrieval", "codeExecution", "urlContext")),
     *((f"tools[].{name}", _REFUSED, _VENDORS_TOOL) for name in ("fileSearch", "googleMaps", "computerUse", "enterpriseWebSearch")),
-    *((f"tools[].{name}", _REFUSED, _VENDORS_TOOL) for name in ("retrieval", "mcpServers")),
+    *((f"tools[].{name}", _REFUSED, _VENDORS_TOOL) for name in ("retrieval", "mcpServers", "parallelAiSearch", "exaAiSearch")),
     ("toolConfig", _KEPT, ""),
     ("toolConfig.functionCallingConfig", _KEPT, ""),
     ("toolConfig.functionCallingConfig.mode", _KEPT, "VALIDATED is AUTO, with a warning"),
@@ -109,6 +112,11 @@ REQUEST_IN: Final = _rules(
     ("generationConfig.enableAffectiveDialog", _DROPPED, "answers are those of the model"),
     ("generationConfig.routingConfig", _DROPPED, "the model is the one that is named"),
     ("generationConfig.modelSelectionConfig", _DROPPED, "the model is the one that is named"),
+    ("generationConfig.audioTranscriptionConfig", _DROPPED, "no audio is read"),
+    ("generationConfig.automaticContinuation", _DROPPED, "an answer ends where it ends"),
+    ("generationConfig.continuationToken", _REFUSED, "an answer is not continued in another"),
+    ("generationConfig.generationOutputConfig", _REFUSED, _TEXT_ONLY),
+    ("generationConfig.store", _DROPPED, "nothing is stored"),
     ("generationConfig.thinkingConfig", _KEPT, ""),
     ("generationConfig.thinkingConfig.includeThoughts", _KEPT, ""),
     ("generationConfig.thinkingConfig.thinkingBudget", _KEPT, "0 switches thinking off, -1 leaves it to the model"),

@@ -67,6 +67,18 @@ def write_request(ask: Ask, upstream: Upstream) -> Written:
     return _Writer(ask, upstream).write()
 
 
+def holds(output: JsonObject | JsonSchema, upstream: Upstream) -> bool:
+    """The model can be held to it by the vendor's own mechanism."""
+    if isinstance(output, JsonObject):
+        return True
+    if not upstream.native_json_schema:
+        return False
+    with suppress(schema.Inexpressible):
+        (schema.native if generation_of(upstream.model).json_schema else schema.to_openapi)(output.schema)
+        return True
+    return False
+
+
 class _Writer:
     """One request, and what was lost of it."""
 
@@ -120,7 +132,7 @@ class _Writer:
             parts = self._user(together, calls)
             calls = []
             if not parts:
-                raise Malformed(path, f"Say something in {path}: it is empty.")
+                parts = [{"text": ""}]  # the vendor takes it
             if contents and contents[-1]["role"] == "user":  # a model's content between was left out
                 contents[-1]["parts"] += parts
             else:
