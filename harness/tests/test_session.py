@@ -37,10 +37,11 @@ def chat_cases() -> tuple[Case, ...]:
 
 def billing(live: Live) -> list[tuple[str, Verdict]]:
     rules = [rule for rule in rules_of(suite_modules()) if rule.requirement.id.startswith("billing/")]
-    live.begin(live.planned)
+    asked = tuple(planned for planned in live.planned if live.lacks(planned) is None)
+    live.begin(asked)
     return [
         (f"{rule.requirement.id} on {planned.id}", judge(rule, live.exchange(planned), live.declared(rule.requirement.id)))
-        for planned in live.planned
+        for planned in asked
         for rule in rules
         if planned.case.surface in rule.given.surfaces and rule.given.holds(planned.case)
     ]

@@ -45,7 +45,7 @@ def break_content(answer: Answer, fault: Fault, surface: Surface) -> Answer:
             return _after_frames(answer, fault.after_frames)
         case FaultKind.NO_TERMINAL:  # a body without frames: half the JSON, under its own, true length
             return answer.with_pieces(take(answer.pieces, len(answer.body) // 2))
-        case FaultKind.TERMINAL_TWICE if answer.is_sse:
+        case FaultKind.TERMINAL_TWICE if answer.is_sse and answer.pieces:
             again = b"".join(frame.raw for frame in sse.frames(answer.body)[-_TOLD_AGAIN:])
             return answer.with_pieces((*answer.pieces, Read(at_ms=answer.pieces[-1].at_ms, data=again)))
         case FaultKind.ERROR_EVENT if answer.is_sse:
