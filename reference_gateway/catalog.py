@@ -35,6 +35,14 @@ SURFACES: Final[Mapping[UpstreamKind, tuple[Surface, ...]]] = {
     UpstreamKind.OPENAI_IMAGES: (Surface.IMAGES,),
     UpstreamKind.SEEDREAM: (Surface.IMAGES,),
 }
+TRANSLATED: Final = frozenset({Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI})  # what translation knows as a caller's
+# What translation speaks to a vendor, the first that its channel knows.
+LANGUAGES: Final[Mapping[UpstreamKind, tuple[Surface, ...]]] = {
+    UpstreamKind.OPENAI: (Surface.CHAT, Surface.RESPONSES),
+    UpstreamKind.ANTHROPIC: (Surface.MESSAGES,),
+    UpstreamKind.GEMINI: (Surface.GEMINI,),
+    UpstreamKind.DEEPSEEK: (Surface.CHAT, Surface.MESSAGES),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +124,8 @@ class Offer:
 class Model:
     """`offers` stand in the order of their priority; `surfaces` are those that at least one of them speaks natively.
 
+    On the surfaces in `translated`, its channels are spoken to in words of their own, out of those in `spoken`.
+
     In a group, a model has that group's offers only. `prices` are those from ever on, until one of `later_prices` is in force; they stand
     in the price table under `priced_as`, which is the id but where a group has prices of its own (contract:167).
     """
@@ -124,6 +134,8 @@ class Model:
     priced_as: str
     offers: tuple[Offer, ...]
     surfaces: frozenset[Surface]
+    spoken: frozenset[Surface] = frozenset()
+    translated: frozenset[Surface] = frozenset()
     prices: Prices
     max_output_tokens: int
     context_window: int
@@ -139,6 +151,26 @@ class Model:
         if surface not in self.surfaces:
             return ()
         return tuple(offer for offer in self.offers if surface in SURFACES[offer.channel.kind])
+
+    def ways_on(self, surface: Surface) -> tuple[tuple[Offer, Surface], ...]:
+        """The channels that can serve the surface, each with what is spoken to it; native ones first."""
+        native = self.offers_on(surface)
+        ways = [(offer, surface) for offer in native]
+        if surface in TRANSLATED and surface in self.surfaces | self.translated:
+            others = ((offer, self._language(offer)) for offer in self.offers if offer not in native)
+            ways += [(offer, language) for offer, language in others if language is not None]
+        return tuple(ways)
+
+    def _language(self, offer: Offer) -> Surface | None:
+        """What a channel is spoken to where the caller's own surface is not known there; None where it speaks no text.
+
+        A model of OpenAI's that thinks is asked on Responses, where its thoughts can be kept from turn to turn; chat has more parameters.
+        """
+        known = self.spoken & set(SURFACES[offer.channel.kind])
+        wanted = LANGUAGES.get(offer.channel.kind, ())
+        if offer.channel.kind is UpstreamKind.OPENAI and "thinking" in self.capabilities:
+            wanted = wanted[::-1]
+        return next((surface for surface in wanted if surface in known), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

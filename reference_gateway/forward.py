@@ -1,18 +1,19 @@
-"""A model call on a native route: the request's bytes to the vendor, the vendor's bytes to the caller, and the money by what they say.
+"""A model call: the request's bytes to the vendor, the vendor's bytes to the caller, and the money by what they say.
 
 Where a channel fails before the caller has had anything, the next one of the group is tried (contract:064, contract:206); the caller
 sees the answer that ends the matter and no other, and pays for that one at most.
 
 A native route is a byte pipe. What the gateway writes itself is its own headers, and, where an upstream fails, an error in the caller's
 envelope: a failure that comes as a 200 becomes a 5xx (contract:158), a stream that breaks ends in its protocol's own error event
-(contract:146, contract:147).
+(contract:146, contract:147). A channel that does not speak the caller's protocol is reached by a `Crossing` (crossing.py), which has the
+bytes of both; all else is the same.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, assert_never
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Model, Usage
 from reference_gateway.config import Config
 from reference_gateway.content_coding import Corrupt
+from reference_gateway.crossing import Borders, Crossing, Ferry, refusal_of, usage_of
 from reference_gateway.errors import Fault, Refusal
 from reference_gateway.operations.journal import Asked, Journal
 from reference_gateway.proxy.relay import CallerGone, Milestone, Patience, Relay
@@ -35,10 +37,15 @@ from reference_gateway.routing import rewrite
 from reference_gateway.routing.router import Lane, Lanes, Router
 from reference_gateway.routing.sticky import Sticky, response_id, session_of
 from reference_gateway.storage.shared import Alone, Shared
+from reference_gateway.translation.items import Broken, Ended, Unwritable
+from reference_gateway.translation.reasoning_store import Memory, ReasoningStore
+from reference_gateway.translation.translator import Passage
 
 JSON: Final = (b"content-type", b"application/json")
 KEPT_ON_REWRITE: Final = (b"retry-after", b"retry-after-ms", b"x-should-retry", b"x-upstream-request-id")
 BYTES_PER_TOKEN: Final = 4
+# Ours that end one attempt only. What one protocol has no word for another may have.
+ANOTHER: Final = (errors.BAD_UPSTREAM, errors.UPSTREAM_TIMEOUT, errors.UNAVAILABLE, errors.RATE_LIMITED, errors.UNSUPPORTED)
 ELSEWHERE: Final = frozenset({401, 402, 408, 429})  # an upstream's 4xx that another channel may not give
 
 
@@ -71,6 +78,8 @@ class Forwarder:
         self.pepper = config.pepper
         self.router = Router(config.catalog, config.routing, connect_s=config.timeouts.connect_ms / 1000)
         self.sticky = Sticky(shared or Alone(), config.routing)
+        notes = Memory() if shared is None or isinstance(shared, Alone) else shared
+        self.borders = Borders(config.pepper, ReasoningStore(notes))
         self.patience = Patience(
             first_s=config.timeouts.first_byte_ms / 1000,
             idle_s=config.timeouts.idle_ms / 1000,
@@ -80,10 +89,14 @@ class Forwarder:
         self.journal = journal or Journal()
 
     def lanes(self, group: str, model: Model, surface: Surface) -> Lanes:
-        """The channels that may serve the call. Raises Refusal: 503 where none can be called now, 400 where none speaks the surface."""
-        if surface not in model.surfaces:
-            # The seam: what none of the model's channels speaks natively is handed to reference_gateway/translation from here on.
-            served = ", ".join(sorted(model.surfaces - {Surface.COUNT_TOKENS}))
+        """The channels that may serve the call; none for a count of tokens that is estimated here.
+
+        Raises Refusal: 503 where none can be called now, 400 where none serves the surface.
+        """
+        if surface not in model.surfaces and surface not in model.translated:
+            if surface is Surface.COUNT_TOKENS and Surface.MESSAGES in model.surfaces | model.translated:
+                return ()
+            served = ", ".join(sorted((model.surfaces | model.translated) - {Surface.COUNT_TOKENS}))
             raise Refusal(errors.UNSUPPORTED, f"The model {model.id} is served on {served}, not on {surface}.", param="model")
         return self.router.lanes(group, model.id, surface)
 
@@ -105,8 +118,13 @@ class Forwarder:
         self.router.close()
 
     def free(self, call: ModelCall) -> Coroutine[Any, Any, None]:
-        """A call that costs nothing (count_tokens): the same pipe without money."""
-        return _Exchange(self, call, None).run()
+        """A call that costs nothing (count_tokens): the same pipe without money, or an estimate where no vendor counts."""
+        return _Exchange(self, call, None).run() if call.lanes else self._estimate(call)
+
+    async def _estimate(self, call: ModelCall) -> None:
+        tokens = self.borders.count_tokens(call)
+        own = headers.own(call.request_id, call.family, self.treasury.standing(call.key))
+        call.answer.send(200, [JSON, (b"x-wireproof-estimated", b"true"), *own], b'{"input_tokens":%d}' % tokens)
 
     def billed(self, call: ModelCall, hold: Hold) -> Coroutine[Any, Any, None]:
         """Settles the hold, or leaves it open where nothing is owed. Raises Refusal where the caller has had nothing yet."""
@@ -121,6 +139,7 @@ class _VendorError:
     retry_after_s: float | None
     headers: Headers
     body: bytes
+    shown_status: int = 0  # where the caller is not told the vendor's
 
 
 class _Exchange:
@@ -132,6 +151,7 @@ class _Exchange:
         "_broken_off",
         "_call",
         "_connection",
+        "_crossing",
         "_forwarder",
         "_hold",
         "_journal",
@@ -152,6 +172,7 @@ class _Exchange:
         self._hold = hold
         self._lane = call.lanes[0]
         self._connection: Connection | None = None
+        self._crossing: Crossing | None = None  # of a lane that does not speak the caller's protocol
         self._broken_off: BrokenOff | None = None
         self._broke_in_mid_stream = False
 
@@ -221,7 +242,7 @@ class _Exchange:
         if self._broken_off is not None or self._answer.gone:
             return False
         if isinstance(failure, Refusal):
-            return failure.fault in (errors.BAD_UPSTREAM, errors.UPSTREAM_TIMEOUT)
+            return failure.fault in ANOTHER
         return failure.status >= 500 or failure.status in ELSEWHERE
 
     async def _surface(self, failure: Refusal | _VendorError) -> None:
@@ -231,10 +252,18 @@ class _Exchange:
             raise failure
         own_headers = self._own_headers()
         await self._release()
-        self._answer.send(failure.status, failure.headers + own_headers, failure.body)
+        self._answer.send(failure.shown_status or failure.status, failure.headers + own_headers, failure.body)
 
     async def _attempt(self, lane: Lane) -> Refusal | _VendorError | None:
         """None where the caller has been served, or has left; else what it would be told, of which it has had nothing yet."""
+        if lane.native:
+            self._crossing = None
+        else:
+            try:
+                self._crossing = await self._forwarder.borders.cross(self._call, lane, int(self._treasury.clock()))
+            except Refusal as refusal:  # the channel has no part in it
+                refusal.__traceback__ = None
+                return refusal
         lane.begin()
         failure: Refusal | _VendorError | None = None
         try:
@@ -265,7 +294,9 @@ class _Exchange:
                 return await self._upstream_error(connection, response)
             if not 200 <= response.status < 300:
                 return Refusal(errors.BAD_UPSTREAM, f"The upstream answered with status {response.status}.")
-            if self._is_stream(response):
+            if self._crossing is not None:
+                await self._cross_back(self._crossing, connection, response)
+            elif self._is_stream(response):
                 await self._stream(connection, response)
             else:
                 await self._whole(response, await self._gather(connection))
@@ -287,10 +318,13 @@ class _Exchange:
             raise self._broken_off
         self._answer.on_gone = lambda: connection.abort(UpstreamBroken("The caller has gone."))
         call, lane = self._call, self._lane
-        data = rewrite.to_upstream(
-            call.request, call.facts, lane.upstream_id, pepper=self._forwarder.pepper, account=call.key.account, alias=call.alias
-        )
-        head: bytes | None = call.head.memo.get(lane)
+        if self._crossing is not None:
+            data = self._crossing.data
+        else:
+            data = rewrite.to_upstream(
+                call.request, call.facts, lane.upstream_id, pepper=self._forwarder.pepper, account=call.key.account, alias=call.alias
+            )
+        head: bytes | None = self._crossing.head() if self._crossing is not None else call.head.memo.get(lane)
         if head is None:
             lines = b"".join(headers.to_upstream(call.head))
             head = b"POST %b HTTP/1.1\r\nhost: %b\r\n%b%b" % (self._target(lane), lane.host_header, lines, lane.auth_line)
@@ -344,6 +378,8 @@ class _Exchange:
         """The vendor's own error goes through as it stands (contract:207), unless it is no JSON or shows our key there."""
         data = await self._gather(connection)
         plain = _plain(response, data)
+        if self._crossing is not None:
+            return self._crossed_error(self._crossing, response, plain)
         if plain is not None and _shows(plain, self._lane.channel.secret):
             return Refusal(errors.BAD_UPSTREAM, "The upstream refused the gateway's own credentials.")
         kept = headers.to_caller(response)
@@ -383,6 +419,118 @@ class _Exchange:
         if not kind.endswith((b"/json", b"+json")) and kind != b"text/event-stream":
             return Failed(reason="its answer is not JSON by its content-type")
         return judge_answer(self._call.surface, plain)
+
+    # an answer in another protocol
+
+    def _crossed_error(self, crossing: Crossing, response: ResponseHead, plain: bytes | None) -> _VendorError:
+        shows = plain is not None and _shows(plain, self._lane.channel.secret)
+        refusal = crossing.refusal(response.status, None if shows else plain)
+        text = errors.body(self._call.family, refusal.fault, refusal.message, self._call.request_id)
+        kept = [JSON, *(header for header in headers.to_caller(response) if header[0] in KEPT_ON_REWRITE)]
+        return _VendorError(
+            status=response.status,
+            retry_after_s=_retry_after_s(response),
+            headers=kept,
+            body=text,
+            shown_status=refusal.fault.status,
+        )
+
+    def _crossed_lines(self, crossing: Crossing, response: ResponseHead) -> bytes:
+        """The headers of a translated answer: ours, and the vendor's id of the request."""
+        upstream_id = response.header.get(b"x-request-id") or response.header.get(b"request-id")
+        named = b"x-upstream-request-id: %b\r\n" % upstream_id if upstream_id is not None else b""
+        return b"content-type: %b\r\n%b%b%b" % (crossing.content_type, named, crossing.warning(), self._own_lines())
+
+    async def _cross_back(self, crossing: Crossing, connection: Connection, response: ResponseHead) -> None:
+        kind = response.header.get(b"content-type", JSON[1]).partition(b";")[0].strip().lower()
+        sse = kind == b"text/event-stream"
+        if sse and self._call.streams:
+            await self._ferry(crossing, connection, response)
+        elif sse or kind.endswith((b"/json", b"+json")):
+            await self._crossed(crossing, response, await self._gather(connection), sse=sse)
+        else:
+            raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer is not JSON by its content-type.")
+
+    async def _crossed(self, crossing: Crossing, response: ResponseHead, data: bytes, *, sse: bool = False) -> None:
+        """A 2xx whose body is all here."""
+        plain = _plain(response, data)
+        if plain is None:
+            raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.")
+        try:
+            text = crossing.whole(plain, sse=sse)
+        except Unwritable as problem:
+            raise Refusal(errors.BAD_UPSTREAM, f"The upstream failed: {problem}.") from None
+        if self._answer.gone:
+            return
+        await self._charge(crossing.completed)
+        await self._forwarder.borders.keep(self._call, crossing)
+        self._answer.send_block(200, self._crossed_lines(crossing, response), text)
+
+    async def _ferry(self, crossing: Crossing, connection: Connection, response: ResponseHead) -> None:
+        try:
+            decoder = content_coding.decoder(response.header.get(b"content-encoding", b""))
+        except Corrupt:
+            raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.") from None
+        passage = crossing.passage
+        lines = self._crossed_lines(crossing, response)
+        ferry = Ferry(
+            connection,
+            self._answer,
+            passage,
+            decoder,
+            start=lambda: self._answer.start_block(200, lines),
+            patience=self._forwarder.patience,
+            max_body_bytes=self._forwarder.max_answer_bytes,
+        )
+        try:
+            if await ferry.run() is Milestone.NO_STREAM:
+                await self._crossed(crossing, response, ferry.body)
+            elif isinstance(passage.end, Broken):
+                if not ferry.started:
+                    raise refusal_of(passage.end)
+                self._broke_in_mid_stream = True
+                await self._release()
+                ferry.proceed()
+                ferry.finish()
+            else:
+                await self._charge(crossing.completed)
+                await self._forwarder.borders.keep(self._call, crossing)
+                ferry.proceed()
+                await self._rest(ferry)
+                ferry.finish()
+        except CallerGone:
+            if ferry.started:
+                await self._charge_crossed_part(crossing)
+        except UpstreamBroken as broken:
+            if not ferry.started:
+                raise
+            broken.__traceback__ = None
+            self._broke_in_mid_stream = True
+            await self._release()
+            ferry.finish(self._crossed_break(passage, broken), drop_partial=True)
+        finally:
+            ferry.close()
+
+    def _crossed_break(self, passage: Passage, broken: UpstreamBroken) -> bytes:
+        if isinstance(broken, BrokenOff) and broken.in_band is errors.KEY_WITHDRAWN:  # C5
+            self._answer.close_after()
+            if self._call.surface is Surface.CHAT:
+                return errors.chat_event(broken.in_band, str(broken), done=False)
+        refusal = _refusal(broken)
+        return passage.fail(Broken(status=refusal.fault.status, message=refusal.message))
+
+    async def _charge_crossed_part(self, crossing: Crossing) -> None:
+        """As `_charge_partial`."""
+        passage = crossing.passage
+        if isinstance(passage.end, Ended):
+            await self._charge(crossing.completed)
+        elif passage.content_bytes:
+            output_tokens = -(-passage.content_bytes // BYTES_PER_TOKEN)
+            if passage.prompt is None:
+                usage = Usage(input_tokens=body.estimate_input_tokens(self._call.request), output_tokens=output_tokens)
+            else:
+                usage = usage_of(replace(passage.prompt, output=output_tokens))
+            await self._settle(usage, estimated=True, cap=True)
 
     # a stream
 

@@ -84,13 +84,14 @@ def _card(family: Family, model: Model) -> dict[str, Any]:
         case Family.ANTHROPIC:
             return {"type": "model", "id": model.id, "display_name": model.id, "created_at": _iso(model.created)}
         case Family.GOOGLE:
+            served = model.surfaces | model.translated
             return {
                 "name": f"models/{model.id}",
                 "version": model.id,
                 "displayName": model.id,
                 "inputTokenLimit": model.context_window,
                 "outputTokenLimit": model.max_output_tokens,
-                "supportedGenerationMethods": ["generateContent", "streamGenerateContent"] if Surface.GEMINI in model.surfaces else [],
+                "supportedGenerationMethods": ["generateContent", "streamGenerateContent"] if Surface.GEMINI in served else [],
             }
         case _:
             assert_never(family)

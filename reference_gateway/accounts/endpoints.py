@@ -23,8 +23,8 @@ NO_MODELS: Final[Group] = {}
 
 
 def translated(model: Model) -> Collection[Surface]:
-    """The surfaces that the model is served on by translation: none yet."""
-    return ()
+    """The surfaces that the model is served on by translation."""
+    return model.translated
 
 
 def callable_now(group: Group) -> list[Model]:

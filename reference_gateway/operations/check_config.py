@@ -24,7 +24,9 @@ def check(file: Path) -> int:
     catalog = config.catalog
     lines = [f"listens on {config.host}:{config.port}, keeps its books in {_without_password(config.database)}"]
     for model in catalog.models.values():
-        surfaces = ", ".join(sorted(model.surfaces - {Surface.COUNT_TOKENS}))
+        surfaces = ", ".join(
+            [*sorted(model.surfaces - {Surface.COUNT_TOKENS}), *(f"{surface} (translated)" for surface in sorted(model.translated))]
+        )
         groups = ", ".join(name for name, models in catalog.groups.items() if model.id in models) or "none, so nobody reaches it"
         lines.append(f"  {model.id}: {surfaces}; groups {groups}")
     for name in config.accounts:

@@ -12,7 +12,20 @@ from urllib.parse import urlsplit
 
 from reference_gateway import features
 from reference_gateway.billing.prices import PLAIN_IMAGE, PriceChange, Prices
-from reference_gateway.catalog import SURFACES, Alias, Catalog, Channel, Endpoint, Fetching, Model, Offer, Routing, UpstreamKind
+from reference_gateway.catalog import (
+    LANGUAGES,
+    SURFACES,
+    TRANSLATED,
+    Alias,
+    Catalog,
+    Channel,
+    Endpoint,
+    Fetching,
+    Model,
+    Offer,
+    Routing,
+    UpstreamKind,
+)
 from reference_gateway.models import CAPABILITIES
 from reference_gateway.routes import Surface
 from reference_gateway.toml_lines import Table
@@ -142,7 +155,7 @@ class CatalogReader:
         own = sorted(offers.get(id_, ()), key=lambda offer: offer.channel.priority)
         if not own:
             raise table.error(f"model {id_} is served by no channel; add it to the models of a channel", "id")
-        surfaces = self._surfaces(id_, table, own)
+        spoken, surfaces, translated = self._surfaces(id_, table, own)
         anthropic = any(offer.channel.kind is UpstreamKind.ANTHROPIC for offer in own)
         capabilities = table.strings("capabilities", ("text", "streaming"))
         for tag in capabilities:
@@ -153,6 +166,8 @@ class CatalogReader:
             priced_as=id_,
             offers=tuple(own),
             surfaces=surfaces,
+            spoken=spoken,
+            translated=translated,
             prices=_prices(table.table("prices"), anthropic=anthropic),
             later_prices=tuple(
                 PriceChange(model=id_, valid_from_ms=later.moment_ms("valid_from"), prices=_prices(later, anthropic=anthropic))
@@ -170,16 +185,30 @@ class CatalogReader:
         return model
 
     @staticmethod
-    def _surfaces(id_: str, table: Table, offers: list[Offer]) -> frozenset[Surface]:
+    def _surfaces(id_: str, table: Table, offers: list[Offer]) -> tuple[frozenset[Surface], frozenset[Surface], frozenset[Surface]]:
+        """What its channels are spoken to, the surfaces that go through natively, and those that are translated.
+
+        `native` says which of its channels' surfaces they really know, `surfaces` what it is served on: both everything, unless said.
+        """
         native = _native(offers)
         askable = [surface for surface in native if surface is not Surface.COUNT_TOKENS]
         # A gemini model speaks images only where its configuration says so.
         usual = [surface for surface in askable if surface is not Surface.IMAGES] or askable
-        names = table.strings("surfaces", tuple(usual))
-        for name in names:
+        known = table.strings("native", tuple(usual))
+        for name in known:
             if name not in askable:
-                raise table.error(f"model {id_}: surface {name} is not one that its channels speak ({', '.join(askable)})", "surfaces")
-        return _with_count_tokens({Surface(name) for name in names}, native)
+                raise table.error(f"model {id_}: native {name} is not one that its channels speak ({', '.join(askable)})", "native")
+        served = _served_by_translation(offers, {Surface(name) for name in known})
+        names = table.strings("surfaces", (*known, *(surface for surface in sorted(served) if surface not in known)))
+        possible = list(dict.fromkeys((*askable, *sorted(served))))
+        for name in names:
+            if name not in possible:
+                raise table.error(f"model {id_}: surface {name} is not one that its channels can serve ({', '.join(possible)})", "surfaces")
+        # A gemini channel's images are asked for by `surfaces` alone.
+        spoken = {Surface(name) for name in known} | ({Surface.IMAGES} & {Surface(name) for name in names} & set(askable))
+        wanted = {Surface(name) for name in names}
+        surfaces = _with_count_tokens(wanted & spoken, native)
+        return frozenset(spoken), surfaces, frozenset(wanted & served) - surfaces
 
     @staticmethod
     def _group(name: str, table: Table, models: Mapping[str, Model], channels: Mapping[str, Channel]) -> dict[str, Model]:
@@ -197,8 +226,10 @@ class CatalogReader:
             offers = [offer for offer in model.offers if "*" in allowed or offer.channel.name in allowed]
             if offers:
                 native = _native(offers)
-                surfaces = _with_count_tokens(model.surfaces & set(native), native)
-                group[id_] = replace(model, offers=tuple(offers), surfaces=surfaces)
+                wanted = (model.surfaces | model.translated) - {Surface.COUNT_TOKENS}
+                surfaces = _with_count_tokens(wanted & model.spoken & set(native), native)
+                translated = (wanted & _served_by_translation(offers, model.spoken)) - surfaces
+                group[id_] = replace(model, offers=tuple(offers), surfaces=surfaces, translated=translated)
                 if id_ in prices:
                     group[id_] = replace(group[id_], priced_as=f"{id_} in {name}", prices=prices[id_], later_prices=())
             elif ids != ("*",):
@@ -269,6 +300,12 @@ def _image_prices(table: Table) -> dict[str, int]:
 def _native(offers: Iterable[Offer]) -> list[Surface]:
     """The surfaces that at least one of the channels speaks, each once."""
     return list(dict.fromkeys(surface for offer in offers for surface in SURFACES[offer.channel.kind]))
+
+
+def _served_by_translation(offers: Iterable[Offer], spoken: Set[Surface]) -> Set[Surface]:
+    """Every surface that translation knows, where one of the channels is spoken to in a language of it."""
+    languages = {language for offer in offers for language in LANGUAGES.get(offer.channel.kind, ())}
+    return TRANSLATED if languages & spoken else frozenset()
 
 
 def _with_count_tokens(surfaces: Set[Surface], native: list[Surface]) -> frozenset[Surface]:

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from reference_gateway.catalog import Catalog, Channel, Endpoint, Offer, Routing
+from reference_gateway.catalog import Catalog, Channel, Endpoint, Model, Offer, Routing
 from reference_gateway.errors import NO_CHANNEL, Refusal
 from reference_gateway.proxy.upstream import Pool
 from reference_gateway.routes import Surface
@@ -23,18 +23,21 @@ SOON_S = 30  # what a caller is told to wait where nobody knows how long
 class Lane:
     """One way for a request: a channel, the base URL for the surface, what the vendor calls the model, and how the two are doing.
 
+    `spoken` is what is spoken there: the caller's own surface on a `native` way, and what it is translated to on any other.
     Failures close the channel; an upstream that says "too many" (429) closes only this model on it, since vendors count by model.
     """
 
-    __slots__ = ("_health", "_model_health", "auth_line", "base_path", "channel", "host_header", "pool", "upstream_id")
+    __slots__ = ("_health", "_model_health", "auth_line", "base_path", "channel", "host_header", "native", "pool", "spoken", "upstream_id")
 
-    def __init__(self, offer: Offer, surface: Surface, pool: Pool, health: Health, model_health: Health) -> None:
+    def __init__(self, offer: Offer, spoken: Surface, pool: Pool, health: Health, model_health: Health, *, native: bool) -> None:
         self.channel = offer.channel
         self.upstream_id = offer.upstream_id
-        endpoint = offer.channel.endpoint_for(surface)
+        self.spoken = spoken
+        self.native = native
+        endpoint = offer.channel.endpoint_for(spoken)
         self.base_path = endpoint.base_path
         self.host_header = endpoint.host_header
-        self.auth_line = b"%b: %b\r\n" % offer.channel.auth(surface)
+        self.auth_line = b"%b: %b\r\n" % offer.channel.auth(spoken)
         self.pool = pool
         self._health = health
         self._model_health = model_health
@@ -104,22 +107,23 @@ class Router:
         self.routing = routing
         self._rows: _Rows = {
             group: {
-                model.id: {surface: self._lanes(model.id, surface, model.offers_on(surface), rule) for surface in model.surfaces}
+                model.id: {surface: self._lanes(model, surface, rule) for surface in model.surfaces | model.translated}
                 for model in models.values()
             }
             for group, models in catalog.groups.items()
         }
 
-    def _lanes(self, model: str, surface: Surface, offers: Sequence[Offer], rule: HealthRule) -> Lanes:
+    def _lanes(self, model: Model, surface: Surface, rule: HealthRule) -> Lanes:
         return tuple(
             Lane(
                 offer,
-                surface,
-                self.pool(offer.channel, surface),
+                spoken,
+                self.pool(offer.channel, spoken),
                 self._healths.setdefault((offer.channel.name,), Health(rule)),
-                self._healths.setdefault((offer.channel.name, model), Health(rule)),
+                self._healths.setdefault((offer.channel.name, model.id), Health(rule)),
+                native=spoken is surface,
             )
-            for offer in offers
+            for offer, spoken in model.ways_on(surface)
             if offer.channel.schedulable
         )
 
@@ -136,7 +140,7 @@ class Router:
         return self._clock()
 
     def lanes(self, group: str, model: str, surface: Surface) -> Lanes:
-        """In the order of their priority. Raises Refusal (503) where none of them may be called now."""
+        """Native ones first, each in the order of their priority. Raises Refusal (503) where none of them may be called now."""
         lanes = self._rows[group][model][surface]
         now = self._clock()
         for lane in lanes:
@@ -160,8 +164,8 @@ class Router:
             for lane in open_:
                 if lane.channel.name == preferred:
                     return lane
-        first = open_[0].channel.priority
-        equals = [lane for lane in open_ if lane.channel.priority == first]
+        first = open_[0]
+        equals = [lane for lane in open_ if lane.channel.priority == first.channel.priority and lane.native is first.native]
         if len(equals) == 1:
             return equals[0]
         return self._chance.choices(equals, [lane.channel.weight for lane in equals])[0]

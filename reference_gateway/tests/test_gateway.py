@@ -10,7 +10,7 @@ import pytest
 
 from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Answer, Stage, Upstream, stage
-from reference_gateway.tests.wires import BODIES, COSTS, MODELS, request
+from reference_gateway.tests.wires import BODIES, COSTS, request
 
 SURFACES = [Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI]
 
@@ -112,7 +112,7 @@ async def test_unknown_models_and_models_of_other_groups(surface: Surface, tmp_p
 async def test_a_model_that_does_not_speak_the_surface(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         path, body, _ = request(Surface.CHAT)
-        answer = await s.post(path, {**body, "model": MODELS[Surface.MESSAGES]})
+        answer = await s.post(path, {**body, "model": "gpt-image-2"})
         assert (answer.status, words(Surface.CHAT, answer)) == (400, ("invalid_request_error", "unsupported_feature"))
         assert s.calls == []
 

@@ -70,6 +70,7 @@ def _usage(asked: Asked, reply: Reply, cached: Cached, *, one_hour: bool, output
             "ephemeral_1h_input_tokens": cached.written if one_hour else 0,
         },
         "output_tokens": reply.output_tokens if output_tokens is None else output_tokens,
+        "output_tokens_details": {"thinking_tokens": reply.thinking_tokens if output_tokens is None else 0},
         "service_tier": "standard",
     }
 
@@ -115,7 +116,8 @@ def stream(asked: Asked, reply: Reply, cached: Cached, *, one_hour: bool) -> Ite
             yield named_frame({"type": "content_block_delta", "index": index, "delta": delta})
         yield named_frame({"type": "content_block_stop", "index": index})
     end = {"stop_reason": _stop(reply), "stop_sequence": None}
-    yield named_frame({"type": "message_delta", "delta": end, "usage": {"output_tokens": reply.output_tokens}})
+    counts = {"output_tokens": reply.output_tokens, "output_tokens_details": {"thinking_tokens": reply.thinking_tokens}}
+    yield named_frame({"type": "message_delta", "delta": end, "usage": counts})
     yield named_frame({"type": "message_stop"})
 
 

@@ -57,7 +57,7 @@ async def test_what_keeps_a_dial_from_its_model_is_in_the_document(tmp_path: Pat
 
         assert await dial("gpt-9", "chat") == (404, "model_not_found")
         assert await dial(MODELS[Surface.CHAT], "chat", s.demo.narrow_key) == (403, "model_not_in_group")
-        assert await dial(MODELS[Surface.CHAT], "gemini") == (400, "unsupported_feature")
+        assert await dial("gpt-image-2", "gemini") == (400, "unsupported_feature")
         assert s.calls == []
         failed = await s.post(DIAL, {"model": MODELS[Surface.CHAT], "protocol": "chat"})
         assert failed.json()["status"] == 503

@@ -80,7 +80,7 @@ async def test_the_path_picks_deepseeks_base_and_how_its_key_is_shown(given: boo
     more: dict[str, Any] = {"base_url_anthropic": "{base}/messages-here"} if given else {}
     deepseek = channel("a", "deepseek", **more)
     async with channels(tmp_path, serve, deepseek) as s:
-        s.demo.config.write_text(s.demo.config.read_text().replace('surfaces = ["chat"]\n', ""))
+        s.demo.config.write_text(s.demo.config.read_text().replace('native = ["chat"]\n', ""))
         await s.running.load(load(s.demo.config))
         secret = (tmp_path / "upstream-key").read_text().strip()
         body = {"model": "deepseek-v4-pro", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}

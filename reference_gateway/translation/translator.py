@@ -1,0 +1,350 @@
+"""A client's protocol and an upstream's put together: the request there, the answer back (codec.py has the pieces).
+
+`Translator.of` picks the pieces; `ask` reads a request, `prepare` writes it for one upstream, `Passage` brings that upstream's answer back,
+whole or as a stream. What is done to an answer on the way is done to its events, so that both come to the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from reference_gateway.routes import Surface
+from reference_gateway.translation import events
+from reference_gateway.translation.chat import answer_in as chat_answer_in
+from reference_gateway.translation.chat import answer_out as chat_answer_out
+from reference_gateway.translation.chat import deepseek as deepseek_chat
+from reference_gateway.translation.chat import request_in as chat_request_in
+from reference_gateway.translation.chat import request_out as chat_request_out
+from reference_gateway.translation.codec import AnswerReader, Naming, RequestWriter, StreamReader, StreamWriter, Upstream
+from reference_gateway.translation.gemini import answer_in as gemini_answer_in
+from reference_gateway.translation.gemini import answer_out as gemini_answer_out
+from reference_gateway.translation.gemini import request_in as gemini_request_in
+from reference_gateway.translation.gemini import request_out as gemini_request_out
+from reference_gateway.translation.items import (
+    Answer,
+    Ask,
+    Broken,
+    Delta,
+    Ended,
+    Event,
+    JsonObject,
+    JsonSchema,
+    Loss,
+    Maker,
+    PartKind,
+    PartStarted,
+    Signed,
+    Started,
+    Stop,
+    Tokens,
+    Unwritable,
+)
+from reference_gateway.translation.messages import answer_in as messages_answer_in
+from reference_gateway.translation.messages import answer_out as messages_answer_out
+from reference_gateway.translation.messages import deepseek as deepseek_messages
+from reference_gateway.translation.messages import request_in as messages_request_in
+from reference_gateway.translation.messages import request_out as messages_request_out
+from reference_gateway.translation.messages import schema as messages_schema
+from reference_gateway.translation.responses import answer_in as responses_answer_in
+from reference_gateway.translation.responses import answer_out as responses_answer_out
+from reference_gateway.translation.responses import request_in as responses_request_in
+from reference_gateway.translation.responses import request_out as responses_request_out
+from reference_gateway.translation.responses.sealed import Seal
+from reference_gateway.translation.structured import Form, Shaper
+from reference_gateway.translation.structured import prepare as shape
+
+
+class Dialect(StrEnum):
+    """What an upstream speaks."""
+
+    CHAT = "chat"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+    GEMINI = "gemini"
+    DEEPSEEK_CHAT = "deepseek chat"
+    DEEPSEEK_MESSAGES = "deepseek messages"
+
+
+class _Reads(Protocol):
+    def __call__(self, body: Mapping[str, Any], *, model: str, stream: bool, seal: Seal) -> Ask: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """The client's half. `content_type` is that of a stream."""
+
+    read_request: _Reads
+    write_answer: Callable[[Answer, Ask, Naming, Seal], dict[str, Any]]
+    stream_writer: Callable[[Ask, Naming, Seal], StreamWriter]
+    content_type: bytes = b"text/event-stream; charset=utf-8"
+
+
+def _all_output(output: JsonObject | JsonSchema, upstream: Upstream) -> bool:
+    return True
+
+
+def _no_output(output: JsonObject | JsonSchema, upstream: Upstream) -> bool:
+    return False
+
+
+def _claude_output(output: JsonObject | JsonSchema, upstream: Upstream) -> bool:
+    return isinstance(output, JsonSchema) and upstream.native_json_schema and messages_schema.native(output.schema) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """The upstream's half. `failure` reads the `error` member of an answer that is none.
+
+    `holds` tells whether there is a mechanism for an output; `thinks_when_forced` whether a thinking model may be made to call a tool.
+    """
+
+    write_request: RequestWriter
+    read_answer: AnswerReader
+    stream_reader: Callable[[], StreamReader]
+    failure: Callable[[object], Broken]
+    maker: Maker
+    holds: Callable[[JsonObject | JsonSchema, Upstream], bool] = _all_output
+    thinks_when_forced: bool = True
+
+
+CLIENTS: Final[Mapping[Surface, Client]] = {
+    Surface.CHAT: Client(
+        read_request=lambda body, model, stream, seal: chat_request_in.read_request(body, model=model, stream=stream),
+        write_answer=lambda answer, ask, naming, seal: chat_answer_out.write_answer(answer, ask, naming),
+        stream_writer=lambda ask, naming, seal: chat_answer_out.StreamWriter(ask, naming),
+    ),
+    Surface.RESPONSES: Client(
+        read_request=responses_request_in.read_request,
+        write_answer=responses_answer_out.write_answer,
+        stream_writer=responses_answer_out.StreamWriter,
+    ),
+    Surface.MESSAGES: Client(
+        read_request=lambda body, model, stream, seal: messages_request_in.read_request(body, model=model, stream=stream),
+        write_answer=lambda answer, ask, naming, seal: messages_answer_out.write_answer(answer, ask, naming),
+        stream_writer=lambda ask, naming, seal: messages_answer_out.StreamWriter(ask, naming),
+    ),
+    Surface.GEMINI: Client(
+        read_request=lambda body, model, stream, seal: gemini_request_in.read_request(body, model=model, stream=stream),
+        write_answer=lambda answer, ask, naming, seal: gemini_answer_out.write_answer(answer, ask, naming),
+        stream_writer=lambda ask, naming, seal: gemini_answer_out.StreamWriter(ask, naming),
+        content_type=b"text/event-stream",
+    ),
+}
+# contract:137: without alt=sse a Gemini client gets its stream as a JSON array.
+GEMINI_ARRAY: Final = replace(
+    CLIENTS[Surface.GEMINI],
+    stream_writer=lambda ask, naming, seal: gemini_answer_out.StreamWriter(ask, naming, json_array=True),
+    content_type=b"application/json; charset=UTF-8",
+)
+VENDORS: Final[Mapping[Dialect, Vendor]] = {
+    Dialect.CHAT: Vendor(
+        write_request=chat_request_out.write_request,
+        read_answer=chat_answer_in.read_answer,
+        stream_reader=chat_answer_in.StreamReader,
+        failure=chat_answer_in.failure,
+        maker=Maker.OPENAI,
+    ),
+    Dialect.RESPONSES: Vendor(
+        write_request=responses_request_out.write_request,
+        read_answer=responses_answer_in.read_answer,
+        stream_reader=responses_answer_in.StreamReader,
+        failure=responses_answer_in.failure,
+        maker=Maker.OPENAI,
+    ),
+    Dialect.MESSAGES: Vendor(
+        write_request=messages_request_out.write_request,
+        read_answer=messages_answer_in.read_answer,
+        stream_reader=messages_answer_in.StreamReader,
+        failure=messages_answer_in.failure,
+        maker=Maker.ANTHROPIC,
+        holds=_claude_output,
+        thinks_when_forced=False,
+    ),
+    Dialect.GEMINI: Vendor(
+        write_request=gemini_request_out.write_request,
+        read_answer=gemini_answer_in.read_answer,
+        stream_reader=gemini_answer_in.StreamReader,
+        failure=gemini_answer_in.failure,
+        maker=Maker.GEMINI,
+        holds=gemini_request_out.holds,
+    ),
+    Dialect.DEEPSEEK_CHAT: Vendor(
+        write_request=deepseek_chat.write_request,
+        read_answer=deepseek_chat.read_answer,
+        stream_reader=deepseek_chat.StreamReader,
+        failure=chat_answer_in.failure,
+        maker=Maker.DEEPSEEK,
+    ),
+    Dialect.DEEPSEEK_MESSAGES: Vendor(
+        write_request=deepseek_messages.write_request,
+        read_answer=deepseek_messages.read_answer,
+        stream_reader=deepseek_messages.StreamReader,
+        failure=messages_answer_in.failure,
+        maker=Maker.DEEPSEEK,
+        holds=_no_output,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A request as it goes to one upstream. `names` maps tool names that had to change to the client's own."""
+
+    body: dict[str, Any]
+    names: Mapping[str, str]
+    losses: tuple[Loss, ...]
+    form: Form | None
+
+
+class Translator:
+    __slots__ = ("client", "seal", "vendor")
+
+    def __init__(self, client: Client, vendor: Vendor, seal: Seal) -> None:
+        self.client = client
+        self.vendor = vendor
+        self.seal = seal
+
+    @classmethod
+    def of(cls, surface: Surface, dialect: Dialect, seal: Seal, *, json_array: bool = False) -> Translator:
+        """`json_array`: a Gemini client's stream is to be one."""
+        return cls(GEMINI_ARRAY if json_array else CLIENTS[surface], VENDORS[dialect], seal)
+
+    def ask(self, body: Mapping[str, Any], *, model: str, stream: bool) -> Ask:
+        """Raises Malformed, Unsupported."""
+        return self.client.read_request(body, model=model, stream=stream, seal=self.seal)
+
+    def prepare(self, ask: Ask, upstream: Upstream) -> Prepared:
+        """Raises Malformed, Unsupported."""
+        vendor = self.vendor
+        asked, form = shape(ask, upstream, lambda output: vendor.holds(output, upstream), forced=vendor.thinks_when_forced)
+        written = vendor.write_request(asked, upstream)
+        return Prepared(body=written.body, names=written.names, losses=written.losses, form=form)
+
+    def passage(self, ask: Ask, form: Form | None, naming: Naming, estimate: Callable[[int], Tokens]) -> Passage:
+        return Passage(self, ask, form, naming, estimate)
+
+
+class Passage:
+    """One answer on its way to the client.
+
+    `estimate` gives the tokens of so many bytes of content where the upstream reports none, so that the client is told what is billed.
+    `end` is None until the answer has ended; `content_bytes` is what the client has been told so far, as UTF-8.
+    """
+
+    def __init__(self, translator: Translator, ask: Ask, form: Form | None, naming: Naming, estimate: Callable[[int], Tokens]) -> None:
+        self._client, self._vendor, self._seal = translator.client, translator.vendor, translator.seal
+        self._ask = ask
+        self._naming = naming
+        self._estimate = estimate
+        self._shaper = None if form is None else Shaper(form)
+        self._reader: StreamReader | None = None
+        self._writer = self._client.stream_writer(ask, naming, self._seal)
+        self._keepsakes = events.Collector()  # calls and thoughts; texts are let go of
+        self._kept: set[int] = set()
+        self.prompt: Tokens | None = None  # what the upstream said of it at the start
+        self.end: Ended | Broken | None = None
+        self.estimated = False
+        self.content_bytes = 0
+
+    # a stream
+
+    def feed(self, data: bytes) -> bytes:
+        """More of the upstream's stream; returns what the client gets of it, b"" after the end."""
+        if self.end is not None:
+            return b""
+        if self._reader is None:
+            self._reader = self._vendor.stream_reader()
+        return self._pass(self._reader.feed(data))
+
+    def close(self) -> bytes:
+        """The upstream's bytes are over; `end` is set from here on."""
+        if self.end is not None:
+            return b""
+        return self._pass((self._reader or self._vendor.stream_reader()).close())
+
+    def fail(self, broken: Broken) -> bytes:
+        """The answer ends here, whatever the upstream may still say."""
+        self.end = broken
+        return self._writer.write((broken,))
+
+    def _pass(self, found: list[Event]) -> bytes:
+        if self._shaper is not None:
+            found = self._shaper.events(found)
+        for place, event in enumerate(found):
+            if type(event) is Delta:
+                text = event.text
+                self.content_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+                if event.index in self._kept:
+                    self._keepsakes.take((event,))
+                continue
+            match event:
+                case Started(tokens=tokens):
+                    self.prompt = tokens
+                case PartStarted(index=index, kind=kind) if kind in (PartKind.REASONING, PartKind.TOOL_CALL):
+                    self._kept.add(index)
+                    self._keepsakes.take((event,))
+                case Signed(index=index) if index in self._kept:
+                    self._keepsakes.take((event,))
+                case Ended(tokens=None):
+                    self.estimated = True
+                    self.end = found[place] = replace(event, tokens=self._estimate(self.content_bytes))
+                case Ended() | Broken():
+                    self.end = event
+                case _:
+                    pass
+        try:
+            return self._writer.write(found)
+        except Unwritable as problem:
+            return self.fail(Broken(status=502, message=str(problem)))
+
+    @property
+    def keepsakes(self) -> Answer | Broken:
+        """The calls and thoughts of an answer that has ended."""
+        self._keepsakes.take(() if self.end is None else (self.end,))
+        return self._keepsakes.answer()
+
+    # a whole answer
+
+    def whole(self, body: object) -> Answer | Broken:
+        """The upstream's answer, which is JSON."""
+        if not isinstance(body, dict):
+            return Broken(status=502, message="the upstream's answer is no JSON object")
+        return self._whole(self._vendor.read_answer(body))
+
+    def gathered(self, data: bytes) -> Answer | Broken:
+        """An answer that came as a stream where none was asked for."""
+        reader = self._vendor.stream_reader()
+        return self._whole(events.collect((*reader.feed(data), *reader.close())))
+
+    def _whole(self, answer: Answer | Broken) -> Answer | Broken:
+        if isinstance(answer, Answer) and self._shaper is not None:
+            answer = events.collect(self._shaper.events(events.of(answer)))
+        if isinstance(answer, Broken):
+            self.end = answer
+            return answer
+        self.content_bytes = events.content_bytes(answer)
+        if answer.tokens is None:
+            self.estimated = True
+            answer = replace(answer, tokens=self._estimate(self.content_bytes))
+        self.end = Ended(stop=answer.stop, tokens=answer.tokens)
+        return answer
+
+    def document(self, answer: Answer) -> dict[str, Any]:
+        """The whole answer in the client's words. Raises Unwritable."""
+        return self._client.write_answer(answer, self._ask, self._naming, self._seal)
+
+    def stream(self, answer: Answer) -> bytes:
+        """The whole answer as a stream, where the client asked for one. Raises Unwritable."""
+        return self._writer.write(events.of(answer))
+
+    @property
+    def content_type(self) -> bytes:
+        return self._client.content_type
+
+    @property
+    def blocked(self) -> bool:
+        """The prompt was refused before any output."""
+        return isinstance(self.end, Ended) and self.end.stop is Stop.REFUSAL and not self.content_bytes
