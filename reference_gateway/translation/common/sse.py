@@ -12,6 +12,7 @@ Frame = tuple[bytes, bytes]  # the event's name, empty where it has none, and it
 
 _BOM: Final = b"\xef\xbb\xbf"
 _DATA: Final = b"data: "
+_CRLF_END: Final = b"\r\n\r\n"
 _NEXT_DATA: Final = b"\n\ndata: "
 _EVENT: Final = b"event: "
 _THEN_DATA: Final = b"\ndata: "
@@ -27,6 +28,10 @@ class Reader:
         self._after_cr = False  # a LF that comes first in the next read belongs to this CR
 
     def feed(self, data: bytes) -> list[Frame]:
+        # Google's reads are one event with CRLF, and nothing else.
+        alone = data.endswith(_CRLF_END) and data.startswith(_DATA) and data.count(b"\r") == 2 == data.count(b"\n")
+        if alone and self._begun and not self._rest and not self._after_cr:
+            return [(b"", data[6:-4])]
         if not self._begun or self._after_cr or b"\r" in data:
             data = self._plain(data)
         # A read is often one event with its name, and nothing else.

@@ -141,16 +141,21 @@ class _Feedback(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     block_reason: str | int | None = None
 
 
+_NOTHING: Final = msgspec.Raw()
+_COUNTED: Final = b'"promptTokenCount"'
+
+
 class _Chunk(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     candidates: list[_Candidate] | None = None
     prompt_feedback: _Feedback | None = None
-    usage_metadata: UsageMetadata | None = None
+    usage_metadata: msgspec.Raw = _NOTHING  # each chunk has one, and one of them counts
     model_version: str | None = None
     response_id: str | None = None
     error: Any = None
 
 
 _decode: Final = msgspec.json.Decoder(_Chunk).decode
+_decode_usage: Final = msgspec.json.Decoder(UsageMetadata | None).decode
 _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # a stream
@@ -189,21 +194,21 @@ class StreamReader:
         self._content = False  # something was said that is no thought
         self._finish_reason = ""
         self._blocked = ""
-        self._usage: UsageMetadata | None = None
+        self._usage = b"{}"
         self.images: dict[int, Inline] = {}  # index of a text part that stands for an image -> the image
 
     def feed(self, data: bytes) -> list[Event]:
-        return self._read(self._frames.feed(data))
+        return self.objects(self._frames.feed(data))
 
     def close(self) -> list[Event]:
-        events = self._read(self._frames.close())
+        events = self.objects(self._frames.close())
         if self._phase is _Phase.FINISHED and self._frames.complete:
             self._end(events)
         elif self._phase is not _Phase.OVER:
             self._break(events, Broken(status=502, message="the upstream ended before a finishReason"))
         return events
 
-    def _read(self, found: list[bytes]) -> list[Event]:
+    def objects(self, found: list[bytes]) -> list[Event]:
         events: list[Event] = []
         for data in found:
             if self._phase is _Phase.OVER:
@@ -214,18 +219,18 @@ class StreamReader:
                 if data.strip():
                     self._break(events, Broken(status=502, message=f"the upstream sent what cannot be read: {problem}"))
                 continue
-            self.chunk(chunk, events)
+            self._chunk(chunk, events)
         return events
 
-    def chunk(self, chunk: _Chunk, events: list[Event]) -> None:
+    def _chunk(self, chunk: _Chunk, events: list[Event]) -> None:
         if chunk.error is not None:
             self._break(events, failure(chunk.error))
             return
-        usage = chunk.usage_metadata
-        if usage is not None and usage.prompt_token_count is not None:  # of the whole answer so far: the last one counts
+        usage = bytes(chunk.usage_metadata)
+        if _COUNTED in usage:  # of the whole answer so far: the last one counts
             self._usage = usage
         feedback, candidates = chunk.prompt_feedback, chunk.candidates
-        if candidates is None and (feedback is None or feedback.block_reason is None) and usage is None:
+        if candidates is None and (feedback is None or feedback.block_reason is None) and not usage:
             return  # nothing of an answer
         if self._phase is _Phase.WAITING:
             self._phase = _Phase.SPEAKING
@@ -326,7 +331,10 @@ class StreamReader:
             self._speaking = None
 
     def _end(self, events: list[Event]) -> None:
-        tokens = read_usage(self._usage)
+        try:
+            tokens = read_usage(_decode_usage(self._usage))
+        except _BAD_JSON:  # counts that are none
+            tokens = None
         if self._blocked:
             stop: Stop | Broken = Stop.REFUSAL
             tokens = None if tokens is None else Tokens(input=tokens.input, output=0, cache_read=tokens.cache_read)
@@ -350,12 +358,7 @@ class StreamReader:
 def read_answer(body: Mapping[str, Any]) -> Answer | Broken:
     """As its stream of one object."""
     reader = StreamReader()
-    events: list[Event] = []
-    try:
-        reader.chunk(msgspec.convert(body, _Chunk), events)
-    except msgspec.ValidationError as problem:
-        return Broken(status=502, message=f"the upstream's answer is no GenerateContentResponse: {problem}")
-    answer = collect([*events, *reader.close()])
+    answer = collect([*reader.objects([json.dumps(body).encode()]), *reader.close()])
     if isinstance(answer, Broken) or not reader.images:
         return answer
     images = {index: Image(source=source) for index, source in reader.images.items()}
