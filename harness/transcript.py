@@ -25,6 +25,8 @@ _STOPS: Final = {
         *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE"),
     },
 }
+# google-generate-content, FinishReason: with `$alt=json;enum-encoding=int` words are numbers.
+_FINISH_NUMBERS: Final = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER", 6: "BLOCKLIST", 7: "PROHIBITED_CONTENT"}
 _STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]|\['([^']*)'\]")  # of a JSON path
 _CLASS: Final = {word: name for name, words in _STOPS.items() for word in words}
 
@@ -143,7 +145,7 @@ class _Draft:
     def tell(self, kind: str, key: tuple[Any, ...], delta: str = "", whole: str = "") -> None:
         """A part by its deltas; at its end, what they left out."""
         before = self.said.get(key, "")
-        delta = whole.removeprefix(before) if whole.startswith(before) else delta
+        delta = whole.removeprefix(before) if whole and whole.startswith(before) else delta
         self.said[key] = before + delta
         self.say(kind, delta)
 
@@ -380,7 +382,8 @@ def _gemini(draft: _Draft, value: dict[str, Any]) -> None:
             if isinstance(part.get("functionCall"), dict):
                 _gemini_call(draft, part["functionCall"])
                 draft.call_signatures += filter(None, [signature])
-        draft.stop = _text(candidate.get("finishReason")) or draft.stop
+        reason = candidate.get("finishReason")
+        draft.stop = _FINISH_NUMBERS.get(reason) if isinstance(reason, int) else _text(reason) or draft.stop
     if _text(_object(value.get("promptFeedback")).get("blockReason")) and draft.stop is None:
         draft.stop = "SAFETY"
     draft.ended = draft.stop is not None

@@ -31,13 +31,31 @@ class Breakage:
     may: tuple[str, ...] = ()  # globs of those that fail or not by how TCP cuts the stream that moment
 
 
-_WRITE = "        self._answer.write(read)\n"
+def _on_each_write(change: str) -> tuple[tuple[str, str], ...]:
+    """Every place where the relay writes; `change` has `data` for the bytes."""
+    return (
+        (
+            "            else:\n                self._answer.write(read)\n",
+            f"            else:\n                self._answer.write({_of('read', change)})\n",
+        ),
+        (
+            "not self._is_parked\n        self._answer.write(read)\n",
+            f"not self._is_parked\n        self._answer.write({_of('read', change)})\n",
+        ),
+        ("        self._answer.finish(last)\n", f"        self._answer.finish({_of('last', change)})\n"),
+    )
+
+
+def _of(name: str, change: str) -> str:
+    return change.replace("data", name)
+
+
 BREAKAGES = (
     Breakage(
         name="drops event lines",
         models=(GPT, CLAUDE),
         file="proxy/relay.py",
-        changes=((_WRITE, '        self._answer.write(__import__("re").sub(rb"event: [^\\n]*\\n", b"", read))\n'),),
+        changes=_on_each_write('__import__("re").sub(rb"event: [^\\n]*\\n", b"", data)'),
         breaks=(
             "errors/kept-until-the-break",
             "errors/stream-ends-in-error",
@@ -53,7 +71,7 @@ BREAKAGES = (
     Breakage(
         name="drops [DONE]",
         file="proxy/relay.py",
-        changes=((_WRITE, '        self._answer.write(read.replace(b"data: [DONE]\\n\\n", b""))\n'),),
+        changes=_on_each_write('data.replace(b"da" + b"ta: [DONE]\\n\\n", b"")'),
         breaks=(
             "chat/stream/done-last",
             "native/body-bytes",
@@ -87,10 +105,13 @@ BREAKAGES = (
         models=(CLAUDE, GEMINI),
         file="proxy/relay.py",
         changes=(
-            (_WRITE, "        self._held = getattr(self, '_held', []) + [read]\n"),
+            *(
+                (before, before.replace("self._answer.write(read)", "self._held = getattr(self, '_held', []) + [read]"))
+                for before, _ in _on_each_write("data")[:2]
+            ),
             (
-                "        self._answer.end()\n",
-                "        [self._answer.write(read) for read in getattr(self, '_held', [])]\n        self._answer.end()\n",
+                "        self._answer.finish(last)\n",
+                "        [self._answer.write(read) for read in getattr(self, '_held', [])]\n        self._answer.finish(last)\n",
             ),
         ),
         breaks=("native/delivered-as-sent",),
@@ -101,10 +122,10 @@ BREAKAGES = (
         file="forward.py",
         changes=(
             (
-                "        self._answer.send(response.status, headers.to_caller(response) + own_headers, data)\n\n    def _judge",
+                "        self._answer.send_block(response.status, headers.caller_lines(response) + self._own_lines(), data)\n",
                 (
                     "        data = data if data[:1] == b'\\x1f' else __import__('json').dumps(__import__('json').loads(data)).encode()\n"
-                    "        self._answer.send(response.status, headers.to_caller(response) + own_headers, data)\n\n    def _judge"
+                    "        self._answer.send_block(response.status, headers.caller_lines(response) + self._own_lines(), data)\n"
                 ),
             ),
         ),
@@ -115,16 +136,18 @@ BREAKAGES = (
         file="forward.py",
         changes=(
             (
-                "        await self._release()\n        if plain is not None and body.is_json(plain):\n",
+                "        own_headers = self._own_headers()\n        await self._release()\n",
                 (
+                    "        own_headers = self._own_headers()\n"
                     "        await self._settle(Usage(input_tokens=10, output_tokens=10), estimated=False, cap=True)\n"
-                    "        if plain is not None and body.is_json(plain):\n"
                 ),
             ),
         ),
         breaks=(
             "billing/failure-has-no-row",
             "billing/failure-is-free",
+            "billing/retry-after-failure-bills-once",
+            "billing/usage-by-key",
         ),
     ),
     Breakage(
@@ -137,9 +160,27 @@ BREAKAGES = (
             ),
         ),
         breaks=(
+            "auth/deleted-in-mid-stream-is-free",
             "billing/failure-has-no-row",
             "billing/failure-is-free",
         ),
+    ),
+    Breakage(
+        name="admits without counting what is held",
+        file="billing/treasury.py",
+        changes=(
+            (
+                "if key.quota_micro_usd and book.spent + book.held + amount_micro_usd > key.quota_micro_usd:",
+                "if key.quota_micro_usd and book.spent + amount_micro_usd > key.quota_micro_usd:",
+            ),
+        ),
+        breaks=("limits/no-overspend",),
+    ),
+    Breakage(
+        name="lets a deleted key's stream go on",
+        file="accounts/directory.py",
+        changes=(("        self.withdraw(lambda other: other.id == key_id)\n", ""),),
+        breaks=("auth/deleted-in-mid-stream", "auth/deleted-in-mid-stream-is-free"),
     ),
     Breakage(
         name="hands the caller's key on",

@@ -65,8 +65,8 @@ CASES: tuple[Case, ...] = (
     _case(
         "documents",
         made(quota=1, rate_limit_5h=1),
-        Step(name="paid", key_from=MADE, request=prompt(), plays=(_WORKS,), books=True),
         Step(name="failed", key_from=MADE, request=prompt(), plays=(_FAILS,)),
+        Step(name="paid", key_from=MADE, request=prompt(), plays=(_WORKS,), books=True),
         *(got(name, path, key_from=MADE) for name, path in FREE),
         unmade(),
         needs=frozenset({Need.MANAGEMENT}),
