@@ -210,12 +210,14 @@ class _Exchange:
         while (lane := self._next(lanes, tried, preferred)) is not None:
             self._lane = lane
             tried.append(lane)
-            failure = await self._attempt(lane)
-            if failure is None:
+            found = await self._attempt(lane)
+            if found is None:
                 if session is not None:
                     await self._forwarder.sticky.keep_session(session, lane.channel.name)
                 return
-            if not self._may_go_on(failure):
+            if failure is None or lane.native or self._crossing is not None:  # one that could not even be asked hides no other's answer
+                failure = found
+            if not self._may_go_on(found):
                 break
         await self._surface(failure or self._router.no_channel(lanes))
 
@@ -256,9 +258,8 @@ class _Exchange:
 
     async def _attempt(self, lane: Lane) -> Refusal | _VendorError | None:
         """None where the caller has been served, or has left; else what it would be told, of which it has had nothing yet."""
-        if lane.native:
-            self._crossing = None
-        else:
+        self._crossing = None
+        if not lane.native:
             try:
                 self._crossing = await self._forwarder.borders.cross(self._call, lane, int(self._treasury.clock()))
             except Refusal as refusal:  # the channel has no part in it

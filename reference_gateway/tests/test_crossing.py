@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ from google.genai import types
 from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Answer, Stage, Upstream, stage
 from reference_gateway.tests.wires import BODIES, MESSAGES_BODY, MESSAGES_STREAM, STREAMS, chat_chunk, frame, request
+from reference_gateway.translation import events
+from reference_gateway.translation.codec import Naming
+from reference_gateway.translation.items import Answer as TranslatedAnswer
+from reference_gateway.translation.items import Ask, Reasoning, Role, Stop, Tokens, ToolCall, Turn
+from reference_gateway.translation.items import Text as ItemText
+from reference_gateway.translation.responses.sealed import UNSEALED
+from reference_gateway.translation.translator import CLIENTS as CLIENT_HALVES
+from reference_gateway.translation.translator import VENDORS, Dialect
 
 CLIENTS = [Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI]
 # The model -> what its channel speaks.
@@ -333,6 +342,68 @@ async def test_a_gemini_client_without_sse_gets_an_array(tmp_path: Path) -> None
         assert "".join(chunk["candidates"][0]["content"]["parts"][0]["text"] for chunk in chunks) == "Good day"
 
 
+# thoughts and calls: the upstream's bytes and the caller's view are made by the halves of other cells
+
+ASK = Ask(model="m", turns=(Turn(role=Role.USER, items=(ItemText(text=PROMPT),), path="messages[0]"),))
+CALLED = TranslatedAnswer(
+    id="upstream-1",
+    model="m",
+    items=(
+        Reasoning(text="Hm."),
+        ItemText(text="I look."),
+        ToolCall(id="call_1", name="look", arguments='{"at":1.0,"way":"\u2028 north"}'),
+        ToolCall(id="call_2", name="look", arguments="{}"),
+    ),
+    stop=Stop.TOOL_CALLS,
+    tokens=Tokens(input=20, output=9, cache_read=10),
+)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_thoughts_and_parallel_calls_arrive_whole_and_in_order(client: Surface, stream: bool, tmp_path: Path) -> None:
+    tool = {"type": "object", "properties": {"at": {"type": "number"}}}
+    tools: Any = {
+        Surface.CHAT: [{"type": "function", "function": {"name": "look", "parameters": tool}}],
+        Surface.RESPONSES: [{"type": "function", "name": "look", "parameters": tool}],
+        Surface.MESSAGES: [{"name": "look", "input_schema": tool}],
+        Surface.GEMINI: [{"functionDeclarations": [{"name": "look", "parametersJsonSchema": tool}]}],
+    }[client]
+
+    async def script(call: Upstream) -> None:
+        naming = Naming(id="1", model="m", created=1, stands_for={})
+        half = CLIENT_HALVES[surface]
+        if not stream:
+            await call.answer(json.dumps(half.write_answer(CALLED, ASK, naming, UNSEALED)).encode())
+            return
+        await call.head()
+        text = half.stream_writer(replace(ASK, include_usage=True), naming, UNSEALED).write(events.of(CALLED))
+        for at in range(0, len(text), 37):
+            await call.chunk(text[at : at + 37])
+        await call.end()
+
+    async with stage(tmp_path, script, edit=chat_only) as s:
+        for model in [model for asked, model in CELLS if asked is client]:
+            surface = UPSTREAMS[model]
+            more = {"stream_options": {"include_usage": True}} if client is Surface.CHAT and stream else {}
+            answer = await ask(s, client, model, stream=stream, tools=tools, **more)
+            assert answer.status == 200, answer
+            half = VENDORS[Dialect(client.value)]
+            if stream:
+                reader = half.stream_reader()
+                seen = events.collect((*reader.feed(answer.body), *reader.close()))
+            else:
+                seen = half.read_answer(answer.json())
+            assert isinstance(seen, TranslatedAnswer), seen
+            calls = [(item.name, json.loads(item.arguments or "{}")) for item in seen.items if isinstance(item, ToolCall)]
+            assert calls == [("look", {"at": 1.0, "way": "\u2028 north"}), ("look", {})]
+            assert [type(item) for item in seen.items] == [type(item) for item in CALLED.items]
+            assert "".join(item.text for item in seen.items if isinstance(item, Reasoning)) == "Hm."
+            assert seen.stop is Stop.TOOL_CALLS
+            assert seen.tokens is not None
+            assert (seen.tokens.input, seen.tokens.cache_read or 0, seen.tokens.output) == (20, 10, 9)
+
+
 # structured output
 
 
@@ -470,6 +541,8 @@ async def test_a_native_channel_comes_first_and_one_of_another_kind_steps_in(tmp
         assert answer.status == 200
         assert answer.json()["choices"][0]["message"]["content"] == "Good day"
         assert [call.target for call in s.calls[-2:]] == ["/v1/chat/completions", "/v1/messages"]
+        shown = await ask(s, Surface.CHAT, "gpt-5-5", stream=False, n=2)  # which Claude cannot be asked
+        assert (shown.status, shown.json()["error"]["message"]) == (500, "tired")
 
 
 async def test_each_read_of_a_translated_stream_arrives_before_the_next_is_sent(tmp_path: Path) -> None:
