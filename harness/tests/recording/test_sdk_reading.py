@@ -258,6 +258,8 @@ def asked(scenario: Scenario, clients: Clients) -> Any:
             return clients.of_openai.responses.create(**asks_for)
         case Surface.MESSAGES:
             return clients.of_anthropic.messages.create(**asks_for)
+        case Surface.IMAGES:
+            return clients.of_openai.images.generate(**asks_for)
         case _:
             models = clients.of_google.aio.models
             method = models.generate_content_stream if scenario.stream else models.generate_content

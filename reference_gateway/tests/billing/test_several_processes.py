@@ -40,7 +40,7 @@ CALLERS = 16
 ACCOUNTS = 4
 REQUESTS = 10_000
 KILLS = 6
-BALANCE_USD, BALANCE = "0.18", 180_000  # less than the run could spend, so that wallets run dry in the middle of it
+BALANCE_USD, BALANCE = "0.14", 140_000  # less than the run could spend, so that wallets run dry in the middle of it
 
 
 async def script(call: Upstream) -> None:
