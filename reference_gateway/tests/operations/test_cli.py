@@ -73,7 +73,8 @@ def test_check_config_says_what_would_be_served(tmp_path: Path, capsys: pytest.C
     demo = demo_config("http://127.0.0.1:9", tmp_path, accounts=1)
     assert cli.main(parse("check-config", str(demo.config))) == 0
     said = capsys.readouterr().out
-    assert "  claude-opus-4-8: messages, chat (translated), gemini (translated), responses (translated); groups default, claude-default\n" in said
+    surfaces = "messages, chat (translated), gemini (translated), responses (translated)"
+    assert f"  claude-opus-4-8: {surfaces}; groups default, claude-default\n" in said
     assert "  account account-1: declared keys key-1\n" in said
     assert demo.keys[0] not in said
 
