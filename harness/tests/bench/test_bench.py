@@ -15,7 +15,7 @@ from harness.cli import main
 
 def test_the_wire_gives_finite_ratios(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "deep" / "bench.json"
-    assert main(["bench", "--only", "wire", "--rounds", "1", "--seconds", "0.04", "--json", str(file)]) == 0
+    assert main(["bench", "--only", "wire", "--rounds", "1", "--seconds", "0.25", "--json", str(file)]) == 0
     printed = capfd.readouterr().out
     assert all(scenario.text in printed for scenario in wire.SCENARIOS)
     found = json.loads(file.read_text())["wire"]
