@@ -77,12 +77,12 @@ def _fitting(case: Case, models: Sequence[Model]) -> Sequence[Model]:
 
 
 def in_driving_order(chosen: Iterable[Planned]) -> tuple[Planned, ...]:
-    """Those that run alone first, since each waits until nothing else runs; then those that last by design; then as they were asked for."""
+    """Those that run alone first, as each waits until nothing else runs; then those that last, by design or until books rest."""
 
     def haste(planned: Planned) -> int:
         plays = (planned.case.play, *(play for step in planned.case.steps for play in step.plays))
         stalls = any(play and play.fault and play.fault.kind in (FaultKind.STALL_BEFORE, FaultKind.STALL_IN) for play in plays)
-        return 0 if planned.case.serial else 1 if stalls else 2
+        return 0 if planned.case.serial else 1 if stalls else 2 if planned.case.account else 3
 
     return tuple(sorted(chosen, key=haste))
 

@@ -34,7 +34,7 @@ EMBEDDED: Final = "reference gateway (embedded)"
 # One model of each vendor. The gateway lists more, but in a closed loop a second model of a vendor shows the same bytes again.
 _DRIVEN: Final = ("gpt-5-4", "claude-sonnet-4-6", "gemini-3-1-pro", "deepseek-v4-pro", "gpt-image-2")
 _FAILOVER: Final = "gpt-5-4-mini"  # of the embedded gateway: two of its channels serve it
-_LANES: Final = 8  # accounts of the embedded gateway
+_LANES: Final = 16  # accounts of the embedded gateway
 _START_SECONDS: Final = 20
 _SWITCH_SECONDS: Final = 0.0005
 # So long the embedded gateway bears with a silent vendor, at first and within an answer: stalls are played for real. The second is
