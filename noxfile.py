@@ -127,6 +127,8 @@ def lock(on: nox.Session) -> None:
     """Make requirements.lock again from pyproject.toml (needs uv)."""
     head = "# Every dependency of wireproof and of its tests, with hashes and no addresses. Made again by: nox -s lock\n"
     words = ["--group", "dev", "--extra", "allure", "--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"]
-    words += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+    words += ["--no-header", "--no-annotate"]
     made = str(on.run("uv", "pip", "compile", "--quiet", "pyproject.toml", *words, silent=True, external=True))
+    if "://" in made:
+        on.error("uv wrote an address into the lock: leave it out of pyproject.toml and of uv's configuration")
     (ROOT / "requirements.lock").write_text(head + made, encoding="utf-8")

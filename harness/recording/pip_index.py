@@ -49,25 +49,28 @@ class PipConfig:
 
 
 def pip_config() -> PipConfig:
-    """Files and PIP_* variables merged, as `pip config list` prints them; without a pip, the variables alone."""
+    """Files and PIP_* variables merged, as `pip config list` prints them; without a pip, the variables alone.
+
+    Options are named here as the variables name them.
+    """
     values = _parsed(_config_list())
     if not values:
-        values = {name[4:].lower().replace("_", "-"): value for name, value in os.environ.items() if name.startswith("PIP_")}
-    timeout = values.get("timeout") or values.get("default-timeout") or "30"
+        values = {name[4:].lower(): value for name, value in os.environ.items() if name.startswith("PIP_")}
+    timeout = values.get("timeout") or values.get("default_timeout") or "30"
     try:
         timeout_seconds = float(timeout)
     except ValueError:
         raise FetchError(f"pip is configured with the timeout {timeout!r}: make it a number of seconds") from None
     indexes = (
-        [] if _is_on(values.get("no-index")) else [values.get("index-url") or _default_index(), *values.get("extra-index-url", "").split()]
+        [] if _is_on(values.get("no_index")) else [values.get("index_url") or _default_index(), *values.get("extra_index_url", "").split()]
     )
     return PipConfig(
         indexes=tuple(indexes),
-        find_links=tuple(values.get("find-links", "").split()),
+        find_links=tuple(values.get("find_links", "").split()),
         proxy=values.get("proxy") or None,
         cert=values.get("cert") or None,
-        client_cert=values.get("client-cert") or None,
-        trusted_hosts=frozenset(values.get("trusted-host", "").split()),
+        client_cert=values.get("client_cert") or None,
+        trusted_hosts=frozenset(values.get("trusted_host", "").split()),
         timeout_seconds=timeout_seconds,
     )
 
@@ -98,7 +101,7 @@ def _parsed(listing: str) -> dict[str, str]:
     found: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for line in listing.splitlines():
         if (match := _LINE.fullmatch(line)) and match["section"] in found:
-            found[match["section"]][match["name"]] = str(ast.literal_eval(match["value"]))
+            found[match["section"]][match["name"].replace("-", "_")] = str(ast.literal_eval(match["value"]))
     return {name: value for section in _SECTIONS for name, value in found[section].items()}
 
 

@@ -176,7 +176,7 @@ def test_the_index_of_pips_configuration_file_and_its_password_are_used(
 ) -> None:
     monkeypatch.setattr(pip_index, "_config_list", _ASKING_PIP)
     index.password = "p@ss"
-    (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {index.url('u:p%40ss@')}\ntimeout = 7\n")
+    (tmp_path / "pip.conf").write_text(f"[global]\nindex_url = {index.url('u:p%40ss@')}\ntimeout = 7\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     assert pip_index.pip_config().timeout_seconds == 7.0
     (pulled,) = run(PIN)

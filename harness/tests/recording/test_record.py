@@ -124,7 +124,8 @@ def test_an_answer_with_another_status_is_not_kept(
 def test_the_lock_pins_by_hash_and_names_no_address() -> None:
     lock = mitmdump.LOCK.read_text(encoding="utf-8")
     assert "://" not in lock
-    assert "index-url" not in lock
+    assert "--index" not in lock
+    assert "--extra" not in lock
     pinned = [line for line in lock.splitlines() if "==" in line and not line.startswith("#")]
     assert "mitmproxy" in {line.split("==")[0] for line in pinned}
     assert all(line.endswith("\\") for line in pinned)
