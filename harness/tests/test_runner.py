@@ -11,7 +11,7 @@ from harness.case import Case, Play, Route, Surface
 from harness.client import ClientWitness
 from harness.plan import Planned
 from harness.recording.library import Library
-from harness.runner import Gate, Runner, patience
+from harness.runner import Gate, Pulse, Runner, patience
 from harness.target import Bases, Target
 from harness.upstream.witness import UpstreamWitness
 
@@ -127,3 +127,25 @@ def test_the_client_waits_longer_than_the_gateway_promised_to() -> None:
     usual = patience(Target(name="says nothing", bases=None))
     assert patience(Target(name="quick", bases=None, first_byte_ms=300, idle_ms=300)) == usual
     assert patience(Target(name="patient", bases=None, first_byte_ms=30_000, idle_ms=90_000)) > 90
+
+
+@pytest.mark.parametrize(("lags", "driven"), [((0,), 1), ((2600, 0), 2), ((2600, 2600, 2600), 3)])
+async def test_what_was_driven_while_our_own_loop_stood_still_is_driven_again_and_not_for_ever(
+    lags: tuple[int, ...], driven: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library.open("shipped")
+    witness = UpstreamWitness(library.load)
+    await witness.start()
+    async with ClientWitness() as clients, gateway_that_waits_for(1) as url:
+        bases = Bases.of(url)
+        target = Target(name="barrier", bases=bases, good_keys=("sk-one-0123456789",))
+        runner = Runner(target=target, bases=bases, library=library, clients=clients, witness=witness, concurrency=1)
+        waiting = iter(lags)
+        monkeypatch.setattr(Pulse, "worst_ms", lambda self, since: next(waiting))
+        case = Case(id="plain", surface=Surface.CHAT, play=Play(recording="chat/text"))
+        exchange = await asyncio.wait_for(runner.drive(Planned(id="plain", case=case, model="gpt-5-4", route=Route.NATIVE)), 30)
+        await runner.close()
+    await witness.stop()
+    assert exchange.errored is None
+    assert exchange.lag_ms == lags[-1]
+    assert runner.calls_made == driven

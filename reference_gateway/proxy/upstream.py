@@ -22,8 +22,6 @@ from reference_gateway.proxy.server import Headers
 
 IDLE_S: Final = 15.0
 MAX_HEAD_BYTES: Final = 128 * 1024
-# A process that stood still itself finds its timers due before it has read what came meanwhile: it looks once more, so much later.
-SECOND_LOOK_S: Final = 0.05
 
 
 class UpstreamBroken(Exception):
@@ -109,7 +107,6 @@ class Connection(asyncio.Protocol):
         "_broken",
         "_deadline",
         "_done",
-        "_doubted",
         "_framed",
         "_head",
         "_head_bytes",
@@ -140,7 +137,6 @@ class Connection(asyncio.Protocol):
         self._sink: Sink | None = None
         self._idle_since = 0.0
         self._deadline = self._timer_at = 0.0
-        self._doubted = -1.0
         self._timer: asyncio.TimerHandle | None = None
         self.lost = self._paused = False
         self._pieces: list[bytes] = []
@@ -192,9 +188,6 @@ class Connection(asyncio.Protocol):
             return
         if self._loop.time() < self._deadline:
             self._set_timer()
-        elif self._doubted != self._deadline:
-            self._doubted = self._deadline
-            self._timer = self._loop.call_later(SECOND_LOOK_S, self._on_timer)
         else:
             self._break(UpstreamTimeout("The upstream did not answer in time."))
 
@@ -423,7 +416,6 @@ class Gather:
         self._reads: list[bytes] = []
         self._size = 0
         self._loop = asyncio.get_running_loop()
-        self._doubted_at = -1.0
         self._last_read = self._loop.time()
         self._done: asyncio.Future[bytes] = self._loop.create_future()
         self._connection.attach(self)
@@ -441,10 +433,6 @@ class Gather:
     def _check_idle(self) -> None:
         quiet = self._loop.time() - self._last_read
         if quiet >= self._idle_s:
-            if self._doubted_at != self._last_read:
-                self._doubted_at = self._last_read
-                self._timer = self._loop.call_later(SECOND_LOOK_S, self._check_idle)
-                return
             self._connection.abort(UpstreamTimeout("The upstream fell silent before its answer was whole."))
             return
         self._timer = self._loop.call_later(self._idle_s - quiet, self._check_idle)

@@ -3,12 +3,10 @@
 import asyncio
 import gzip
 import json
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Answer, Upstream, stage
@@ -408,44 +406,3 @@ async def test_a_blocked_prompt_costs_nothing(tmp_path: Path) -> None:
             assert answer.status == 200
             assert blocked in answer.body
         assert await s.spent() == 0
-
-
-@pytest.mark.parametrize("place", ["before the head", "in the stream", "in a whole answer"])
-def test_a_pause_of_the_gateways_own_is_no_silence_of_the_upstreams(place: str, tmp_path: Path) -> None:
-    """Its process stands still for longer than it bears with an upstream, whose answer waits in the socket meanwhile.
-
-    On the loop that serves: it runs timers that are due before it reads.
-    """
-    uvloop.run(pause(place, tmp_path))
-
-
-async def pause(place: str, tmp_path: Path) -> None:
-    events = STREAMS[Surface.CHAT]
-
-    async def script(call: Upstream) -> None:
-        if place == "in a whole answer":
-            body = BODIES[Surface.CHAT]
-            await call.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body[:9])
-            await asyncio.sleep(0.05)
-            await call.send(body[9:])
-            time.sleep(0.5)  # noqa: ASYNC251  # the loop is the gateway's too: what was sent waits unread
-            return
-        if place == "in the stream":
-            await call.head()
-            await call.chunk(events[0])
-            await asyncio.sleep(0.05)
-            rest = events[1:]
-        else:
-            await call.head()
-            rest = events
-        for event in rest:
-            await call.chunk(event)
-        await call.end()
-        time.sleep(0.5)  # noqa: ASYNC251
-
-    async with stage(tmp_path, script, first_byte_ms=300, idle_ms=300, answer_ms=300) as s:
-        path, body, headers = request(Surface.CHAT, stream=place != "in a whole answer")
-        answer = await s.post(path, body, **headers)
-        assert answer.status == 200
-        assert answer.body == (BODIES[Surface.CHAT] if place == "in a whole answer" else b"".join(events))
-        assert len(await s.usage()) == 1
