@@ -137,7 +137,7 @@ def groups(groups: Mapping[str, Mapping[str, Model]]) -> bytes:
 
 
 def pricing(models: Iterable[Model], prices: PriceTable, now_ms: float) -> bytes:
-    """USD in force now: per million tokens of each class, and per image of each class (contract:062, C22, C29)."""
+    """USD in force now: per million tokens of each class, per search, and per image of each class (contract:062, C22, C29)."""
     return msgspec.json.encode({"object": "list", "data": [_price(model, prices, now_ms) for model in models]})
 
 
@@ -161,6 +161,8 @@ def _rates(prices: Prices) -> dict[str, Any]:
         "output_per_1m": prices.output / MILLION,
         "currency": "USD",
     }
+    if prices.search:
+        rates["per_search"] = prices.search / MILLION
     if prices.images:
         rates["per_image"] = prices.image() / MILLION
         rates["per_image_by_class"] = {name: price / MILLION for name, price in prices.images.items() if name != PLAIN_IMAGE}

@@ -149,6 +149,7 @@ def _bucket(bucket: Bucket, group_by: Sequence[GroupBy]) -> dict[str, Any]:
         "cache_write_5m_tokens": tokens.cache_write_5m_tokens,
         "cache_write_1h_tokens": tokens.cache_write_1h_tokens,
         "images": tokens.images,
+        "searches": tokens.searches,
     }
 
 
@@ -200,6 +201,7 @@ def _row(row: UsageRow) -> dict[str, Any]:
         "prompt_tokens": prompt_tokens,
         "completion_tokens": tokens.output_tokens,
         "images": tokens.images,
+        "searches": tokens.searches,
         "cost_micro_usd": row.cost_micro_usd,
         "cost_usd": usd(row.cost_micro_usd),
         "credits": usd(row.cost_micro_usd),

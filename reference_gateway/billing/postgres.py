@@ -280,6 +280,7 @@ class PostgresTreasury:
             "cache_write_1h_tokens": usage.cache_write_1h_tokens,
             "images": usage.images,
             "image_class": usage.image_class,
+            "searches": usage.searches,
             "estimated": int(estimated),
         }
         outcome = await self._close_hold(hold, fields)

@@ -1,6 +1,6 @@
-"""What a token and an image cost, by class and by time (contract:164, contract:169, C22, C29, C30).
+"""What a token, an image and a search cost, by class and by time (contract:090, contract:164, contract:169, C22, C29, C30).
 
-A price is integer micro-USD per million tokens (or per image), so that a request's cost is one integer division, rounded half up once.
+A price is integer micro-USD per million tokens (or per image, or per search), so that a request's cost is one integer division, rounded half up once.
 The price in force when a request is admitted is the price it is settled at.
 """
 
@@ -20,7 +20,8 @@ PLAIN_IMAGE: Final = "default"  # the image class of a model that has one price
 class Usage(msgspec.Struct, frozen=True, kw_only=True):  # one a request: a frozen dataclass takes nine times as long to make
     """Tokens by the class they are priced in; the classes are disjoint. Reasoning is part of output (C30).
 
-    `images` counts delivered images, all of one `image_class` (a quality or size that the price table names).
+    `images` counts delivered images, all of one `image_class` (a quality or size that the price table names); `searches` those that the
+    vendor ran in the web for the answer.
     """
 
     input_tokens: int = 0
@@ -30,11 +31,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):  # one a request: a froz
     cache_write_1h_tokens: int = 0
     images: int = 0
     image_class: str = PLAIN_IMAGE
+    searches: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """micro-USD per million tokens of each class, and per image of each class."""
+    """micro-USD per million tokens of each class, per image of each class, and per search."""
 
     input: int
     output: int
@@ -42,6 +44,7 @@ class Prices:
     cache_write_5m: int
     cache_write_1h: int
     images: Mapping[str, int] = field(default_factory=dict)
+    search: int = 0
 
     def cost(self, usage: Usage) -> int:
         """micro-USD of one request, rounded half up once."""
@@ -54,6 +57,8 @@ class Prices:
         )
         if usage.images:
             total += usage.images * self.image(usage.image_class) * MILLION
+        if usage.searches:
+            total += usage.searches * self.search * MILLION
         return (total + MILLION // 2) // MILLION
 
     def image(self, image_class: str = PLAIN_IMAGE) -> int:

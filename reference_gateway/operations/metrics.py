@@ -58,6 +58,7 @@ class _Bill:
     cache_write_5m_tokens: int = 0
     cache_write_1h_tokens: int = 0
     images: int = 0
+    searches: int = 0
     micro_usd: int = 0
 
 
@@ -86,6 +87,7 @@ class Metrics:
             bill.cache_write_5m_tokens += usage.cache_write_5m_tokens
             bill.cache_write_1h_tokens += usage.cache_write_1h_tokens
             bill.images += usage.images
+            bill.searches += usage.searches
             bill.micro_usd += settlement.cost_micro_usd
         for attempt in batch.asked:
             self._attempts[attempt.channel, attempt.status].add(attempt.seconds)
@@ -108,14 +110,17 @@ class Metrics:
         yield durations
         tokens = CounterMetricFamily("gateway_tokens", "Tokens billed, by the class they are priced in.", labels=("model", "class"))
         images = CounterMetricFamily("gateway_images", "Images billed.", labels=("model",))
+        searches = CounterMetricFamily("gateway_searches", "Searches billed.", labels=("model",))
         charged = CounterMetricFamily("gateway_charged_micro_usd", "Micro-USD charged.", labels=("model",))
         for model, bill in self._bills.items():
             for token_class in TOKEN_CLASSES:
                 tokens.add_metric((model, token_class), getattr(bill, f"{token_class}_tokens"))
             images.add_metric((model,), bill.images)
+            searches.add_metric((model,), bill.searches)
             charged.add_metric((model,), bill.micro_usd)
         yield tokens
         yield images
+        yield searches
         yield charged
         attempts = HistogramMetricFamily(
             "gateway_upstream_head_seconds",

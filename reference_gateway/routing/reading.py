@@ -275,6 +275,7 @@ def _prices(table: Table, *, anthropic: bool) -> Prices:
         cache_write_5m=table.micro_usd("cache_write_5m", input_ * 5 // 4 if anthropic else input_),
         cache_write_1h=table.micro_usd("cache_write_1h", input_ * 2 if anthropic else input_),
         images=images,
+        search=table.micro_usd("search", 0),  # contract:090
     )
     table.close()
     return prices

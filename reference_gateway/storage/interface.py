@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from reference_gateway.billing.prices import Usage
 
-SCHEMA_VERSION: Final = "0002"  # the newest file of migrations/versions
+SCHEMA_VERSION: Final = "0003"  # the newest file of migrations/versions
 
 Values = Mapping[str, str | int | bytes | None]
 Row = Mapping[str, Any]

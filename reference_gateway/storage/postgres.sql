@@ -139,7 +139,7 @@ END $$;
 
 -- One step of each request of the batch, in order. `step` is hold, settle or release; a verdict other than admitted, settled or released
 -- has changed nothing. `cap` bounds the account's requests under way (0: do not count, they are counted elsewhere).
-CREATE OR REPLACE FUNCTION gateway_step_1(a_node text, a_now_ms bigint, a_batch jsonb)
+CREATE OR REPLACE FUNCTION gateway_step_2(a_node text, a_now_ms bigint, a_batch jsonb)
 RETURNS TABLE (
     verdict text, charged bigint, topped_up bigint, spent bigint, held bigint, quota bigint, key_spent bigint, key_held bigint,
     window_span_ms bigint, window_limit bigint, window_spent bigint, window_resets_ms bigint
@@ -160,7 +160,7 @@ BEGIN
             step text, request_id text, account text, key_id text, amount bigint, task bigint, cap bigint, count boolean, cost bigint,
             at_ms bigint, model text, surface text, provider text, channel text, input_tokens bigint, output_tokens bigint,
             cache_read_tokens bigint, cache_write_5m_tokens bigint, cache_write_1h_tokens bigint, images bigint, image_class text,
-            estimated bigint
+            estimated bigint, searches bigint
         )
     LOOP
         charged := NULL;
@@ -202,10 +202,10 @@ BEGIN
                 verdict := 'settled';
                 INSERT INTO usage (request_id, account, key_id, model, surface, input_tokens, output_tokens, cache_read_tokens,
                         cache_write_5m_tokens, cache_write_1h_tokens, cost_micro_usd, estimated, created_ms, loss_micro_usd, images,
-                        image_class, provider, channel)
+                        image_class, provider, channel, searches)
                     VALUES (item.request_id, item.account, item.key_id, item.model, item.surface, item.input_tokens, item.output_tokens,
                         item.cache_read_tokens, item.cache_write_5m_tokens, item.cache_write_1h_tokens, charged, item.estimated, item.at_ms,
-                        item.cost - charged, item.images, item.image_class, item.provider, item.channel);
+                        item.cost - charged, item.images, item.image_class, item.provider, item.channel, item.searches);
             ELSE
                 verdict := 'released';
             END IF;

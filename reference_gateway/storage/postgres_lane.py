@@ -23,7 +23,7 @@ from reference_gateway.storage.postgres import FAILURES, STATEMENT_WITHIN_S, Pos
 
 log = logging.getLogger("reference_gateway")
 
-STEP: Final = "SELECT * FROM gateway_step_1($1, $2, $3::text::jsonb)"
+STEP: Final = "SELECT * FROM gateway_step_2($1, $2, $3::text::jsonb)"
 BATCH: Final = 200
 RETRY_FIRST_S: Final = 0.05
 RETRY_MOST_S: Final = 1.0
@@ -31,7 +31,7 @@ KEPT_MOST: Final = 20_000  # closings that wait for the server
 # What one step of a batch can be blamed for; the others are then taken without it.
 BLAMED: Final = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.RaiseError)
 
-Item = Mapping[str, Any]  # as gateway_step_1 takes it
+Item = Mapping[str, Any]  # as gateway_step_2 takes it
 Outcome = Mapping[str, Any]  # a row of its answer
 
 

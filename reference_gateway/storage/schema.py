@@ -81,6 +81,7 @@ prices: Final = Table(
     number("cache_write_5m"),
     number("cache_write_1h"),
     words("images", "{}"),  # JSON object: image class to micro-USD of one image
+    number("search", 0),  # micro-USD of one search
 )
 
 ledger: Final = Table(
@@ -142,6 +143,7 @@ usage: Final = Table(
     words("image_class", "default"),
     words("provider", ""),
     words("channel", ""),
+    number("searches", 0),
     Index("usage_by_account", "account", "created_ms"),
     sqlite_with_rowid=False,
 )

@@ -82,6 +82,7 @@ CREATE TABLE prices (
 	cache_write_5m INTEGER NOT NULL,
 	cache_write_1h INTEGER NOT NULL,
 	images TEXT DEFAULT '{}' NOT NULL,
+	search INTEGER DEFAULT 0 NOT NULL,
 	PRIMARY KEY (model, valid_from_ms)
 )
  STRICT;
@@ -138,6 +139,7 @@ CREATE TABLE usage (
 	image_class TEXT DEFAULT 'default' NOT NULL,
 	provider TEXT DEFAULT '' NOT NULL,
 	channel TEXT DEFAULT '' NOT NULL,
+	searches INTEGER DEFAULT 0 NOT NULL,
 	PRIMARY KEY (request_id)
 )
  WITHOUT ROWID,

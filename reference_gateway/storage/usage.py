@@ -11,7 +11,9 @@ from reference_gateway.billing.prices import PLAIN_IMAGE, Usage
 from reference_gateway.storage.interface import Database, Row, UsageRow
 
 FOR_EVER: Final = 2**62
-_CLASSES: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "images")
+_CLASSES: Final = (
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "images", "searches"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,7 @@ def _usage(row: Row, image_class: str = PLAIN_IMAGE) -> Usage:
         cache_write_1h_tokens=int(row["cache_write_1h_tokens"]),
         images=int(row["images"]),
         image_class=image_class,
+        searches=int(row["searches"]),
     )
 
 

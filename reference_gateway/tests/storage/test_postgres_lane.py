@@ -21,7 +21,7 @@ async def test_a_lane_that_waits_for_its_first_step_has_no_statement_under_way(p
     try:
         await lane.open()
         onlooker: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url)
-        states = await onlooker.fetch("SELECT state FROM pg_stat_activity WHERE query LIKE '%gateway_step_1%' AND pid <> pg_backend_pid()")
+        states = await onlooker.fetch("SELECT state FROM pg_stat_activity WHERE query LIKE '%gateway_step_2%' AND pid <> pg_backend_pid()")
         await onlooker.close()
         assert [row["state"] for row in states] == ["idle"]
     finally:
