@@ -50,6 +50,26 @@ capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_sch
 prices = { input = "0.05", output = "0.40", cache_read = "0.005" }
 
 [[models]]
+id = "gpt-5-5-pro"
+native = ["responses"]
+max_output_tokens = 128000
+context_window = 400000
+owned_by = "openai"
+family = "gpt"
+capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
+prices = { input = "15.00", output = "120.00", cache_read = "1.50" }
+
+[[models]]
+id = "gpt-4-1"
+native = ["chat"]
+max_output_tokens = 32768
+context_window = 1047576
+owned_by = "openai"
+family = "gpt"
+capabilities = ["text", "vision", "tool_use", "streaming", "json_schema", "logprobs"]
+prices = { input = "2.00", output = "8.00", cache_read = "0.50" }
+
+[[models]]
 id = "claude-sonnet-4-6"
 max_output_tokens = 64000
 context_window = 200000
@@ -148,7 +168,7 @@ models = ["*"]
 models = ["claude-sonnet-4-6", "claude-opus-4-8", "claude-haiku-4-5"]
 
 [groups.gpt-default]
-models = ["gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano"]
+models = ["gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano", "gpt-5-5-pro", "gpt-4-1"]
 
 [groups.gemini-default]
 models = ["gemini-3-1-pro", "nano-banana"]
@@ -173,6 +193,7 @@ deepseek-r1 = "deepseek-v4-pro"
 deepseek-v2 = "deepseek-v4-flash"
 deepseek-v3 = "deepseek-v4-flash"
 """
+DEAD_AFTER_MS: Final = 3_000  # of processes that share servers: whoever tries them out does not wait long
 WINDOWS: Final = 'limit_5h_usd = "1000.00"\nlimit_1d_usd = "2000.00"\nlimit_7d_usd = "5000.00"\n'
 
 
@@ -206,11 +227,14 @@ def demo_config(
     database: str = "gateway.sqlite3",
     allow_private: bool = False,
     keys: Sequence[str] = (),
+    database_env: str = "",
+    redis_env: str = "",
 ) -> Demo:
     """Writes gateway.toml and its secrets into the folder.
 
     `upstream_url` is a root: `/v1` is added for the OpenAI protocols. `keys` gives secrets for the first accounts instead of drawing
-    them; `answer_ms` is as `first_byte_ms` unless given.
+    them; `answer_ms` is as `first_byte_ms` unless given. `database_env` and `redis_env` name environment variables with the URLs of
+    servers that several processes share.
     """
     answer_ms = first_byte_ms if answer_ms is None else answer_ms
     folder.mkdir(parents=True, exist_ok=True)
@@ -231,8 +255,11 @@ def demo_config(
         f"[media]\nallow_private = {str(allow_private).lower()}\n",
         '[security]\npepper_file = "pepper"\n',
     ]
+    if database_env:
+        redis = f'redis_env = "{redis_env}"\n' if redis_env else ""
+        sections.append(f'[storage]\ndatabase_env = "{database_env}"\n{redis}dead_after_ms = {DEAD_AFTER_MS}\n')
     for name, base, models in (
-        ("openai", f"{root}/v1", ["gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano"]),
+        ("openai", f"{root}/v1", ["gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano", "gpt-5-5-pro", "gpt-4-1"]),
         ("anthropic", root, ["claude-sonnet-4-6", "claude-opus-4-8", "claude-haiku-4-5"]),
         ("gemini", root, ["gemini-3-1-pro", "nano-banana"]),
         ("openai-images", f"{root}/v1", ["gpt-image-2"]),

@@ -52,17 +52,25 @@ def add_details(parser: argparse.ArgumentParser) -> None:
     demo.add_argument("--demo-key", metavar="KEY", help="this secret for the first key instead of a drawn one (with --demo too)")
     demo.add_argument("--demo-accounts", type=int, default=1, metavar="N", help="so many accounts, each with a key of its own")
     demo.add_argument("--demo-first-byte-ms", type=int, default=30_000, metavar="MS", help="how long an upstream may keep silent at first")
-    demo.add_argument("--demo-tied", action="store_true", help="stop when standard input closes: when whoever started it is gone")
-    demo.add_argument("--demo-clock", action="store_true", help="serve /test/clock, which moves the gateway's time ahead")
+    demo.add_argument("--demo-tied", action="store_true", help="stop when standard input closes (with --config too)")
+    demo.add_argument("--demo-clock", action="store_true", help="serve /test/clock, which moves the gateway's time (with --config too)")
     demo.add_argument("--demo-idle-ms", type=int, default=300_000, metavar="MS", help="how long an upstream may pause")
+    demo.add_argument("--demo-folder", type=Path, metavar="DIR", help="write configuration and books there, and leave them")
+    demo.add_argument("--demo-database-env", default="", metavar="NAME", help="environment variable with the URL of a PostgreSQL to share")
+    demo.add_argument(
+        "--demo-redis-env", default="", metavar="NAME", help="environment variable with the URL of a Redis or Valkey beside it"
+    )
     parser.add_argument("--host", help="listen there instead of where the configuration says")
     parser.add_argument("--port", type=int, help="listen there instead of where the configuration says; 0 takes a free port")
 
 
 def main(args: argparse.Namespace) -> int:
+    if args.demo_tied and not getattr(args, "demo", False):
+        threading.Thread(target=_stop_with_stdin, daemon=True).start()
+    clock = ShiftedClock() if args.demo_clock else system
     if args.config is not None:
         config = _listening(load(args.config), args)
-        _run(app.run(config, _announce, reload=lambda: load(args.config)))
+        _run(app.run(config, _announce, reload=lambda: load(args.config), clock=clock))
         return 0
     with tempfile.TemporaryDirectory(prefix="wireproof-gateway-") as folder:
         if getattr(args, "demo", False):
@@ -70,15 +78,14 @@ def main(args: argparse.Namespace) -> int:
             return 0
         demo = demo_config(
             args.demo_upstream,
-            Path(folder),
+            args.demo_folder or Path(folder),
             keys=[args.demo_key] if args.demo_key else [],
             accounts=max(1, args.demo_accounts),
             first_byte_ms=args.demo_first_byte_ms,
             idle_ms=args.demo_idle_ms,
+            database_env=args.demo_database_env,
+            redis_env=args.demo_redis_env,
         )
-        if args.demo_tied:
-            threading.Thread(target=_stop_with_stdin, daemon=True).start()
-        clock = ShiftedClock() if args.demo_clock else system
         _run(app.run(_listening(load(demo.config), args), lambda url: _announce(url, demo), clock=clock))
     return 0
 
