@@ -3,16 +3,43 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from harness.recording.format import Surface as Surface  # one word for it in recordings and cases
 
+FORCED_TOOL: Final = "forced_tool"  # stands in a recording for the tool that a request forces
 MARKER: Final = "{marker}"  # stands in a case's prompt; the runner puts the exchange's marker there
 
 
 class Route(StrEnum):
     NATIVE = "native"
     TRANSLATED = "translated"
+
+
+class Dialect(StrEnum):
+    """What the upstream of a model speaks. With the client's surface it says whether a route is native or translated."""
+
+    OPENAI_CHAT = "openai-chat"
+    OPENAI_RESPONSES = "openai-responses"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    DEEPSEEK_CHAT = "deepseek-chat"
+    DEEPSEEK_ANTHROPIC = "deepseek-anthropic"
+
+    @property
+    def surface(self) -> Surface:
+        """The protocol of which it is a dialect."""
+        match self:
+            case Dialect.OPENAI_CHAT | Dialect.DEEPSEEK_CHAT:
+                return Surface.CHAT
+            case Dialect.OPENAI_RESPONSES:
+                return Surface.RESPONSES
+            case Dialect.ANTHROPIC | Dialect.DEEPSEEK_ANTHROPIC:
+                return Surface.MESSAGES
+            case Dialect.GEMINI:
+                return Surface.GEMINI
+            case _:
+                assert_never(self)
 
 
 class Client(StrEnum):
@@ -116,6 +143,7 @@ class Play:
     framing: Framing = Framing.AS_RECORDED
     gzip: bool = False  # send the body with content-encoding: gzip
     fault: Fault | None = None
+    if_forced: str | None = None  # played where the request forces a tool: the recording in which FORCED_TOOL stands for that one's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +189,7 @@ class Case:
     surface: Surface
     play: Play | None  # None: nothing may be asked of the upstream
     stream: bool = False
+    upstream: Dialect | None = None  # driven on one model whose upstream speaks this; None: on all models that are native on the surface
     client: Client = Client.RAW
     helper: bool = False  # drive the SDK's own stream helper in the place of the raw event loop
     request: Mapping[str, Any] | None = None

@@ -277,20 +277,25 @@ class Exchange:
                 return seen
         raise KeyError(f"case {self.case.id} has no step {name}")
 
+    @property
+    def upstream_surface(self) -> Surface:
+        """The protocol that the upstream was to speak: the client's own on a native route."""
+        return self.case.upstream.surface if self.case.upstream else self.case.surface
+
     @cached_property
     def client_events(self) -> tuple[Seen, ...]:
         """Every SSE event that reached the client; empty where there was no stream."""
-        return tuple(self._events(self.client.response))
+        return tuple(self._events(self.client.response, self.case.surface))
 
     @cached_property
     def upstream_events(self) -> tuple[Seen, ...]:
         """Every SSE event that the last upstream call was answered with."""
-        return tuple(self._events(self.upstream[-1].response if self.upstream else None))
+        return tuple(self._events(self.upstream[-1].response if self.upstream else None, self.upstream_surface))
 
-    def _events(self, response: Response | None) -> Iterator[Seen]:
+    def _events(self, response: Response | None, surface: Surface) -> Iterator[Seen]:
         if response is None or not response.is_sse:
             return
-        decode = _CODECS.get(self.case.surface)
+        decode = _CODECS.get(surface)
         for number, frame in enumerate(response.frames):
             if frame.data is None:
                 yield Seen(frame=number, raw=frame, data=NOT_JSON, event=None)

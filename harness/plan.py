@@ -49,7 +49,7 @@ def cases_of(modules: Iterable[ModuleType]) -> tuple[Case, ...]:
 
 
 def plan(cases: Sequence[Case], models: Sequence[Model]) -> tuple[Planned, ...]:
-    """Each case on each model that serves its surface.
+    """Each case on each model that serves its surface natively; one that names an upstream's dialect on one model that has it.
 
     A case of the model list is about the key, not about a model, so it is driven once, for the first model.
     A recording of DeepSeek's dialect is played on a DeepSeek model where there is one, and the others on the others.
@@ -66,7 +66,9 @@ def _fitting(case: Case, models: Sequence[Model]) -> Sequence[Model]:
     if case.surface is Surface.MODELS:
         return models[:1]
     surface = Surface.MESSAGES if case.surface is Surface.COUNT_TOKENS else case.surface
-    serving = [model for model in models if surface in model.surfaces]
+    if case.upstream is not None:
+        return [model for model in models if model.dialect_on(surface) is case.upstream][:1]
+    serving = [model for model in models if model.surfaces.get(surface) is Route.NATIVE and not model.for_cells]
     deepseek = [model for model in serving if "deepseek" in model.id]
     if "vendor-deepseek" in case.traits and deepseek:
         serving = deepseek

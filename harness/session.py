@@ -6,41 +6,29 @@ Submitting ahead is what makes a run fast: pytest asks for evidence item by item
 import asyncio
 import json
 import secrets
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
 import httpx2
 
-from harness.case import Case, Client, Key, Outcome, Play, Surface
+from harness.case import Case, Client, Dialect, Key, Outcome, Play, Route, Surface
 from harness.client import ClientWitness
+from harness.embedded import EMBEDDED, EmbeddedGateway
 from harness.exchange import Exchange
 from harness.plan import Planned
 from harness.recording.library import Library
 from harness.runner import Runner
 from harness.settings import Settings
-from harness.target import Bases, Model, Target, TargetError, check_url, read_target, served_by
+from harness.target import Bases, Model, Target, TargetError, check_url, on_every_surface, read_target, served_by
 from harness.upstream.witness import UpstreamWitness
 
 T = TypeVar("T")
 
-EMBEDDED: Final = "reference gateway (embedded)"
-# One model of each vendor. The gateway lists more, but in a closed loop a second model of a vendor shows the same bytes again.
-_DRIVEN: Final = ("gpt-5-4", "claude-sonnet-4-6", "gemini-3-1-pro", "deepseek-v4-pro", "gpt-image-2")
-_FAILOVER: Final = "gpt-5-4-mini"  # of the embedded gateway: two of its channels serve it
-_LANES: Final = 16  # accounts of the embedded gateway
-_START_SECONDS: Final = 20
 _SWITCH_SECONDS: Final = 0.0005
-# So long the embedded gateway bears with a silent vendor, at first and within an answer: stalls are played for real. The second is
-# above the two seconds for which the upstream witness waits in lockstep, so that a gateway that holds back is found to do only that.
-_FIRST_BYTE_MS: Final = 1500
-_IDLE_MS: Final = 2600
 
 
 class Loop:
@@ -83,68 +71,6 @@ async def _cancel_all() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class EmbeddedGateway:
-    """The reference gateway in a process of its own, its vendors all being the upstream witness."""
-
-    def __init__(self, upstream_url: str, command: Iterable[str] | None = None) -> None:
-        self._folder = TemporaryDirectory(prefix="wireproof-gateway-")
-        words = ["--demo-upstream", upstream_url, "--demo-accounts", str(_LANES + 1), "--port", "0", "--demo-tied", "--demo-clock"]
-        words += ["--demo-first-byte-ms", str(_FIRST_BYTE_MS), "--demo-idle-ms", str(_IDLE_MS)]
-        self._said = (Path(self._folder.name) / "stderr.log").open("w+b")
-        self._process = subprocess.Popen(
-            [*(command or (sys.executable, "-m", "reference_gateway")), *words],
-            stdin=subprocess.PIPE,  # it stops when this closes, so it never outlives us
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            text=True,
-        )
-
-    def ready(self) -> Target:
-        """Wait for its one line of JSON, and make it a target. Raises TargetError."""
-        reader = threading.Timer(_START_SECONDS, self._process.kill)
-        reader.start()
-        line = self._process.stdout.readline() if self._process.stdout else ""
-        reader.cancel()
-        try:
-            told = json.loads(line)
-        except ValueError:
-            self._process.wait(timeout=5)
-            self._said.seek(0)
-            said = self._said.read().decode(errors="replace").strip().splitlines()
-            self.stop()
-            raise TargetError(f"the embedded reference gateway did not start: {said[-1] if said else 'it said nothing'}") from None
-        return Target(
-            name=EMBEDDED,
-            bases=Bases.of(told["listening"]),
-            good_keys=tuple(told["keys"]),
-            other_keys={
-                Key.OTHER_GROUP: tuple(told["narrow_keys"]),
-                Key.EMPTY_WALLET: (told["poor_key"],),
-                **{key: (told[f"{key}_key"],) for key in (Key.REVOKED, Key.EXPIRED, Key.CAPPED)},
-            },
-            models=tuple(Model(id=name, surfaces=served_by(name)) for name in _DRIVEN),
-            dialect="wireproof",
-            first_byte_ms=_FIRST_BYTE_MS,
-            idle_ms=_IDLE_MS,
-            made_group="default",
-            clock_path="/test/clock",
-            failover_model=_FAILOVER,
-        )
-
-    def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
-        self._said.close()
-        self._folder.cleanup()
-
-
 class LiveSession:
     """Opened once per run; `submit` may be called from any thread."""
 
@@ -174,8 +100,9 @@ class LiveSession:
     def open(self) -> None:
         """Everything up to the first exchange. Raises TargetError or UserFileError, with one sentence that says how to mend it."""
         try:
+            settings = self.settings
             target = self._given_target()
-            port = self.settings.upstream_port or target.upstream_port
+            port = settings.upstream_port or target.upstream_port
             if target.bases is not None and not port:
                 raise TargetError(
                     "say where the gateway expects its vendors: configure their base URLs to http://127.0.0.1:PORT, "
@@ -186,7 +113,7 @@ class LiveSession:
             upstream_url = self._loop.run(self._in_front(self.witness.url, port)) if self._in_front else self.witness.url
             if target.bases is None:
                 self._tell("starting the embedded reference gateway")
-                self._gateway = EmbeddedGateway(upstream_url)
+                self._gateway = EmbeddedGateway(upstream_url, settings)
                 target = self._gateway.ready()
             self.target = target
             self._loop.run(self._open())
@@ -199,23 +126,30 @@ class LiveSession:
         if settings.target is not None:
             target = read_target(settings.target)
             if settings.base_url:
-                target = replace(target, bases=Bases.of(check_url(settings.base_url, "--base-url")))
+                bases, *more = _nodes(settings.base_url)
+                target = replace(target, bases=bases, more_bases=tuple(more))
             return replace(target, good_keys=(settings.api_key, *target.good_keys)) if settings.api_key else target
         if settings.base_url is None:
             return Target(name=EMBEDDED, bases=None)
-        url = check_url(settings.base_url, "--base-url")
-        return Target(name=url, bases=Bases.of(url), good_keys=(settings.api_key,) if settings.api_key else ())
+        bases, *more = _nodes(settings.base_url)
+        return Target(
+            name=settings.base_url, bases=bases, more_bases=tuple(more), good_keys=(settings.api_key,) if settings.api_key else ()
+        )
 
     async def _open(self) -> None:
         bases = self.target.bases
         assert bases is not None  # the embedded gateway has told where it listens
-        declared = () if self._gateway and self.settings.models else self.target.models  # the embedded one serves more than it is driven on
-        self.models = self._chosen(declared or await self._listed(bases, self.target.good_keys[0] if self.target.good_keys else None))
+        declared = self.target.models
+        if not declared or (self._gateway and self.settings.models):  # the embedded one serves more than it is driven on
+            listed = await self._listed(bases, self.target.good_keys[0] if self.target.good_keys else None)
+            described = {model.id: replace(model, for_cells=False) for model in declared}
+            declared = tuple(described.get(model.id, model) for model in listed)
+        self.models = self._chosen(declared)
         await self._clients.__aenter__()
         self._entered = True
         self.runner = Runner(
             target=self.target,
-            bases=bases,
+            nodes=self.target.nodes,
             library=self.library,
             clients=self._clients,
             witness=self.witness,
@@ -298,7 +232,7 @@ class LiveSession:
         tried: set[Surface] = set()
         for model in self.models:
             for surface, route in model.surfaces.items():
-                if surface in tried or surface in (Surface.COUNT_TOKENS, Surface.IMAGES):
+                if route is not Route.NATIVE or surface in tried or surface in (Surface.COUNT_TOKENS, Surface.IMAGES):
                     continue
                 tried.add(surface)
                 recording = next(self.library.find(surface=surface, status=200, stream=False), None)
@@ -347,6 +281,11 @@ class LiveSession:
         self._loop.close()
         if self._gateway is not None:
             self._gateway.stop()
+
+
+def _nodes(urls: str) -> list[Bases]:
+    """Of --base-url: one URL, or several with commas between. Raises TargetError."""
+    return [Bases.of(check_url(url.strip(), "--base-url")) for url in urls.split(",")]
 
 
 def fresh_id() -> str:

@@ -3,6 +3,7 @@
 [target]
 name = "our gateway, staging"
 base_url = "http://127.0.0.1:8080"       # the SDKs' own bases follow from it, or are given below
+# base_urls = ["http://10.0.0.1:8080", "http://10.0.0.2:8080"]  # in its place: several nodes, asked in turn
 openai_base = "http://127.0.0.1:8080/v1"
 upstream_port = 9100                     # where the gateway expects its vendors: wireproof's upstream witness listens there
 failover_model = "gpt-5-4-mini"          # two channels serve it, so that a call survives the failure of the first
@@ -18,6 +19,10 @@ capped = ["WIREPROOF_CAPPED_KEY"]        # on an account that may have just one 
 [[models]]
 id = "gpt-5-4"
 surfaces = { chat = "native", responses = "native" }
+
+[[models]]                               # every text surface reaches it: its upstream's own natively, the others translated
+id = "gemini-3-1-pro"
+upstream = "gemini"                      # openai-chat, openai-responses, anthropic, gemini, deepseek-chat or deepseek-anthropic
 
 [account]
 dialect = "wireproof"                    # or "none": then nothing about billing and keys is judged
@@ -36,12 +41,13 @@ reason = "prepaid elsewhere"
 
 import fnmatch
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from harness.case import Case, FaultKind, Key, Need, Route, Surface
+from harness.case import Case, Dialect, FaultKind, Key, Need, Route, Surface
 from harness.client.call import Bases as ClientBases
 from harness.toml_file import TomlFile, UserFileError
 
@@ -50,6 +56,8 @@ _SURFACES: Final = {
     surface.value: surface
     for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI, Surface.COUNT_TOKENS, Surface.IMAGES)
 }
+_TEXT: Final = (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI)
+_SDK_BASES: Final = ("openai_base", "anthropic_base", "gemini_base")
 _OTHER_KEYS: Final = {
     "other_group": Key.OTHER_GROUP,
     "empty_wallet": Key.EMPTY_WALLET,
@@ -75,10 +83,53 @@ class Bases(ClientBases):
         return cls(openai=openai or f"{root}/v1", anthropic=anthropic or root, gemini=gemini or root, root=root)
 
 
+class Turn:
+    """The nodes of a gateway, one after the other."""
+
+    def __init__(self, nodes: Sequence[Bases], first: int = 0) -> None:
+        self.nodes = nodes
+        self._next = first
+
+    def __call__(self) -> Bases:
+        self._next += 1
+        return self.nodes[(self._next - 1) % len(self.nodes)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     id: str
     surfaces: dict[Surface, Route]
+    upstream: Dialect | None = None  # what its upstream is spoken to in, where the target says so
+    for_cells: bool = False  # driven on the cells of the translation alone: in all else it would show what another model shows
+
+    def dialect_on(self, surface: Surface) -> Dialect | None:
+        """What its upstream is spoken to in when it is asked on this surface; None where it is not served there, or nobody said."""
+        route = self.surfaces.get(surface)
+        if route is Route.NATIVE and (self.upstream is None or self.upstream.surface is not surface):
+            return _own_dialect(surface, self.id)
+        return self.upstream if route is not None else None
+
+
+def _own_dialect(surface: Surface, model_id: str) -> Dialect | None:
+    """The dialect of a native route, by the vendor that the model's name shows."""
+    deepseek = "deepseek" in model_id.lower()
+    match surface:
+        case Surface.CHAT:
+            return Dialect.DEEPSEEK_CHAT if deepseek else Dialect.OPENAI_CHAT
+        case Surface.RESPONSES:
+            return None if deepseek else Dialect.OPENAI_RESPONSES
+        case Surface.MESSAGES:
+            return Dialect.DEEPSEEK_ANTHROPIC if deepseek else Dialect.ANTHROPIC
+        case Surface.GEMINI:
+            return Dialect.GEMINI
+        case _:
+            return None
+
+
+def on_every_surface(model_id: str, upstream: Dialect, *, for_cells: bool = False) -> Model:
+    """A model that all four text surfaces reach."""
+    surfaces = {surface: Route.NATIVE if surface is upstream.surface else Route.TRANSLATED for surface in _TEXT}
+    return Model(id=model_id, surfaces=surfaces, upstream=upstream, for_cells=for_cells)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +147,7 @@ class NotServed:
 class Target:
     name: str
     bases: Bases | None  # None: the embedded reference gateway, started by the run
+    more_bases: tuple[Bases, ...] = ()  # of the gateway's other nodes: calls go to all of them in turn
     good_keys: tuple[str, ...] = field(repr=False, default=())
     other_keys: dict[Key, tuple[str, ...]] = field(repr=False, default_factory=dict)
     models: tuple[Model, ...] = ()  # empty: asked of the target
@@ -108,6 +160,10 @@ class Target:
     made_group: str | None = None  # keys may be made in this group at /api/v1/keys, by any good key, as contract:31 to 36 say
     clock_path: str | None = None
     failover_model: str | None = None  # the model that two channels serve
+
+    @property
+    def nodes(self) -> tuple[Bases, ...]:
+        return (self.bases, *self.more_bases) if self.bases is not None else ()
 
     def lacks(self, case: Case) -> str | None:
         """Why the case cannot be asked of this target, which is no fault of it; None where it can."""
@@ -160,17 +216,8 @@ def read_target(path: Path) -> Target:
     file = TomlFile(path)
     file.only(file.values, ("target", "keys", "models", "account", "timeouts", "not_applicable"), "a target file")
     about = file.take(file.values, "target", dict, "a target file", {})
-    file.only(about, ("name", "base_url", "openai_base", "anthropic_base", "gemini_base", "upstream_port", "failover_model"), "[target]")
-    base_url = file.take(about, "base_url", str, "[target]")
-    if base_url is None:
-        raise file.error("target", "[target] needs `base_url`, the gateway's address")
-    try:
-        bases = Bases.of(
-            check_url(base_url, "base_url"),
-            *(file.take(about, name, str, "[target]") for name in ("openai_base", "anthropic_base", "gemini_base")),
-        )
-    except TargetError as error:
-        raise file.error("base_url", str(error)) from error
+    file.only(about, ("name", "base_url", "base_urls", *_SDK_BASES, "upstream_port", "failover_model"), "[target]")
+    bases, *more_bases = _bases(file, about)
     account = file.take(file.values, "account", dict, "a target file", {})
     file.only(account, ("dialect", "settle_ms", "made_group", "clock_path"), "[account]")
     dialect = file.take(account, "dialect", str, "[account]", "none")
@@ -180,8 +227,9 @@ def read_target(path: Path) -> Target:
     file.only(timeouts, ("first_byte_ms", "idle_ms"), "[timeouts]")
     good, others = _keys(file)
     return Target(
-        name=file.take(about, "name", str, "[target]", base_url),
+        name=file.take(about, "name", str, "[target]", bases.root),
         bases=bases,
+        more_bases=tuple(more_bases),
         good_keys=good,
         other_keys=others,
         models=_models(file),
@@ -195,6 +243,23 @@ def read_target(path: Path) -> Target:
         clock_path=file.take(account, "clock_path", str, "[account]"),
         failover_model=file.take(about, "failover_model", str, "[target]"),
     )
+
+
+def _bases(file: TomlFile, about: dict[str, Any]) -> tuple[Bases, ...]:
+    """Of each node. Raises UserFileError."""
+    given = [name for name in ("base_url", "base_urls") if name in about]
+    if len(given) != 1:
+        raise file.error("target", "[target] needs `base_url`, the gateway's address, or `base_urls`, those of its nodes")
+    own = [file.take(about, name, str, "[target]") for name in _SDK_BASES]
+    urls = [file.take(about, "base_url", str, "[target]")] if given == ["base_url"] else file.take(about, "base_urls", list, "[target]")
+    if not urls or not all(isinstance(url, str) for url in urls):
+        raise file.error(given[0], "`base_urls` is a list of one URL for each node")
+    if given == ["base_urls"] and any(own):
+        raise file.error(given[0], f"with `base_urls` the SDKs' bases follow from them: leave out {', '.join(_SDK_BASES)}")
+    try:
+        return tuple(Bases.of(check_url(url, given[0]), *own) for url in urls)
+    except TargetError as error:
+        raise file.error(given[0], str(error)) from error
 
 
 def _keys(file: TomlFile) -> tuple[tuple[str, ...], dict[Key, tuple[str, ...]]]:
@@ -218,7 +283,7 @@ def _keys(file: TomlFile) -> tuple[tuple[str, ...], dict[Key, tuple[str, ...]]]:
 def _models(file: TomlFile) -> tuple[Model, ...]:
     models = []
     for number, entry in enumerate(file.take(file.values, "models", list, "a target file", [])):
-        file.only(entry, ("id", "surfaces"), "[[models]]")
+        file.only(entry, ("id", "surfaces", "upstream"), "[[models]]")
         if "id" not in entry:
             raise file.error("models", "a [[models]] entry needs `id`", nth=number)
         surfaces = {}
@@ -228,8 +293,17 @@ def _models(file: TomlFile) -> tuple[Model, ...]:
             if route not in tuple(Route):
                 raise file.error(name, f"`{name}` must be one of {', '.join(Route)}, not {route!r}")
             surfaces[_SURFACES[name]] = Route(route)
-        models.append(Model(id=entry["id"], surfaces=surfaces or served_by(entry["id"])))
+        models.append(_model(file, entry["id"], surfaces, file.take(entry, "upstream", str, "[[models]]", nth=number)))
     return tuple(models)
+
+
+def _model(file: TomlFile, model_id: str, surfaces: dict[Surface, Route], named: str | None) -> Model:
+    if named is None:
+        return Model(id=model_id, surfaces=surfaces or served_by(model_id))
+    if named not in tuple(Dialect):
+        raise file.error("upstream", f"`upstream` must be one of {', '.join(Dialect)}, not {named!r}")
+    upstream = Dialect(named)
+    return Model(id=model_id, surfaces=surfaces, upstream=upstream) if surfaces else on_every_surface(model_id, upstream)
 
 
 def _not_served(file: TomlFile) -> tuple[NotServed, ...]:

@@ -67,13 +67,13 @@ class Transcript:
 
 
 def of_upstream(exchange: Exchange) -> Transcript | None:
-    """What the vendor said; None where it gave no successful answer. Its protocol is the surface's own on native routes."""
+    """What the vendor said; None where it gave no successful answer."""
     response = exchange.upstream[-1].response if exchange.upstream else None
     if response is None or not response.ok:
         return None
     if response.is_sse:
-        return of_values(exchange.case.surface, (seen.data for seen in exchange.upstream_events))
-    return of_values(exchange.case.surface, [response.json])
+        return of_values(exchange.upstream_surface, (seen.data for seen in exchange.upstream_events))
+    return of_values(exchange.upstream_surface, [response.json])
 
 
 def of_sdk(exchange: Exchange) -> Transcript | None:

@@ -1,12 +1,13 @@
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
 
-from harness.case import Case, Fault, FaultKind, Outcome, Play, Route, Surface
+from harness.case import Case, Dialect, Fault, FaultKind, Outcome, Play, Route, Surface
 from harness.exchange import Exchange, Hop, Request
 from harness.plan import Planned, cases_of, in_driving_order, judge, plan, suite_modules, unserved
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
-from harness.target import Model
+from harness.target import Model, on_every_surface
 from harness.verdict import Errored, Inconclusive, NotApplicable, Passed, Verdict
 
 GPT = Model(id="gpt-5-4", surfaces={Surface.CHAT: Route.NATIVE, Surface.RESPONSES: Route.NATIVE})
@@ -35,9 +36,9 @@ def models_of(planned: tuple[Planned, ...]) -> list[str]:
     return [each.model for each in planned]
 
 
-def test_each_case_meets_each_model_that_serves_its_surface_on_that_models_route() -> None:
-    planned = plan([case("a", Surface.CHAT)], [GPT, CLAUDE])
-    assert [(each.id, each.route) for each in planned] == [("a-gpt-5-4", Route.NATIVE), ("a-claude-sonnet-4-6", Route.TRANSLATED)]
+def test_each_case_meets_each_model_that_serves_its_surface_natively() -> None:
+    planned = plan([case("a", Surface.CHAT)], [GPT, OTHER_GPT, CLAUDE])
+    assert [(each.id, each.route) for each in planned] == [("a-gpt-5-4", Route.NATIVE), ("a-gpt-5-5", Route.NATIVE)]
     assert models_of(plan([case("b", Surface.GEMINI)], [GPT, CLAUDE])) == []
 
 
@@ -115,3 +116,27 @@ def test_who_runs_alone_goes_first_and_who_stalls_before_the_others() -> None:
     )
     ordered = in_driving_order(plan(cases, [GPT]))
     assert [planned.case.id for planned in ordered] == ["alone", "stall", "plain", "plain-too"]
+
+
+CELLS = [CLAUDE, on_every_surface("claude-opus-4-8", Dialect.ANTHROPIC), on_every_surface("gpt-4-1", Dialect.OPENAI_CHAT, for_cells=True)]
+
+
+@pytest.mark.parametrize(
+    ("surface", "upstream", "expected"),
+    [
+        (Surface.CHAT, Dialect.ANTHROPIC, [("claude-opus-4-8", Route.TRANSLATED)]),
+        (Surface.MESSAGES, Dialect.ANTHROPIC, [("claude-sonnet-4-6", Route.NATIVE)]),
+        (Surface.GEMINI, Dialect.OPENAI_CHAT, [("gpt-4-1", Route.TRANSLATED)]),
+        (Surface.CHAT, Dialect.OPENAI_CHAT, [("gpt-4-1", Route.NATIVE)]),
+        (Surface.CHAT, Dialect.GEMINI, []),
+    ],
+)
+def test_a_cell_is_driven_on_one_model_whose_upstream_speaks_its_dialect(
+    surface: Surface, upstream: Dialect, expected: list[tuple[str, Route]]
+) -> None:
+    cell = replace(case("cell", surface), upstream=upstream)
+    assert [(each.model, each.route) for each in plan([cell], CELLS)] == expected
+
+
+def test_a_model_for_cells_is_driven_on_nothing_else() -> None:
+    assert models_of(plan([case("a", Surface.CHAT)], [*CELLS, GPT])) == ["gpt-5-4"]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.case import Key, Route, Surface
+from harness.case import Dialect, Key, Route, Surface
 from harness.target import Bases, read_target, served_by
 from harness.toml_file import UserFileError
 
@@ -100,3 +100,23 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
 )
 def test_a_family_is_known_by_its_name(model: str, surfaces: set[Surface]) -> None:
     assert set(served_by(model)) == surfaces
+
+
+def test_a_model_whose_upstream_is_named_is_reached_on_all_four_surfaces(tmp_path: Path) -> None:
+    file = tmp_path / "target.toml"
+    file.write_text('[target]\nbase_url = "http://127.0.0.1:1"\n[[models]]\nid = "m"\nupstream = "deepseek-anthropic"\n')
+    model = read_target(file).models[0]
+    assert model.surfaces[Surface.MESSAGES] is Route.NATIVE
+    assert {surface for surface, route in model.surfaces.items() if route is Route.TRANSLATED} == {
+        Surface.CHAT,
+        Surface.RESPONSES,
+        Surface.GEMINI,
+    }
+    assert {model.dialect_on(surface) for surface in model.surfaces} == {Dialect.DEEPSEEK_ANTHROPIC}
+
+
+def test_an_upstream_that_nobody_speaks_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "target.toml"
+    file.write_text('[target]\nbase_url = "http://127.0.0.1:1"\n[[models]]\nid = "m"\nupstream = "telex"\n')
+    with pytest.raises(UserFileError, match="`upstream` must be one of openai-chat, .*, not 'telex'"):
+        read_target(file)
