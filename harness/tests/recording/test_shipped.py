@@ -99,7 +99,10 @@ def test_every_value_is_valid_by_its_schema(scenario: Scenario) -> None:
             name = ERRORS[scenario.vendor]
         else:
             name = SCHEMAS[scenario.surface, scenario.stream]
-        assert [str(violation) for violation in schema.findings(name, value)] == []
+        wrong = [str(violation) for violation in schema.findings(name, value)]
+        if "imitation" in scenario.traits:  # of a vendor that says more than the protocol's own
+            wrong = [said for said in wrong if "/tool_calls: expected at least 1 item" not in said]
+        assert wrong == []
 
 
 def _pairs(value: Any, path: str) -> Iterator[tuple[str, str, str]]:
