@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 
-from harness.case import Case, Client, Dialect, Key, Outcome, Play, Route, Surface
+from harness.case import Case, Client, Key, Outcome, Play, Route, Surface
 from harness.client import ClientWitness
 from harness.embedded import EMBEDDED, EmbeddedGateway
 from harness.exchange import Exchange
@@ -23,7 +23,7 @@ from harness.plan import Planned
 from harness.recording.library import Library
 from harness.runner import Runner
 from harness.settings import Settings
-from harness.target import Bases, Model, Target, TargetError, check_url, on_every_surface, read_target, served_by
+from harness.target import Bases, Model, Target, TargetError, check_url, read_target, served_by
 from harness.upstream.witness import UpstreamWitness
 
 T = TypeVar("T")

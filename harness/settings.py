@@ -4,10 +4,18 @@ import argparse
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from harness.toml_file import UserFileError
+
+
+class Storage(StrEnum):
+    """Where the embedded gateway keeps its books."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"  # and Redis beside it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +37,11 @@ class Option:
 
 
 OPTIONS: Final = (
-    Option(name="base_url", metavar="URL", help="the gateway under test; without it the embedded reference gateway is started"),
+    Option(
+        name="base_url",
+        metavar="URL[,URL]",
+        help="the gateway under test, or its nodes, which are asked in turn; without it the embedded reference gateway is started",
+    ),
     Option(name="api_key", metavar="KEY", help="a key of the gateway under test (better given by the environment variable)"),
     Option(name="models", metavar="ID,ID", help="only these models; without it all that the gateway lists"),
     Option(name="target", metavar="FILE", help="TOML file that says what the gateway is and promises (its form: README.md, Target file)"),
@@ -47,6 +59,10 @@ OPTIONS: Final = (
         default="shipped",
         help="what the upstream plays: shipped, corpus (see `wireproof corpus pull`) or a folder",
     ),
+    Option(name="storage", metavar="WHICH", default="sqlite", help="where the embedded gateway keeps its books: sqlite or postgres"),
+    Option(name="nodes", metavar="N", default="1", help="so many processes of the embedded gateway, asked in turn (with --storage postgres)"),
+    Option(name="postgres_url", metavar="URL", help="a database for --storage postgres; without it a server is started for the run"),
+    Option(name="redis_url", metavar="URL", help="Redis or Valkey for --storage postgres; without it a server is started for the run"),
     Option(name="run", metavar="FILE", help="judge this stored run again, with no network"),
 )
 
@@ -62,6 +78,10 @@ class Settings:
     expectations: Path | None = None
     out: Path = Path("reports/latest")
     recordings: str = "shipped"
+    storage: Storage = Storage.SQLITE
+    nodes: int = 1
+    postgres_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
     run: Path | None = None
 
     @property
@@ -83,10 +103,14 @@ class Settings:
 
 def _converted(option: Option, value: str) -> Any:
     match option.name:
-        case "upstream_port" | "concurrency":
+        case "upstream_port" | "concurrency" | "nodes":
             if not value.isdecimal() or not 0 < int(value) < 65536:
                 raise UserFileError(f"{option.flag} takes a whole number from 1 to 65535, not {value!r}")
             return int(value)
+        case "storage":
+            if value not in tuple(Storage):
+                raise UserFileError(f"{option.flag} is one of {', '.join(Storage)}, not {value!r}")
+            return Storage(value)
         case "models":
             return tuple(part.strip() for part in value.split(",") if part.strip())
         case "target" | "expectations" | "out" | "run":

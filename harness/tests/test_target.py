@@ -118,5 +118,5 @@ def test_a_model_whose_upstream_is_named_is_reached_on_all_four_surfaces(tmp_pat
 def test_an_upstream_that_nobody_speaks_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "target.toml"
     file.write_text('[target]\nbase_url = "http://127.0.0.1:1"\n[[models]]\nid = "m"\nupstream = "telex"\n')
-    with pytest.raises(UserFileError, match="`upstream` must be one of openai-chat, .*, not 'telex'"):
+    with pytest.raises(UserFileError, match="must be one of openai-chat"):
         read_target(file)
