@@ -1,6 +1,7 @@
 """Balance and usage rows, in the dialect that a target speaks. Money arrives as decimal USD and is kept as whole micro-USD."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
@@ -35,25 +36,28 @@ def micro_usd(amount: Any) -> int:
 class WireproofAccount:
     """`/api/v1/me/account` and `/api/v1/usage` (contract:178, contract:C34)."""
 
-    def __init__(self, client: httpx2.AsyncClient, root: str, key: str) -> None:
+    def __init__(self, client: httpx2.AsyncClient, root: Callable[[], str], key: str) -> None:
+        """`root` says where the next reading is asked for: all its documents of one node."""
         self._client = client
         self._root = root
         # A connection of its own each time: one that the target closes at the same moment would look like our own fault.
         self._headers = {"authorization": f"Bearer {key}", "connection": "close"}
 
     async def read(self) -> Balance:
-        account = await self._get("/api/v1/me/account")
-        usage = await self._get("/api/v1/usage?limit=1000")
+        root = self._root()
+        account = await self._get(f"{root}/api/v1/me/account")
+        usage = await self._get(f"{root}/api/v1/usage?limit=1000")
         try:
             available = account["balance"]["available_usd"]
             rows = usage["data"]
             return Balance(available_micro_usd=micro_usd(available), rows=tuple(_row(row) for row in rows))
         except (KeyError, TypeError) as error:
-            raise AccountError(f"the account documents of {self._root} lack {error}") from error
+            raise AccountError(f"the account documents of {root} lack {error}") from error
 
     async def prices(self, model: str) -> dict[str, int]:
         """micro-USD per million tokens of each class, by /api/pricing (contract:62); empty where the target has no such table."""
-        answer = await self._client.get(f"{self._root}/api/pricing", headers=self._headers)
+        root = self._root()
+        answer = await self._client.get(f"{root}/api/pricing", headers=self._headers)
         if answer.status_code != httpx2.codes.OK:
             return {}
         try:
@@ -61,12 +65,12 @@ class WireproofAccount:
             rates: dict[str, Any] = next((entry["rates"] for entry in table["data"] if entry["model"] == model), {})
             return {name: micro_usd(rate) for name, rate in rates.items() if name.endswith("_per_1m") and rate is not None}
         except (KeyError, TypeError, ValueError) as error:
-            raise AccountError(f"the price table of {self._root} is not as documented: {error}") from error
+            raise AccountError(f"the price table of {root} is not as documented: {error}") from error
 
-    async def _get(self, path: str) -> Any:
-        answer = await self._client.get(self._root + path, headers=self._headers)
+    async def _get(self, url: str) -> Any:
+        answer = await self._client.get(url, headers=self._headers)
         if answer.status_code != httpx2.codes.OK:
-            raise AccountError(f"GET {path} answered {answer.status_code}")
+            raise AccountError(f"GET {url} answered {answer.status_code}")
         return json.loads(answer.content, parse_float=Decimal)
 
 

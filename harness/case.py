@@ -169,6 +169,7 @@ class Step:
     model: str | None = None
     plays: tuple[Play, ...] = ()  # what the upstream answers to its first call, its second ...; the last one goes on
     at_once: int = 1
+    everywhere: bool = False  # sent to each of the gateway's nodes
     open: bool = False  # the next step goes out while this one is being answered: once the upstream has been called
     last: bool = False  # goes out when no earlier step is open any more
     abort_after_frames: int | None = None

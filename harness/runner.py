@@ -8,9 +8,10 @@ import copy
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any, Final, assert_never
 
 import httpx2
@@ -27,7 +28,7 @@ from harness.recording.format import Recording
 from harness.recording.library import Library
 from harness.recording.marking import mark, new_marker
 from harness.replay import facts
-from harness.target import Bases, Target
+from harness.target import Bases, Target, Turn
 from harness.upstream.witness import UpstreamWitness
 
 WRONG_KEY: Final = "sk-byts-q7Zk2Vx9mT4nB8cR1wL6yH3jD5fG0sPa"  # of the right form, never issued
@@ -103,19 +104,27 @@ class Pulse:
 
 
 class Runner:
-    """One target, ready to be driven. `bases` may differ from the target's own when a proxy stands between."""
+    """One target, ready to be driven. `nodes` may differ from the target's own when a proxy stands between."""
 
     def __init__(
-        self, *, target: Target, bases: Bases, library: Library, clients: ClientWitness, witness: UpstreamWitness, concurrency: int
+        self,
+        *,
+        target: Target,
+        nodes: Sequence[Bases],
+        library: Library,
+        clients: ClientWitness,
+        witness: UpstreamWitness,
+        concurrency: int,
     ) -> None:
         self.target = target
         self.clients = clients
-        self.bases = bases
+        self.nodes = tuple(nodes)
         self.library = library
         self.witness = witness
         self.announce: Callable[[str], None] = lambda _: None  # told each marker before its call goes out
         self.outside: dict[str, str] = {}  # model -> a good key whose group lacks it
         self.calls_made = 0
+        self._began = count()  # exchanges
         self._gate = Gate(concurrency)
         self._pulse = Pulse()
         self._http = httpx2.AsyncClient(trust_env=False, timeout=10)
@@ -134,8 +143,12 @@ class Runner:
     def through(self, bases: Bases, announce: Callable[[str], None]) -> "Runner":
         """The same runner, its keys, lanes and gate shared, over other base URLs."""
         other = copy.copy(self)
-        other.bases, other.announce = bases, announce
+        other.nodes, other.announce = (bases,), announce
         return other
+
+    def _turn(self) -> Turn:
+        """The nodes in turn, for one exchange; the next one begins at the next node."""
+        return Turn(self.nodes, next(self._began))
 
     async def close(self) -> None:
         await self._pulse.stop()
@@ -209,7 +222,8 @@ class Runner:
         marker = new_marker()
         model = case.model or planned.model
         body = self._body(case, recording, marker)
-        account = self._account(lane or (self.target.good_keys[0] if self.target.good_keys else None)) if case.account else None
+        turn = self._turn()
+        account = self._account(lane or (self.target.good_keys[0] if self.target.good_keys else None), turn) if case.account else None
         before = await account.read() if account else None
 
         self._pulse.start()
@@ -223,15 +237,15 @@ class Runner:
                 model=model,
                 body=body,
                 raw_body=_spelled(case.body, marker, model) if case.body is not None else None,
-                base=self.bases,
+                base=turn(),
                 key=key,
                 progress=progress,
                 began=began,
                 timeout_s=patience(self.target),
             )
-            for _ in range(case.times):
+            for again in range(case.times):
                 self.calls_made += 1
-                result = await self.clients.drive(call)
+                result = await self.clients.drive(replace(call, base=turn()) if again else call)
                 await self.witness.settled(marker, timeout=_VENDOR_SECONDS)
             hops = self.witness.hops(marker)
         finally:
@@ -254,7 +268,8 @@ class Runner:
 
     async def _drive_steps(self, planned: Planned, lane: str | None) -> Exchange:
         case = planned.case
-        account = self._account(lane or (self.target.good_keys[0] if self.target.good_keys else None)) if case.account else None
+        turn = self._turn()
+        account = self._account(lane or (self.target.good_keys[0] if self.target.good_keys else None), turn) if case.account else None
         before = await account.read() if account else None
         self._pulse.start()
         began = time.perf_counter()
@@ -267,7 +282,7 @@ class Runner:
                 case=case,
                 model=case.model or planned.model,
                 target=self.target,
-                bases=self.bases,
+                turn=turn,
                 clients=self.clients,
                 witness=self.witness,
                 library=self.library,
@@ -322,14 +337,14 @@ class Runner:
             request = plain_request(case.surface)
         return mark(case.surface, {key: value for key, value in request.items() if key not in ("model", "stream")}, marker)
 
-    def _account(self, key: str | None) -> Account | None:
+    def _account(self, key: str | None, turn: Turn) -> Account | None:
         if self.target.dialect == "none" or key is None:
             return None
-        return WireproofAccount(self._http, self.bases.root, key)
+        return WireproofAccount(self._http, lambda: turn().root, key)
 
     async def wallets(self) -> int:
         """The balance of all good keys together, in micro-USD; 0 where the target shows none."""
-        accounts = [account for key in self.target.good_keys if (account := self._account(key)) is not None]
+        accounts = [account for key in self.target.good_keys if (account := self._account(key, self._turn())) is not None]
         return sum([(await account.read()).available_micro_usd for account in accounts])
 
     async def _at_rest(self, account: Account) -> Balance:

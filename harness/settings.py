@@ -60,7 +60,9 @@ OPTIONS: Final = (
         help="what the upstream plays: shipped, corpus (see `wireproof corpus pull`) or a folder",
     ),
     Option(name="storage", metavar="WHICH", default="sqlite", help="where the embedded gateway keeps its books: sqlite or postgres"),
-    Option(name="nodes", metavar="N", default="1", help="so many processes of the embedded gateway, asked in turn (with --storage postgres)"),
+    Option(
+        name="nodes", metavar="N", default="1", help="so many processes of the embedded gateway, asked in turn (with --storage postgres)"
+    ),
     Option(name="postgres_url", metavar="URL", help="a database for --storage postgres; without it a server is started for the run"),
     Option(name="redis_url", metavar="URL", help="Redis or Valkey for --storage postgres; without it a server is started for the run"),
     Option(name="run", metavar="FILE", help="judge this stored run again, with no network"),

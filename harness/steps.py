@@ -19,7 +19,7 @@ from harness.exchange import NOT_JSON, Balance, Hop, Request, StepSeen, value
 from harness.progress import ClientProgress
 from harness.recording.library import Library
 from harness.recording.marking import mark, new_marker
-from harness.target import Bases, Target
+from harness.target import Bases, Target, Turn
 from harness.upstream.witness import UpstreamWitness
 
 MADE_KEY: Final = "made-key"  # how a key that a step made is named where it is masked
@@ -39,7 +39,7 @@ class Means:
     case: Case
     model: str
     target: Target
-    bases: Bases
+    turn: Turn
     clients: ClientWitness
     witness: UpstreamWitness
     library: Library
@@ -106,7 +106,7 @@ async def _step(means: Means, step: Step, sent: Mapping[str, _Sent], secrets: li
     except Missing as why:
         one.seen = replace(one.seen, unsent=str(why), at_s=int(time.time()))
         return one
-    one.calls = asyncio.ensure_future(_at_once(means.clients, call, step.at_once))
+    one.calls = asyncio.ensure_future(_at_once(means, call, len(means.turn.nodes) if step.everywhere else step.at_once))
     if step.open:
         # Whoever refuses or answers at once is not waited for.
         called = asyncio.ensure_future(_under_way(means.witness, marker, progress, stream=step.stream))
@@ -130,10 +130,11 @@ async def _finish(means: Means, one: _Sent) -> None:
     one.seen = replace(one.seen, calls=calls, at_s=int(time.time()))
 
 
-async def _at_once(clients: ClientWitness, call: Call, count: int) -> tuple[Hop, ...]:
+async def _at_once(means: Means, call: Call, count: int) -> tuple[Hop, ...]:
+    """The same call so often, each to the next node."""
     # Each counts what it read by itself; the upstream's lockstep follows the first.
-    calls = [call, *(replace(call, progress=ClientProgress()) for _ in range(count - 1))]
-    return tuple(result.hop for result in await asyncio.gather(*map(clients.drive, calls)))
+    calls = [call, *(replace(call, progress=ClientProgress(), base=means.turn()) for _ in range(count - 1))]
+    return tuple(result.hop for result in await asyncio.gather(*map(means.clients.drive, calls)))
 
 
 async def _under_way(witness: UpstreamWitness, marker: str, progress: ClientProgress, *, stream: bool) -> None:
@@ -160,7 +161,7 @@ def _call(means: Means, step: Step, said: "_Said", marker: str, progress: Client
         model=said.text(step.model) if step.model is not None else means.model,
         body=body,
         raw_body=raw_body,
-        base=means.bases,
+        base=means.turn() if said.node is None else said.node,
         key=means.key(step) if step.key_from is None else said.text(step.key_from),
         progress=progress,
         began=means.began,
@@ -192,6 +193,7 @@ class _Said:
         self._means = means
         self._marker = marker
         self._sent = sent
+        self.node: Bases | None = None  # to which a link leads, where there is one
 
     def text(self, text: str) -> str:
         """Raises Missing."""
@@ -203,8 +205,10 @@ class _Said:
         parts = urlsplit(said)
         if not parts.netloc:
             return said
-        if parts.hostname != urlsplit(self._means.bases.root).hostname:
+        nodes = self._means.turn.nodes
+        if parts.hostname not in {urlsplit(node.root).hostname for node in nodes}:
             raise Missing(f"the link leads to {parts.hostname}, and not to the gateway")
+        self.node = next((node for node in nodes if urlsplit(node.root).netloc == parts.netloc), None)
         return said.partition(parts.netloc)[2]
 
     def value(self, value: Any) -> Any:

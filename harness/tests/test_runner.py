@@ -112,7 +112,7 @@ async def test_exchanges_are_driven_together(account: bool) -> None:
     async with ClientWitness() as clients, gateway_that_waits_for(8) as url:
         bases = Bases.of(url)
         target = Target(name="barrier", bases=bases, good_keys=("sk-one-0123456789",))
-        runner = Runner(target=target, bases=bases, library=library, clients=clients, witness=witness, concurrency=8)
+        runner = Runner(target=target, nodes=target.nodes, library=library, clients=clients, witness=witness, concurrency=8)
         case = Case(id="plain", surface=Surface.CHAT, play=Play(recording="chat/text"), account=account)
         planned = [Planned(id=f"plain-{number}", case=case, model="gpt-5-4", route=Route.NATIVE) for number in range(8)]
         exchanges = await asyncio.wait_for(asyncio.gather(*map(runner.drive, planned)), 30)
@@ -139,7 +139,7 @@ async def test_what_was_driven_while_our_own_loop_stood_still_is_driven_again_an
     async with ClientWitness() as clients, gateway_that_waits_for(1) as url:
         bases = Bases.of(url)
         target = Target(name="barrier", bases=bases, good_keys=("sk-one-0123456789",))
-        runner = Runner(target=target, bases=bases, library=library, clients=clients, witness=witness, concurrency=1)
+        runner = Runner(target=target, nodes=target.nodes, library=library, clients=clients, witness=witness, concurrency=1)
         waiting = iter(lags)
         monkeypatch.setattr(Pulse, "worst_ms", lambda self, since: next(waiting))
         case = Case(id="plain", surface=Surface.CHAT, play=Play(recording="chat/text"))

@@ -8,8 +8,8 @@ import pytest
 
 from harness.case import Case
 from harness.conformance import Live
+from harness.embedded import EmbeddedGateway
 from harness.plan import cases_of, judge, rules_of, suite_modules
-from harness.session import EmbeddedGateway
 from harness.settings import Settings
 from harness.target import Target
 from harness.verdict import Errored, Failed, NotApplicable, Passed, Verdict, word

@@ -79,7 +79,7 @@ async def driving(**more: Any) -> AsyncIterator[tuple[Runner, Gateway]]:
     bases = Bases.of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     target = Target(name="small", bases=bases, good_keys=(GOOD,), **more)
     async with ClientWitness() as clients:
-        runner = Runner(target=target, bases=bases, library=library, clients=clients, witness=witness, concurrency=8)
+        runner = Runner(target=target, nodes=target.nodes, library=library, clients=clients, witness=witness, concurrency=8)
         yield runner, gateway
         await runner.close()
     server.close()

@@ -22,7 +22,7 @@ def _long(name: str, key_from: str = MADE) -> Step:
 
 
 def _advance(name: str, seconds: int) -> Step:
-    return Step(name=name, surface=Surface.OTHER, path="{clock}", request={"advance_s": seconds})
+    return Step(name=name, surface=Surface.OTHER, path="{clock}", request={"advance_s": seconds}, everywhere=True)
 
 
 def _case(name: str, *steps: Step, needs: frozenset[Need] = frozenset({Need.MANAGEMENT}), **rest: object) -> Case:
