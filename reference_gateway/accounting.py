@@ -6,6 +6,10 @@ question open.
 
 Terminal conditions (billing-and-storage.md 4.2): chat, a chunk with a finish_reason and then `[DONE]`; responses, `response.completed`
 or `response.incomplete`; messages, `message_stop`; gemini, a candidate with a finishReason, and then the end of the body.
+
+Counts are read as translation reads them, so that a model costs the same on its own protocol and on another (contract:168). Searches that
+the vendor ran are a class of their own (contract:090): Messages counts them in its usage, Responses has an item of each, Gemini lists its
+queries, and a chat answer that cites pages of the web has searched once.
 """
 
 from __future__ import annotations
@@ -21,6 +25,12 @@ import msgspec
 from reference_gateway.catalog import Usage
 from reference_gateway.content_coding import Corrupt, Decoder
 from reference_gateway.routes import Surface
+from reference_gateway.translation.chat.usage import read_usage as read_chat_usage
+from reference_gateway.translation.gemini.usage import UsageMetadata
+from reference_gateway.translation.gemini.usage import read_usage as read_gemini_usage
+from reference_gateway.translation.items import Tokens
+from reference_gateway.translation.messages.usage import read_usage as read_messages_usage
+from reference_gateway.translation.responses.usage import read_usage as read_responses_usage
 
 _decode: Final = msgspec.json.Decoder().decode
 _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -60,58 +70,57 @@ class Failed:
 Outcome = Completed | Failed
 
 
-def _tokens(value: object) -> int | None:
-    """A count; None for what is absent, and for what no count can be (negative, a fraction, a string)."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def _object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _openai_usage(usage: object, names: tuple[str, str, str]) -> Usage | None:
-    """Chat and responses alike: the input count includes the cached tokens. DeepSeek reports those as prompt_cache_hit_tokens too."""
-    counts = _object(usage)
-    total_input, output = _tokens(counts.get(names[0])), _tokens(counts.get(names[1]))
-    if total_input is None or output is None:
-        return None
-    cached = _tokens(_object(counts.get(names[2])).get("cached_tokens"))
-    if cached is None:
-        cached = _tokens(counts.get("prompt_cache_hit_tokens")) or 0
-    cached = min(cached, total_input)
-    return Usage(input_tokens=total_input - cached, output_tokens=output, cache_read_tokens=cached)
-
-
-CHAT_NAMES: Final = ("prompt_tokens", "completion_tokens", "prompt_tokens_details")
-RESPONSES_NAMES: Final = ("input_tokens", "output_tokens", "input_tokens_details")
-
-
-def _messages_usage(counts: dict[str, Any]) -> Usage | None:
-    input_tokens, output_tokens = _tokens(counts.get("input_tokens")), _tokens(counts.get("output_tokens"))
-    if input_tokens is None or output_tokens is None:
-        return None
-    written = _tokens(counts.get("cache_creation_input_tokens")) or 0
-    by_ttl = _object(counts.get("cache_creation"))
-    one_hour = min(_tokens(by_ttl.get("ephemeral_1h_input_tokens")) or 0, written)
+def usage_of(tokens: Tokens, searches: int = 0) -> Usage:
+    """translation.md 3.8: the classes of both are disjoint. What is absent costs nothing."""
     return Usage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cache_read_tokens=_tokens(counts.get("cache_read_input_tokens")) or 0,
-        cache_write_5m_tokens=written - one_hour,
-        cache_write_1h_tokens=one_hour,
+        input_tokens=tokens.input,
+        output_tokens=tokens.output,
+        cache_read_tokens=tokens.cache_read or 0,
+        cache_write_5m_tokens=tokens.cache_write_5m or 0,
+        cache_write_1h_tokens=tokens.cache_write_1h or 0,
+        searches=searches,
     )
 
 
-def _gemini_usage(usage: object) -> Usage | None:
-    """Absent counts are zero here: candidatesTokenCount is left out when nothing visible was produced. Thoughts are output."""
-    counts = _object(usage)
-    prompt = _tokens(counts.get("promptTokenCount"))
-    if prompt is None:
+def _reported(tokens: Tokens | None, searches: int = 0) -> Usage | None:
+    return None if tokens is None else usage_of(tokens, searches)
+
+
+def _gemini_tokens(usage: object) -> Tokens | None:
+    try:
+        return read_gemini_usage(msgspec.convert(usage, UsageMetadata | None))
+    except msgspec.ValidationError:
         return None
-    total_input = prompt + (_tokens(counts.get("toolUsePromptTokenCount")) or 0)
-    cached = min(_tokens(counts.get("cachedContentTokenCount")) or 0, total_input)
-    output = (_tokens(counts.get("candidatesTokenCount")) or 0) + (_tokens(counts.get("thoughtsTokenCount")) or 0)
-    return Usage(input_tokens=total_input - cached, output_tokens=output, cache_read_tokens=cached)
+
+
+def _searches_of_message(usage: object) -> int:
+    count = _object(_object(usage).get("server_tool_use")).get("web_search_requests")
+    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 0
+
+
+def _searches_of_output(output: object) -> int:
+    """Pages that the model opened or looked through cost nothing; what failed neither."""
+    calls = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+    return sum(
+        item.get("type") == "web_search_call"
+        and item.get("status") != "failed"
+        and _object(item.get("action")).get("type", "search") == "search"
+        for item in calls
+    )
+
+
+def _cites_the_web(message: object) -> bool:
+    notes = _object(message).get("annotations")
+    return isinstance(notes, list) and any(_object(note).get("type") == "url_citation" for note in notes)
+
+
+def _queries(candidate: object) -> Iterator[str]:
+    queries = _object(_object(candidate).get("groundingMetadata")).get("webSearchQueries")
+    return (query for query in queries if isinstance(query, str) and query) if isinstance(queries, list) else iter(())
 
 
 def _string_bytes(value: object) -> int:
@@ -127,6 +136,7 @@ def _string_bytes(value: object) -> int:
 
 class _Cached(msgspec.Struct):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class _ChatUsage(msgspec.Struct):
@@ -137,6 +147,8 @@ class _ChatUsage(msgspec.Struct):
 
     def usage(self) -> Usage | None:
         details = self.prompt_tokens_details
+        if details is not None and details.cache_write_tokens:
+            return None
         cached = details.cached_tokens if details is not None else None
         if cached is None:
             cached = self.prompt_cache_hit_tokens or 0
@@ -150,7 +162,13 @@ class _ResponsesUsage(msgspec.Struct):
 
     def usage(self) -> Usage | None:
         details = self.input_tokens_details
+        if details is not None and details.cache_write_tokens:
+            return None
         return _usual_usage(self.input_tokens, self.output_tokens, (details.cached_tokens or 0) if details is not None else 0)
+
+
+class _ServerTools(msgspec.Struct):
+    web_search_requests: int = 0
 
 
 class _MessagesUsage(msgspec.Struct):
@@ -158,9 +176,13 @@ class _MessagesUsage(msgspec.Struct):
     output_tokens: int
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
+    cache_creation: msgspec.Raw | None = None
+    server_tool_use: _ServerTools | None = None
 
     def usage(self) -> Usage | None:
-        if self.cache_creation_input_tokens:
+        if self.cache_creation_input_tokens or (self.cache_creation_input_tokens is None and self.cache_creation is not None):
+            return None
+        if self.server_tool_use is not None and self.server_tool_use.web_search_requests:
             return None
         return _usual_usage(self.input_tokens + (self.cache_read_input_tokens or 0), self.output_tokens, self.cache_read_input_tokens or 0)
 
@@ -192,6 +214,10 @@ _USUAL: Final[Mapping[Surface, Callable[[bytes], _ChatAnswer | _ResponsesAnswer 
 }
 
 
+# What an answer says where its vendor may have searched; Messages says it in its usage.
+_SEARCHED: Final = {Surface.CHAT: b'"url_citation"', Surface.RESPONSES: b'"web_search_call"', Surface.GEMINI: b'"webSearchQueries"'}
+
+
 def _usual_usage(total_input: int, output: int, cached: int) -> Usage | None:
     if output <= 0 or not 0 <= cached <= total_input:
         return None
@@ -204,7 +230,7 @@ def _judge_usual(surface: Surface, data: bytes) -> Completed | None:
     Only that is decoded; the content, which is most of the answer, is skipped over and so counted as no bytes.
     """
     decode = _USUAL.get(surface)
-    if decode is None:
+    if decode is None or ((searched := _SEARCHED.get(surface)) is not None and searched in data):
         return None
     try:
         answer = decode(data)
@@ -254,7 +280,8 @@ def _judge_chat(answer: dict[str, Any]) -> Outcome:
     if not isinstance(choices, list):
         return Failed(reason="its answer has no choices")
     content = sum(_string_bytes(_chat_content(_object(choice).get("message"))) for choice in choices)
-    return Completed(usage=_openai_usage(answer.get("usage"), CHAT_NAMES), content_bytes=content)
+    searches = int(any(_cites_the_web(_object(choice).get("message")) for choice in choices))
+    return Completed(usage=_reported(read_chat_usage(answer.get("usage")), searches), content_bytes=content)
 
 
 CHAT_CONTENT: Final = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "audio")
@@ -272,7 +299,8 @@ def _judge_response(answer: dict[str, Any]) -> Outcome:
     if status not in ("completed", "incomplete"):
         # failed, cancelled, or a background response that has only been queued: a Response object all the same.
         return Failed(reason=f"its response is {status}", visible=True)
-    return Completed(usage=_openai_usage(answer.get("usage"), RESPONSES_NAMES), content_bytes=_string_bytes(output))
+    usage = _reported(read_responses_usage(answer.get("usage")), _searches_of_output(output))
+    return Completed(usage=usage, content_bytes=_string_bytes(output))
 
 
 def _judge_message(answer: dict[str, Any]) -> Outcome:
@@ -281,8 +309,9 @@ def _judge_message(answer: dict[str, Any]) -> Outcome:
         return Failed(reason="it answered 200 with an error")
     if not isinstance(content, list):
         return Failed(reason="its answer has no content")
+    usage = answer.get("usage")
     return Completed(
-        usage=_messages_usage(_object(answer.get("usage"))),
+        usage=_reported(read_messages_usage(usage), _searches_of_message(usage)),
         content_bytes=_string_bytes(content),
         blocked=not content and answer.get("stop_reason") == "refusal",
     )
@@ -295,9 +324,10 @@ def _judge_gemini(answer: dict[str, Any]) -> Outcome:
     if not isinstance(candidates, list):
         if not isinstance(answer.get("promptFeedback"), dict) and not isinstance(answer.get("usageMetadata"), dict):
             return Failed(reason="its answer has no candidates")
-        return Completed(usage=_gemini_usage(answer.get("usageMetadata")), content_bytes=0, blocked=True)
+        return Completed(usage=_reported(_gemini_tokens(answer.get("usageMetadata"))), content_bytes=0, blocked=True)
     content = sum(_string_bytes(_object(candidate).get("content")) for candidate in candidates)
-    return Completed(usage=_gemini_usage(answer.get("usageMetadata")), content_bytes=content)
+    searches = len({query for candidate in candidates for query in _queries(candidate)})
+    return Completed(usage=_reported(_gemini_tokens(answer.get("usageMetadata")), searches), content_bytes=content)
 
 
 def sse_events(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -349,7 +379,9 @@ class Reading:
         self.started = False
         self.seen_bytes = 0
         self.dense_bytes = 0  # up to the end of the last event with content; known of a chat stream that reports no usage
-        self._usage: Usage | None = None
+        self._tokens: Tokens | None = None
+        self._searches = 0
+        self._queries: set[str] = set()  # gemini: it repeats them
         self._counts: dict[str, Any] = {}  # messages: message_start's, overlaid by each message_delta's (they are cumulative)
 
     def raw(self, data: bytes) -> None:
@@ -400,12 +432,14 @@ class Reading:
                         self.content_bytes += len(value) if type(value) is str and value.isascii() else _string_bytes(value)
                 if choice.finish_reason:
                     self.finished = True
+                if "annotations" in choice.delta and _cites_the_web(choice.delta):
+                    self._searches = 1
             if self.content_bytes != before:
                 dense = number
             if chunk.usage is not None:
-                self._usage = _openai_usage(chunk.usage, CHAT_NAMES)
+                self._tokens = read_chat_usage(chunk.usage)
         self.started = self.terminal = True
-        if self._usage is None:
+        if self._tokens is None:
             self.seen_bytes = len(data)
             self.dense_bytes = sum(len(_GLUE) + len(event) for event in inner.split(_GLUE)[:dense])
         return True
@@ -418,10 +452,12 @@ class Reading:
         for choice in choices if isinstance(choices, list) else ():
             fields = _object(choice)
             self.content_bytes += _string_bytes(_chat_content(fields.get("delta")))
+            if _cites_the_web(fields.get("delta")):
+                self._searches = 1
             if fields.get("finish_reason"):
                 self.finished = True
         if chunk.get("usage") is not None:
-            self._usage = _openai_usage(chunk["usage"], CHAT_NAMES)
+            self._tokens = read_chat_usage(chunk["usage"])
 
     def _responses(self, event: dict[str, Any]) -> None:
         kind = event.get("type")
@@ -430,7 +466,8 @@ class Reading:
         elif kind in ("response.completed", "response.incomplete"):
             response = _object(event.get("response"))
             self.terminal = True
-            self._usage = _openai_usage(response.get("usage"), RESPONSES_NAMES)
+            self._tokens = read_responses_usage(response.get("usage"))
+            self._searches = _searches_of_output(response.get("output"))
             self.content_bytes = max(self.content_bytes, _string_bytes(response.get("output")))
         elif isinstance(kind, str) and kind.endswith(".delta"):
             self.content_bytes += _string_bytes(event.get("delta"))
@@ -468,18 +505,19 @@ class Reading:
         for candidate in candidates if isinstance(candidates, list) else ():
             fields = _object(candidate)
             self.content_bytes += _string_bytes(_object(fields.get("content")).get("parts"))
+            self._queries.update(_queries(fields))
             if fields.get("finishReason"):
                 self.finished = True
         if _object(chunk.get("promptFeedback")).get("blockReason"):
             self.blocked = True
         if isinstance(chunk.get("usageMetadata"), dict):
-            self._usage = _gemini_usage(chunk["usageMetadata"])
+            self._tokens = _gemini_tokens(chunk["usageMetadata"])
 
     @property
     def usage(self) -> Usage | None:
         if self._surface is Surface.MESSAGES:
-            return _messages_usage(self._counts)
-        return self._usage
+            return _reported(read_messages_usage(self._counts), _searches_of_message(self._counts))
+        return _reported(self._tokens, self._searches or len(self._queries))
 
     def outcome(self, *, ended: bool) -> Outcome:
         """`ended`: the body itself is over."""
@@ -528,8 +566,9 @@ KEPT: Final = 1024 * 1024
 class StreamWatch:
     """Stands beside one stream: `feed` each read before it is forwarded, then ask."""
 
-    def __init__(self, surface: Surface, decoder: Decoder | None = None, *, json_array: bool = False) -> None:
+    def __init__(self, surface: Surface, decoder: Decoder | None = None, *, json_array: bool = False, searches: bool = False) -> None:
         self._surface = surface
+        self._searched = _SEARCHED.get(surface) if searches else None  # looked for where a search costs something
         self._json_array = json_array  # gemini without alt=sse
         self._marks = _MARKS[surface]
         self._decoder = decoder
@@ -601,6 +640,8 @@ class StreamWatch:
     def _judge(self, *, ended: bool) -> Outcome:
         if self._error is not None:
             return Failed(reason=self._error, visible=True)
+        if self._searched is not None and self._searched in b"".join(self._reads):
+            return self._everything().outcome(ended=ended)
         for tail_bytes in TAILS:
             if self._size <= 2 * tail_bytes:
                 break

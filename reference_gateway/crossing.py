@@ -13,9 +13,9 @@ from urllib.parse import quote
 import msgspec
 
 from reference_gateway import body, errors
-from reference_gateway.accounting import Completed
+from reference_gateway.accounting import Completed, usage_of
 from reference_gateway.calls import ModelCall
-from reference_gateway.catalog import Model, UpstreamKind, Usage
+from reference_gateway.catalog import Model, UpstreamKind
 from reference_gateway.content_coding import Corrupt, Decoder
 from reference_gateway.errors import Fault, Refusal
 from reference_gateway.proxy.relay import Patience, Relay
@@ -236,17 +236,6 @@ class Crossing:
     def keepsakes(self) -> Answer | None:
         kept = self._answer or self.passage.keepsakes
         return kept if isinstance(kept, Answer) else None
-
-
-def usage_of(tokens: Tokens) -> Usage:
-    """translation.md 3.8: the classes of both are disjoint."""
-    return Usage(
-        input_tokens=tokens.input,
-        output_tokens=tokens.output,
-        cache_read_tokens=tokens.cache_read or 0,
-        cache_write_5m_tokens=tokens.cache_write_5m or 0,
-        cache_write_1h_tokens=tokens.cache_write_1h or 0,
-    )
 
 
 def refusal_of(broken: Broken) -> Refusal:

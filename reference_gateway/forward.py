@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol, assert_never
 from urllib.parse import quote
 
 from reference_gateway import body, content_coding, errors, headers
-from reference_gateway.accounting import Completed, Failed, StreamWatch, judge_answer
+from reference_gateway.accounting import Completed, Failed, StreamWatch, judge_answer, usage_of
 from reference_gateway.accounts import keys
 from reference_gateway.accounts.keys import Key
 from reference_gateway.billing.interface import Hold, Treasury
@@ -26,7 +26,7 @@ from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Model, Usage
 from reference_gateway.config import Config
 from reference_gateway.content_coding import Corrupt
-from reference_gateway.crossing import Borders, Crossing, Ferry, refusal_of, usage_of
+from reference_gateway.crossing import Borders, Crossing, Ferry, refusal_of
 from reference_gateway.errors import Fault, Refusal
 from reference_gateway.operations.journal import Asked, Journal
 from reference_gateway.proxy.relay import CallerGone, Milestone, Patience, Relay
@@ -541,7 +541,8 @@ class _Exchange:
             decoder = content_coding.decoder(response.header.get(b"content-encoding", b""))
         except Corrupt:
             raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.") from None
-        watch = StreamWatch(self._call.surface, decoder, json_array=not sse)
+        searches = self._hold is not None and self._hold.prices.search > 0
+        watch = StreamWatch(self._call.surface, decoder, json_array=not sse, searches=searches)
         # As of admission: what the answer will cost is not known yet (billing-and-storage.md 4.3, invariant 18).
         lines = headers.caller_lines(response) + self._own_lines()
         relay = Relay(
@@ -676,6 +677,7 @@ class _Exchange:
                 cache_read_tokens=known.cache_read_tokens,
                 cache_write_5m_tokens=known.cache_write_5m_tokens,
                 cache_write_1h_tokens=known.cache_write_1h_tokens,
+                searches=known.searches,
             )
         await self._settle(usage, estimated=True, cap=True)
 

@@ -1,6 +1,7 @@
 """What a token, an image and a search cost, by class and by time (contract:090, contract:164, contract:169, C22, C29, C30).
 
-A price is integer micro-USD per million tokens (or per image, or per search), so that a request's cost is one integer division, rounded half up once.
+A price is integer micro-USD per million tokens (or per image, or per search), so that a request's cost is one integer division, rounded
+half up once.
 The price in force when a request is admitted is the price it is settled at.
 """
 

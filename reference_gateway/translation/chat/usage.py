@@ -31,8 +31,11 @@ def read_usage(usage: object) -> Tokens | None:
     written = count(prompt_details.get("cache_write_tokens")) if isinstance(prompt_details, dict) else None
     if read is None:
         read = hit
+    # Parts of the prompt: no more than it.
+    read = None if read is None else min(read, prompt)
+    written = None if written is None else min(written, prompt - (read or 0))
     return Tokens(
-        input=max(0, prompt - (read or 0) - (written or 0)),
+        input=prompt - (read or 0) - (written or 0),
         output=output,
         cache_read=read,
         cache_write_5m=written,

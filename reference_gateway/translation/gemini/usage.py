@@ -29,8 +29,14 @@ def _count(value: int | None) -> int:
 
 
 def read_usage(usage: UsageMetadata | None) -> Tokens | None:
-    """None where the prompt is not counted. Where the total shows that the candidates' count has the thoughts in it, they are not added."""
-    if usage is None or usage.prompt_token_count is None:
+    """None where nothing is counted: a prompt is never of no tokens, so without its count the input is not known, and what was said is.
+
+    Where the total shows that the candidates' count has the thoughts in it, they are not added.
+    """
+    if usage is None or (usage.prompt_token_count or 0) < 0:  # absurd
+        return None
+    counted = usage.prompt_token_count is not None
+    if not counted and usage.candidates_token_count is None and usage.thoughts_token_count is None:
         return None
     prompt = _count(usage.prompt_token_count) + _count(usage.tool_use_prompt_token_count)
     visible, thoughts = _count(usage.candidates_token_count), _count(usage.thoughts_token_count)
@@ -41,6 +47,7 @@ def read_usage(usage: UsageMetadata | None) -> Tokens | None:
         output=visible if included else visible + thoughts,
         cache_read=None if read is None else min(_count(read), prompt),
         reasoning=None if usage.thoughts_token_count is None else thoughts,
+        input_counted=counted,
     )
 
 

@@ -23,10 +23,13 @@ def read_usage(usage: object) -> Tokens | None:
         return None
     details = usage.get("input_tokens_details")
     read, written = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
+    # Parts of the prompt: no more than it.
+    read = None if read is None else min(read, prompt)
+    written = None if written is None else min(written, prompt - (read or 0))
     long = _count(details.get("cache_write_tokens_details"), "ttl_12h_tokens") if isinstance(details, dict) else None
     long = None if long is None or written is None else min(long, written)
     return Tokens(
-        input=max(0, prompt - (read or 0) - (written or 0)),
+        input=prompt - (read or 0) - (written or 0),
         output=output,
         cache_read=read,
         cache_write_5m=None if written is None else written - (long or 0),
