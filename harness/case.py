@@ -9,6 +9,7 @@ from harness.recording.format import Surface as Surface  # one word for it in re
 
 FORCED_TOOL: Final = "forced_tool"  # stands in a recording for the tool that a request forces
 MARKER: Final = "{marker}"  # stands in a case's prompt; the runner puts the exchange's marker there
+UPSTREAM_PORT: Final = "{upstream-port}"  # stands in a case's body for the port at which the upstream witness listens on loopback
 
 
 class Route(StrEnum):
@@ -182,8 +183,8 @@ class Case:
     """One thing to try, on every model that serves its surface.
 
     `request` is the surface's own JSON body without `model` and `stream`; MARKER stands in one of its prompt texts.
-    For RAW, `path` and `method` replace the surface's own, and `body` is sent in the place of `request`: byte for byte, but for MARKER
-    and `{model}`.
+    For RAW, `path` and `method` replace the surface's own, and `body` is sent in the place of `request`: byte for byte, but for MARKER,
+    `{model}` and UPSTREAM_PORT.
     """
 
     id: str  # permanent slug, for example "messages/parallel-tools.stream"

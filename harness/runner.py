@@ -18,7 +18,7 @@ import httpx2
 
 from harness import steps
 from harness.account import Account, AccountError, WireproofAccount
-from harness.case import MARKER, Case, Key, Outcome, Step, Surface
+from harness.case import MARKER, UPSTREAM_PORT, Case, Key, Outcome, Step, Surface
 from harness.client import Call, ClientWitness
 from harness.exchange import AccountReading, Balance, Exchange, Hop, Request, Response, SdkReading
 from harness.mask import Masker
@@ -236,7 +236,7 @@ class Runner:
                 case=case,
                 model=model,
                 body=body,
-                raw_body=_spelled(case.body, marker, model) if case.body is not None else None,
+                raw_body=_spelled(case.body, marker, model, self.witness.port) if case.body is not None else None,
                 base=turn(),
                 key=key,
                 progress=progress,
@@ -380,8 +380,9 @@ def patience(target: Target) -> float:
     return max(_CALL_SECONDS, promised_ms / 1000 + _GRACE_SECONDS)
 
 
-def _spelled(body: bytes, marker: str, model: str) -> bytes:
-    return body.replace(MARKER.encode(), marker.encode()).replace(b"{model}", model.encode())
+def _spelled(body: bytes, marker: str, model: str, upstream_port: int) -> bytes:
+    made = body.replace(MARKER.encode(), marker.encode()).replace(b"{model}", model.encode())
+    return made.replace(UPSTREAM_PORT.encode(), str(upstream_port).encode())
 
 
 def plain_request(surface: Surface) -> dict[str, Any]:
