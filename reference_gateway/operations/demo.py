@@ -20,7 +20,7 @@ context_window = 400000
 owned_by = "openai"
 family = "gpt"
 capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema", "logprobs"]
-prices = { input = "1.25", output = "10.00", cache_read = "0.125" }
+prices = { input = "1.25", output = "10.00", cache_read = "0.125", search = "0.01" }
 
 [[models]]
 id = "gpt-5-4"
@@ -29,7 +29,7 @@ context_window = 400000
 owned_by = "openai"
 family = "gpt"
 capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema", "logprobs"]
-prices = { input = "1.00", output = "8.00", cache_read = "0.10" }
+prices = { input = "1.00", output = "8.00", cache_read = "0.10", search = "0.01" }
 
 [[models]]
 id = "gpt-5-4-mini"
@@ -38,7 +38,7 @@ context_window = 400000
 owned_by = "openai"
 family = "gpt"
 capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema", "logprobs"]
-prices = { input = "0.25", output = "2.00", cache_read = "0.025" }
+prices = { input = "0.25", output = "2.00", cache_read = "0.025", search = "0.01" }
 
 [[models]]
 id = "gpt-5-4-nano"
@@ -47,7 +47,7 @@ context_window = 400000
 owned_by = "openai"
 family = "gpt"
 capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema", "logprobs"]
-prices = { input = "0.05", output = "0.40", cache_read = "0.005" }
+prices = { input = "0.05", output = "0.40", cache_read = "0.005", search = "0.01" }
 
 [[models]]
 id = "gpt-5-5-pro"
@@ -57,7 +57,7 @@ context_window = 400000
 owned_by = "openai"
 family = "gpt"
 capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
-prices = { input = "15.00", output = "120.00", cache_read = "1.50" }
+prices = { input = "15.00", output = "120.00", cache_read = "1.50", search = "0.01" }
 
 [[models]]
 id = "gpt-4-1"
@@ -67,7 +67,7 @@ context_window = 1047576
 owned_by = "openai"
 family = "gpt"
 capabilities = ["text", "vision", "tool_use", "streaming", "json_schema", "logprobs"]
-prices = { input = "2.00", output = "8.00", cache_read = "0.50" }
+prices = { input = "2.00", output = "8.00", cache_read = "0.50", search = "0.01" }
 
 [[models]]
 id = "claude-sonnet-4-6"
@@ -76,7 +76,7 @@ context_window = 200000
 owned_by = "anthropic"
 family = "claude"
 capabilities = ["text", "vision", "tool_use", "streaming", "cache_control", "thinking", "json_schema"]
-prices = { input = "3.00", output = "15.00", cache_read = "0.30" }
+prices = { input = "3.00", output = "15.00", cache_read = "0.30", search = "0.01" }
 
 [[models]]
 id = "claude-opus-4-8"
@@ -85,7 +85,7 @@ context_window = 200000
 owned_by = "anthropic"
 family = "claude"
 capabilities = ["text", "vision", "tool_use", "streaming", "cache_control", "thinking", "json_schema"]
-prices = { input = "5.00", output = "25.00", cache_read = "0.50" }
+prices = { input = "5.00", output = "25.00", cache_read = "0.50", search = "0.01" }
 
 [[models]]
 id = "claude-haiku-4-5"
@@ -94,7 +94,7 @@ context_window = 200000
 owned_by = "anthropic"
 family = "claude"
 capabilities = ["text", "vision", "tool_use", "streaming", "cache_control", "json_schema"]
-prices = { input = "1.00", output = "5.00", cache_read = "0.10" }
+prices = { input = "1.00", output = "5.00", cache_read = "0.10", search = "0.01" }
 
 [[models]]
 id = "gemini-3-1-pro"
@@ -103,7 +103,7 @@ context_window = 1048576
 owned_by = "google"
 family = "gemini"
 capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
-prices = { input = "2.00", output = "12.00", cache_read = "0.20" }
+prices = { input = "2.00", output = "12.00", cache_read = "0.20", search = "0.014" }
 
 [[models]]
 id = "deepseek-v4-pro"

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from reference_gateway.accounting import Completed, Failed, StreamWatch, judge_answer
+from reference_gateway.accounting import Completed, Failed, StreamWatch, judge_answer, usage_of
 from reference_gateway.catalog import Prices, Usage
 from reference_gateway.content_coding import decoder, readable_only
 from reference_gateway.routes import Surface
 from reference_gateway.tests.wires import BODIES, CHAT_STREAM, MESSAGES_STREAM, RESPONSES_STREAM, STREAMS, chat_chunk, frame
+from reference_gateway.translation import events
+from reference_gateway.translation.items import Answer
+from reference_gateway.translation.translator import VENDORS, Dialect
 
 EXPECTED = {
     Surface.CHAT: Usage(input_tokens=20, output_tokens=5, cache_read_tokens=10),
@@ -153,3 +156,99 @@ def test_a_long_stream_without_usage_is_estimated_from_its_end() -> None:
     assert isinstance(outcome, Completed)
     assert outcome.usage is None
     assert 3600 < outcome.content_bytes <= 4000
+
+
+USAGES: list[tuple[Surface, dict[str, Any], Usage]] = [
+    (
+        Surface.CHAT,
+        {"prompt_tokens": 30, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 10, "cache_write_tokens": 8}},
+        Usage(input_tokens=12, output_tokens=5, cache_read_tokens=10, cache_write_5m_tokens=8),
+    ),
+    (
+        Surface.CHAT,
+        {"prompt_tokens": 30, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 29, "cache_write_tokens": 8}},
+        Usage(output_tokens=5, cache_read_tokens=29, cache_write_5m_tokens=1),
+    ),
+    (
+        Surface.CHAT,
+        {"prompt_cache_hit_tokens": 10, "prompt_cache_miss_tokens": 20, "completion_tokens": 5},
+        Usage(input_tokens=20, output_tokens=5, cache_read_tokens=10),
+    ),
+    (
+        Surface.RESPONSES,
+        {
+            "input_tokens": 30,
+            "output_tokens": 5,
+            "input_tokens_details": {
+                "cached_tokens": 10,
+                "cache_write_tokens": 8,
+                "cache_write_tokens_details": {"ttl_30m_tokens": 6, "ttl_12h_tokens": 2},
+            },
+        },
+        Usage(input_tokens=12, output_tokens=5, cache_read_tokens=10, cache_write_5m_tokens=6, cache_write_1h_tokens=2),
+    ),
+    (
+        Surface.MESSAGES,
+        {"input_tokens": 20, "output_tokens": 5, "cache_creation": {"ephemeral_5m_input_tokens": 6, "ephemeral_1h_input_tokens": 2}},
+        Usage(input_tokens=20, output_tokens=5, cache_write_5m_tokens=6, cache_write_1h_tokens=2),
+    ),
+    (
+        Surface.MESSAGES,
+        {"input_tokens": 20, "output_tokens": 5, "cache_creation_input_tokens": 8, "cache_creation": None},
+        Usage(input_tokens=20, output_tokens=5, cache_write_5m_tokens=8),
+    ),
+    (  # the candidates' count has the thoughts in it, as the total shows
+        Surface.GEMINI,
+        {"promptTokenCount": 30, "candidatesTokenCount": 5, "thoughtsTokenCount": 2, "totalTokenCount": 35},
+        Usage(input_tokens=30, output_tokens=5),
+    ),
+    (
+        Surface.GEMINI,
+        {"promptTokenCount": 30, "candidatesTokenCount": 5, "thoughtsTokenCount": 2, "toolUsePromptTokenCount": 7, "totalTokenCount": 44},
+        Usage(input_tokens=37, output_tokens=7),
+    ),
+]
+
+
+@pytest.mark.parametrize(("surface", "usage", "expected"), USAGES)
+def test_tokens_are_of_the_same_classes_on_native_and_translated_routes(surface: Surface, usage: dict[str, Any], expected: Usage) -> None:
+    """contract:168 and C22, in the body and in the stream; translation.md 3.8 has the formulas."""
+    name = "usageMetadata" if surface is Surface.GEMINI else "usage"
+    body = {**json.loads(BODIES[surface]), name: usage}
+    native = judge_answer(surface, json.dumps(body).encode())
+    assert isinstance(native, Completed)
+    assert native.usage == expected
+    half = VENDORS[Dialect(surface.value)]
+    translated = half.read_answer(body)
+    assert isinstance(translated, Answer)
+    assert translated.tokens is not None
+    assert usage_of(translated.tokens) == expected
+    stream = streamed(surface, usage)
+    watch = StreamWatch(surface)
+    for event in stream:
+        watch.feed(event)
+    outcome = watch.close()
+    assert isinstance(outcome, Completed)
+    assert outcome.usage == expected
+    reader = half.stream_reader()
+    seen = events.collect((*reader.feed(b"".join(stream)), *reader.close()))
+    assert isinstance(seen, Answer)
+    assert seen.tokens is not None
+    assert usage_of(seen.tokens) == expected
+
+
+def streamed(surface: Surface, usage: dict[str, Any]) -> tuple[bytes, ...]:
+    """The usual stream, with that usage."""
+    match surface:
+        case Surface.CHAT:
+            return (*CHAT_STREAM[:4], frame({"id": "chatcmpl-1", "choices": [], "usage": usage}), CHAT_STREAM[5])
+        case Surface.RESPONSES:
+            response = {**json.loads(BODIES[surface]), "usage": usage}
+            done = frame({"type": "response.completed", "sequence_number": 3, "response": response}, "response.completed")
+            return (*RESPONSES_STREAM[:3], done)
+        case Surface.MESSAGES:
+            start = {"type": "message_start", "message": {"id": "msg_1", "type": "message", "content": [], "usage": usage}}
+            return (frame(start, "message_start"), *MESSAGES_STREAM[1:])
+        case _:
+            last = {"candidates": [{"content": {"parts": [{"text": ""}]}, "finishReason": "STOP"}], "usageMetadata": usage}
+            return (*STREAMS[surface][:2], frame(last))
