@@ -1,6 +1,7 @@
 """The JSON Schemas of `schemas/`: whether a value has the shape a vendor's client relies on, and where each rule comes from.
 
-A schema's name is its path without `.json`: `chat/chunk`, `messages/event`. Unknown fields, events, blocks and enum words pass.
+A schema's name is its path without `.json`: `chat/chunk`, `messages/event`. In answers, unknown fields, events,
+blocks and enum words pass; a request (`chat/request`) is closed, since a vendor refuses what it does not know, or takes no notice.
 """
 
 import json
@@ -113,6 +114,8 @@ def _expected(error: jsonschema_rs.ValidationError) -> str:
     match error.kind:
         case ValidationErrorKind.Required(property=key):
             return f"the key {key}"
+        case ValidationErrorKind.AdditionalProperties(unexpected=keys):
+            return f"no key {', '.join(keys)}"
         case ValidationErrorKind.Type(types=types):
             return " or ".join(types)
         case ValidationErrorKind.Constant(expected_value=value):
@@ -129,6 +132,8 @@ def _expected(error: jsonschema_rs.ValidationError) -> str:
             return "text that is not empty"
         case ValidationErrorKind.MinItems(limit=limit):
             return f"at least {limit} item"
+        case ValidationErrorKind.MaxItems(limit=limit):
+            return f"at most {limit} items"
         case _:
             return error.message
 

@@ -4,7 +4,7 @@ A small walk of our own, so that a rule without effect (a `then` never reached, 
 What stands under `anyOf` is left out: a change there may well satisfy another branch.
 """
 
-import copy
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,20 +21,26 @@ class Claim:
     path: tuple[Step, ...]
     required: set[str] = field(default_factory=set)
     types: set[str] | None = None  # None: any type is taken
+    closed: bool = False  # no other key than those that are described
 
     @property
     def pointer(self) -> str:
         return "/" + "/".join(str(step) for step in self.path)
 
     def without(self, seed: Any, key: str) -> Any:
-        mutant = copy.deepcopy(seed)
+        mutant = json.loads(json.dumps(seed))  # a part that stands in several places is changed in one
         del _at(mutant, self.path)[key]
+        return mutant
+
+    def added(self, seed: Any, key: str) -> Any:
+        mutant = json.loads(json.dumps(seed))  # a part that stands in several places is changed in one
+        _at(mutant, self.path)[key] = {"a": [None]}
         return mutant
 
     def replaced(self, seed: Any, value: Any) -> Any:
         if not self.path:
             return value
-        mutant = copy.deepcopy(seed)
+        mutant = json.loads(json.dumps(seed))  # a part that stands in several places is changed in one
         _at(mutant, self.path[:-1])[self.path[-1]] = value
         return mutant
 
@@ -47,6 +53,7 @@ def claims(schema: dict[str, Any], seed: Any, registry: "Registry[Any]") -> list
         claim = found.setdefault(path, Claim(path=path))
         if isinstance(place := _at(seed, path), dict):
             claim.required |= set(part.get("required", ())) & place.keys()
+            claim.closed = claim.closed or part.get("additionalProperties") is False
         if typed and (types := _types(part)) is not None:
             claim.types = types if claim.types is None else claim.types & types
     return list(found.values())

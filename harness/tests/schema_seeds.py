@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from harness.tests.request_seeds import REQUEST_SEEDS
+
 TOKEN: dict[str, Any] = {
     "token": "Hi",
     "logprob": -0.25,
@@ -804,4 +806,5 @@ SEEDS: dict[str, list[Any]] = {
     "errors/openai-event": [NESTED_ERROR, FLAT_ERROR],
     "errors/anthropic": [ANTHROPIC_ERROR],
     "errors/google": [GOOGLE_ERROR, [GOOGLE_ERROR]],
+    **REQUEST_SEEDS,
 }

@@ -15,6 +15,7 @@ from referencing import Registry, Resource
 
 from harness import schema
 from harness.tests import corpus
+from harness.tests.request_seeds import REQUEST_SEEDS
 from harness.tests.schema_claims import claims
 from harness.tests.schema_seeds import SEEDS
 
@@ -48,7 +49,7 @@ def test_the_comments_name_sources_that_exist() -> None:
     known = schema.sources()
     for name in PROTOCOLS:
         body = schema.schema(name)
-        named = re.findall(r"\b(?:openai|anthropic|gemini|google|wireproof|rfc|whatwg)-[a-z0-9-]+", body.get("$comment", ""))
+        named = re.findall(r"\b(?:openai|anthropic|deepseek|gemini|google|wireproof|rfc|whatwg)-[a-z0-9-]+", body.get("$comment", ""))
         assert named, f"{name} does not say what it rests on"
         assert set(named) <= known.keys()
 
@@ -95,8 +96,22 @@ def test_what_is_unknown_passes() -> None:
         assert schema.findings(name, value) == ()
     for name, seeds in SEEDS.items():
         for seed in seeds:
-            if isinstance(seed, dict):
+            if isinstance(seed, dict) and name not in REQUEST_SEEDS:
                 assert schema.findings(name, seed | {"added_next_month": {"a": [None]}}) == ()
+
+
+def test_an_unknown_member_of_a_request_is_found_wherever_the_protocol_describes_its_members() -> None:
+    """A vendor refuses it, or takes no notice: either way what a gateway meant by it is lost."""
+    told = 0
+    for name, seeds in REQUEST_SEEDS.items():
+        for seed in seeds:
+            for claim in claims(schema.schema(name), seed, REGISTRY):
+                if claim.closed:
+                    [violation, *_] = schema.findings(name, claim.added(seed, "added_next_month"))
+                    assert violation.expected == "no key added_next_month"
+                    assert f"/{violation.pointer.removeprefix('/')}" == claim.pointer
+                    told += 1
+    assert told > 150
 
 
 def schema_of(recorded: corpus.Recorded) -> str | None:
