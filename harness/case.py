@@ -143,6 +143,7 @@ class Play:
     split_at: tuple[int, ...] = ()  # byte offsets of the body where a write ends
     framing: Framing = Framing.AS_RECORDED
     gzip: bool = False  # send the body with content-encoding: gzip
+    gather: int = 0  # no answer leaves before so many calls have come, or 0.3 s went by: those that do come then overlap for certain
     fault: Fault | None = None
     if_forced: str | None = None  # played where the request forces a tool: the recording in which FORCED_TOOL stands for that one's name
 

@@ -19,6 +19,7 @@ from harness.upstream.player import Call, Player
 from harness.upstream.requests import Arrived
 from harness.wire.errors import Family
 
+_GATHER_SECONDS: Final = 0.3  # for calls that are sent at once to come
 _PLANS: Final = 256  # kept, so that one play for many models is planned once
 MODEL_LISTS: Final = {
     Family.OPENAI: "models/openai-list",
@@ -48,6 +49,7 @@ class _Expected:
         self.idle = asyncio.Event()
         self.idle.set()
         self.called = asyncio.Event()
+        self.gathered = asyncio.Event()  # as many calls have come as the play wants to see together
 
     def take_up(self, call: Call, connection: Connection) -> Play | None:
         """What is to be answered; None: nothing, for nobody should have called."""
@@ -56,6 +58,8 @@ class _Expected:
         self.playing[call] = connection
         self.idle.clear()
         self.called.set()
+        if play is not None and len(self.calls) >= play.gather:
+            self.gathered.set()
         return play
 
     def finish(self, call: Call) -> None:
@@ -200,6 +204,8 @@ class UpstreamWitness:
             if arrived.error is not None or play is None:
                 await self._refuse(connection, arrived, call, expected)
                 return
+            if play.gather:
+                await _set_within(expected.gathered, _GATHER_SECONDS)
             answer = self._planned(play, gzip_offered(arrived.headers))
             player = Player(
                 connection,

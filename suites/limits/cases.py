@@ -8,6 +8,7 @@ from suites.steps import MADE, got, made, prompt, unmade
 _TEXT: Final = (Play(recording="chat/text"),)
 _LONG: Final = (Play(recording="chat/long.stream"),)  # costs some cents
 _SLOW: Final = (Play(recording="chat/text.stream", pace=Pace.RECORDED),)
+_BURST: Final = 12
 _LATER: Final = "{later:/key}"
 _SHORT_OF_A_WINDOW_S: Final = 4 * 3600
 _REST_OF_IT_S: Final = 3600 + 10
@@ -39,7 +40,12 @@ def _case(name: str, *steps: Step, needs: frozenset[Need] = frozenset({Need.MANA
 
 
 CASES: tuple[Case, ...] = (
-    _case("quota", made(quota=0.002), _said("burst", MADE, at_once=12), unmade()),
+    _case(
+        "quota",
+        made(quota=0.002),
+        Step(name="burst", key_from=MADE, request=prompt(), plays=(Play(recording="chat/text", gather=_BURST),), at_once=_BURST),
+        unmade(),
+    ),
     _case(
         "window",
         made(rate_limit_5h=0.0001, rate_limit_1d=5, quota=1),

@@ -303,6 +303,23 @@ async def test_every_call_is_a_hop_in_order() -> None:
         assert [hop.request.path for hop in witness.hops(MARKER)] == ["/v1/first", "/v1/retry"]
 
 
+async def test_calls_that_are_gathered_are_answered_once_all_of_them_have_come() -> None:
+    async with witness_of(recording()) as witness:
+        expect(witness, Play(recording="r", gather=3))
+        heard = await asyncio.gather(*(hear(witness, request(path="/v1/chat/completions")) for _ in range(3)))
+        hops = witness.hops(MARKER)
+    assert [one.status for one in heard] == [200] * 3
+    answered = [hop.response.at_ms for hop in hops if hop.response is not None]
+    assert len(answered) == 3
+    assert max(hop.request.at_ms for hop in hops) <= min(answered)
+
+
+async def test_nobody_is_waited_for_that_does_not_come() -> None:
+    async with witness_of(recording()) as witness:
+        expect(witness, Play(recording="r", gather=2))
+        assert (await hear(witness, request(path="/v1/chat/completions"))).status == 200
+
+
 async def test_what_was_never_called_is_settled_at_once() -> None:
     async with witness_of(recording()) as witness:
         expect(witness, Play(recording="r"))
