@@ -87,7 +87,7 @@ def usage_of(tokens: Tokens, searches: int = 0) -> Usage:
 
 
 def _reported(tokens: Tokens | None, searches: int = 0) -> Usage | None:
-    return None if tokens is None else usage_of(tokens, searches)
+    return None if tokens is None or not tokens.input_counted else usage_of(tokens, searches)
 
 
 def _gemini_tokens(usage: object) -> Tokens | None:

@@ -77,11 +77,14 @@ class Collector:
         self._proofs: dict[int, Signed] = {}
         self._end: Ended | Broken | None = None
 
+    def more(self, delta: Delta) -> None:
+        self._texts[delta.index].append(delta.text)
+
     def take(self, events: Iterable[Event]) -> None:
         for event in events:
             match event:
-                case Delta(index=index, text=text):
-                    self._texts[index].append(text)
+                case Delta():
+                    self.more(event)
                 case PartStarted(index=index):
                     self._parts[index] = event
                     self._texts[index] = []

@@ -81,6 +81,11 @@ class Reasoning:
     maker: Maker | None = None  # None: nobody knows
     id: str | None = None  # of the Responses item
 
+    @property
+    def proves_text(self) -> bool:
+        """It says nothing itself: it is Gemini's signature of the text beside it."""
+        return self.maker is Maker.GEMINI and not self.text and self.signature is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
@@ -270,12 +275,13 @@ class Stop(StrEnum):
 class Tokens:
     """Disjoint classes: `input` counts neither cache reads nor writes; `output` includes `reasoning`. None: the upstream was silent."""
 
-    input: int
+    input: int  # 0 where it was not counted, until the gateway has estimated it
     output: int
     cache_read: int | None = None
     cache_write_5m: int | None = None
     cache_write_1h: int | None = None
     reasoning: int | None = None
+    input_counted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

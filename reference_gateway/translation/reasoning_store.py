@@ -3,6 +3,7 @@
 Chat clients drop every member that they do not know, and with it the signatures, without which Claude and Gemini refuse the next turn and
 DeepSeek forgets why it called. So the thoughts of an answer with calls are kept under each call's id, for the key that asked and for a
 time, and put back before the call when the same family is asked again; never to another one, and never where the client brought its own.
+Gemini signs an answer without calls too, at the end of its text, where Messages has no place for it: that is kept under the text itself.
 
 Lost notes cost a model its thoughts of earlier turns, nothing else: memory is bounded by bytes, the oldest goes first.
 """
@@ -18,7 +19,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from reference_gateway.translation.items import Answer, Ask, Item, Maker, Reasoning, Role, ToolCall, Turn
+from reference_gateway.translation.items import Answer, Ask, Item, Maker, Reasoning, Role, Text, ToolCall, Turn
 
 TTL_S: Final = 6 * 3600.0
 MAX_NOTE_BYTES: Final = 256 * 1024
@@ -87,49 +88,54 @@ class ReasoningStore:
         self._ttl_s = ttl_s
 
     async def keep(self, key: str, answer: Answer, maker: Maker) -> None:
-        """Of an answer that has calls, and thoughts or signatures that its maker wants back."""
+        """Of an answer that has calls, and thoughts or signatures that its maker wants back; or a text that is signed."""
         calls = [item for item in answer.items if isinstance(item, ToolCall)]
-        if not calls:
-            return
         thoughts = [
             _Thought(text=item.text, signature=item.signature, opaque=item.opaque, id=item.id)
             for item in answer.items
-            if isinstance(item, Reasoning) and (item.signature or item.opaque or (maker is Maker.DEEPSEEK and item.text))
+            if isinstance(item, Reasoning) and ((item.signature or item.opaque or maker is Maker.DEEPSEEK) if calls else item.proves_text)
         ]
         signatures = {call.id: call.signature for call in calls if call.signature}
         if not thoughts and not signatures:
             return
         note = msgspec.json.encode(_Note(maker=maker, thoughts=thoughts, signatures=signatures)).decode()
         if len(note) <= MAX_NOTE_BYTES:
-            for call in calls:
-                await self._notes.remember(_name(key, call.id), note, self._ttl_s)
+            for name in [call.id for call in calls] or [_by_text(answer.items)]:
+                await self._notes.remember(_name(key, name), note, self._ttl_s)
 
     async def restore(self, key: str, ask: Ask, maker: Maker) -> Ask:
         """The ask with the thoughts that its assistant's turns lack, as far as they are the maker's and known."""
-        wanted = [place for place, turn in enumerate(ask.turns) if _lacks(turn)][-MAX_TURNS:]
+        wanted = [place for place, turn in enumerate(ask.turns) if _lacks(turn, maker)][-MAX_TURNS:]
         turns = list(ask.turns)
         for place in wanted:
-            call = next(item for item in turns[place].items if isinstance(item, ToolCall))
-            note = await self._recall(key, call.id)
+            items = turns[place].items
+            call = next((item for item in items if isinstance(item, ToolCall)), None)
+            note = await self._recall(key, _by_text(items) if call is None else call.id)
             if note is not None and note.maker is maker:
-                turns[place] = replace(turns[place], items=_completed(turns[place].items, note))
+                turns[place] = replace(turns[place], items=(*items, *_thoughts(note)) if call is None else _completed(items, note))
         return replace(ask, turns=tuple(turns)) if wanted else ask
 
-    async def _recall(self, key: str, call_id: str) -> _Note | None:
-        text = await self._notes.recall(_name(key, call_id))
+    async def _recall(self, key: str, name: str) -> _Note | None:
+        text = await self._notes.recall(_name(key, name))
         try:
             return None if text is None else _decode(text)
         except msgspec.DecodeError:
             return None
 
 
-def _name(key: str, call_id: str) -> str:
-    return f"reasoning:{blake2b(f'{key} {call_id}'.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
+def _name(key: str, name: str) -> str:
+    return f"reasoning:{blake2b(f'{key} {name}'.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
 
-def _lacks(turn: Turn) -> bool:
-    """Calls without any proof: what the client brought itself is believed to be all."""
-    if turn.role is not Role.ASSISTANT or not any(isinstance(item, ToolCall) for item in turn.items):
+def _by_text(items: Sequence[Item]) -> str:
+    """What a turn without calls is called: no call's id begins so."""
+    return "\n" + "".join(item.text for item in items if isinstance(item, Text))
+
+
+def _lacks(turn: Turn, maker: Maker) -> bool:
+    """Calls without any proof, or a text where its maker signs those: what the client brought itself is believed to be all."""
+    signed = (ToolCall, Text) if maker is Maker.GEMINI else (ToolCall,)
+    if turn.role is not Role.ASSISTANT or not any(isinstance(item, signed) for item in turn.items):
         return False
     return not any(
         (isinstance(item, Reasoning) and (item.signature or item.opaque)) or (isinstance(item, ToolCall) and item.signature)
@@ -137,12 +143,16 @@ def _lacks(turn: Turn) -> bool:
     )
 
 
-def _completed(items: Sequence[Item], note: _Note) -> tuple[Item, ...]:
-    """Thoughts come first in their turn. Those that the client shows without proof are the same, less well told."""
-    thoughts = [
+def _thoughts(note: _Note) -> list[Reasoning]:
+    return [
         Reasoning(text=thought.text, signature=thought.signature, opaque=thought.opaque, id=thought.id, maker=note.maker)
         for thought in note.thoughts
     ]
+
+
+def _completed(items: Sequence[Item], note: _Note) -> tuple[Item, ...]:
+    """Thoughts come first in their turn. Those that the client shows without proof are the same, less well told."""
+    thoughts = _thoughts(note)
     rest: list[Item] = []
     for item in items:
         if isinstance(item, Reasoning) and thoughts:

@@ -230,7 +230,8 @@ class Translator:
 class Passage:
     """One answer on its way to the client.
 
-    `estimate` gives the tokens of so many bytes of content where the upstream reports none, so that the client is told what is billed.
+    `estimate` gives the tokens of so many bytes of content where the upstream reports none, so that the client is told what is billed;
+    `estimated` says that it reported none at all.
     `end` is None until the answer has ended; `content_bytes` is what the client has been told so far, as UTF-8.
     """
 
@@ -242,7 +243,8 @@ class Passage:
         self._shaper = None if form is None else Shaper(form)
         self._reader: StreamReader | None = None
         self._writer = self._client.stream_writer(ask, naming, self._seal)
-        self._keepsakes = events.Collector()  # calls and thoughts; texts are let go of
+        self._keepsakes = events.Collector()  # calls and thoughts, and texts that may be signed; any other is let go of
+        self._keeps = (PartKind.REASONING, PartKind.TOOL_CALL, *((PartKind.TEXT,) if self._vendor.maker is Maker.GEMINI else ()))
         self._kept: set[int] = set()
         self.prompt: Tokens | None = None  # what the upstream said of it at the start
         self.end: Ended | Broken | None = None
@@ -278,20 +280,19 @@ class Passage:
                 text = event.text
                 self.content_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
                 if event.index in self._kept:
-                    self._keepsakes.take((event,))
+                    self._keepsakes.more(event)
                 continue
             match event:
                 case Started(tokens=tokens):
                     self.prompt = tokens
-                case PartStarted(index=index, kind=kind) if kind in (PartKind.REASONING, PartKind.TOOL_CALL):
+                case PartStarted(index=index, kind=kind) if kind in self._keeps:
                     self._kept.add(index)
                     self._keepsakes.take((event,))
                 case Signed(index=index) if index in self._kept:
                     self._keepsakes.take((event,))
-                case Ended(tokens=None):
-                    self.estimated = True
-                    self.end = found[place] = replace(event, tokens=self._estimate(self.content_bytes))
-                case Ended() | Broken():
+                case Ended(tokens=tokens):
+                    self.end = found[place] = replace(event, tokens=self._counted(tokens))
+                case Broken():
                     self.end = event
                 case _:
                     pass
@@ -300,9 +301,16 @@ class Passage:
         except Unwritable as problem:
             return self.fail(Broken(status=502, message=str(problem)))
 
+    def _counted(self, tokens: Tokens | None) -> Tokens:
+        """What the upstream counted; of what it did not count, what will be billed."""
+        if tokens is None:
+            self.estimated = True
+            return self._estimate(self.content_bytes)
+        return tokens if tokens.input_counted else replace(tokens, input=self._estimate(0).input, input_counted=True)
+
     @property
     def keepsakes(self) -> Answer | Broken:
-        """The calls and thoughts of an answer that has ended."""
+        """What of an answer that has ended may have to be kept."""
         self._keepsakes.take(() if self.end is None else (self.end,))
         return self._keepsakes.answer()
 
@@ -326,9 +334,7 @@ class Passage:
             self.end = answer
             return answer
         self.content_bytes = events.content_bytes(answer)
-        if answer.tokens is None:
-            self.estimated = True
-            answer = replace(answer, tokens=self._estimate(self.content_bytes))
+        answer = replace(answer, tokens=self._counted(answer.tokens))
         self.end = Ended(stop=answer.stop, tokens=answer.tokens)
         return answer
 

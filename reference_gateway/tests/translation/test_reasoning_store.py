@@ -25,6 +25,10 @@ def ask(*items: Item) -> Ask:
     return Ask(model="m", turns=turns)
 
 
+def said(*items: Item) -> Ask:
+    return Ask(model="m", turns=(Turn(role=Role.ASSISTANT, items=items, path="messages[1]"),))
+
+
 async def test_thoughts_come_back_in_order_before_their_calls_to_their_maker_and_their_key_only() -> None:
     store = ReasoningStore(Memory())
     await store.keep("key-1", answer(THOUGHT, REDACTED, Text(text="I look."), CALL, OTHER), Maker.ANTHROPIC)
@@ -57,6 +61,18 @@ async def test_deepseek_wants_the_words_themselves_back() -> None:
     await store.keep("key-1", answer(Reasoning(text="Hm."), CALL), Maker.DEEPSEEK)
     back = await store.restore("key-1", ask(CALL), Maker.DEEPSEEK)
     assert back.turns[0].items == (Reasoning(text="Hm.", maker=Maker.DEEPSEEK), CALL)
+
+
+async def test_the_signature_of_a_text_comes_back_to_that_text() -> None:
+    store = ReasoningStore(Memory())
+    proof = Reasoning(signature="c2ln", maker=Maker.GEMINI)
+    await store.keep("key-1", answer(Text(text="It is"), Text(text=" so."), proof), Maker.GEMINI)
+    asked = said(Text(text="It is so."))
+    assert (await store.restore("key-1", asked, Maker.GEMINI)).turns[0].items == (Text(text="It is so."), proof)
+    for other in (said(Text(text="It is so")), said(Reasoning(signature="b3du", maker=Maker.GEMINI), Text(text="It is so."))):
+        assert await store.restore("key-1", other, Maker.GEMINI) == other
+    assert await store.restore("key-2", asked, Maker.GEMINI) == asked
+    assert await store.restore("key-1", asked, Maker.ANTHROPIC) == asked
 
 
 async def test_answers_without_calls_or_proof_are_not_kept() -> None:

@@ -36,7 +36,6 @@ from reference_gateway.translation.items import (
     Signed,
     Started,
     Stop,
-    Tokens,
 )
 
 # tables
@@ -142,7 +141,8 @@ class _Feedback(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 _NOTHING: Final = msgspec.Raw()
-_COUNTED: Final = b'"promptTokenCount"'
+_COUNTS: Final = b"TokenCount"
+_PROMPT_COUNTED: Final = b'"promptTokenCount"'
 
 
 class _Chunk(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -227,7 +227,8 @@ class StreamReader:
             self._break(events, failure(chunk.error))
             return
         usage = bytes(chunk.usage_metadata)
-        if _COUNTED in usage:  # of the whole answer so far: the last one counts
+        # Of the whole answer so far: the last one counts, and of those that leave the prompt out only where none has it.
+        if _PROMPT_COUNTED in usage or (_COUNTS in usage and _PROMPT_COUNTED not in self._usage):
             self._usage = usage
         feedback, candidates = chunk.prompt_feedback, chunk.candidates
         if candidates is None and (feedback is None or feedback.block_reason is None) and not usage:
@@ -337,7 +338,7 @@ class StreamReader:
             tokens = None
         if self._blocked:
             stop: Stop | Broken = Stop.REFUSAL
-            tokens = None if tokens is None else Tokens(input=tokens.input, output=0, cache_read=tokens.cache_read)
+            tokens = None if tokens is None else replace(tokens, output=0, reasoning=None)
         else:
             stop = stop_of(self._finish_reason, calls=self._calls > 0, content=self._content)
         if isinstance(stop, Broken):

@@ -38,7 +38,9 @@ from reference_gateway.translation.messages.usage import merge, read_usage
 
 # tables
 
-# Source: anthropic-messages "stop_reason"; `compaction` is a beta's, which stops as a long turn does.
+# Source: anthropic-messages "stop_reason"; `compaction` is a beta's, which stops as a long turn does. No request of ours asks for it: one
+# that comes all the same and says nothing else is no answer, since its block has no word in other protocols to be sent back in.
+COMPACTION: Final = "compaction"
 STOPS: Final = {
     "end_turn": Stop.END,
     "stop_sequence": Stop.STOP_SEQUENCE,
@@ -46,7 +48,7 @@ STOPS: Final = {
     "model_context_window_exceeded": Stop.CONTEXT_FULL,
     "tool_use": Stop.TOOL_CALLS,
     "pause_turn": Stop.PAUSE,
-    "compaction": Stop.PAUSE,
+    COMPACTION: Stop.PAUSE,
     "refusal": Stop.REFUSAL,
 }
 
@@ -75,7 +77,7 @@ def stop_of(word: object, *, calls: bool, content: bool, dialect: Dialect) -> St
     if word in dialect.failures:
         return Broken(status=dialect.failures[word], message=f"the upstream gave up: {word}", type=word)
     stop = STOPS.get(word)
-    if stop is None and not content:
+    if (stop is None or word == COMPACTION) and not content:
         return Broken(status=502, message="the upstream ended for a reason that is not known, and said nothing", type=word)
     if stop in (None, Stop.END) and calls:  # an unknown word after a call: the client has to answer it
         return Stop.TOOL_CALLS

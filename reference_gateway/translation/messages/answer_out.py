@@ -2,9 +2,12 @@
 
 Sources: contract:113, contract:117, contract:121, contract:142, contract:146.
 
-Lost on the way (losses.py says all): the upstream's own id; a refusal is a text block. Messages has one block open at a time: what comes
-of a later part before the earlier one has ended waits for it, and nothing else waits. `signature_delta` comes only where something proves
-the thought. message_start has an estimate of the input tokens where the upstream counts them only at the end; message_delta has the truth.
+Lost on the way (losses.py says all): the upstream's own id; a refusal is a text block; the signature of a text (Gemini's), which is known
+when the text has been told, and thinking stands before text: the gateway keeps it by that text (reasoning_store.py).
+
+Messages has one block open at a time: what comes of a later part before the earlier one has ended waits for it, and nothing else waits.
+`signature_delta` comes only where something proves the thought. message_start has an estimate of the input tokens where the upstream
+counts them only at the end; message_delta has the truth.
 """
 
 from __future__ import annotations
@@ -100,7 +103,7 @@ def write_answer(answer: Answer, ask: Ask, naming: Naming) -> dict[str, Any]:
                     content.append({"type": "text", "text": text})
             case Reasoning():
                 block = carried.block(item)
-                if block is not None:
+                if block is not None and not (item.proves_text and any(each["type"] == "text" for each in content)):
                     content.append(block)
             case ToolCall(id=call_id, name=name, arguments=arguments):
                 value = object_of(arguments, cut=answer.stop in CUT)
@@ -163,6 +166,7 @@ class StreamWriter:
         self._speaker: _Part | None = None
         self._blocks = 0  # begun so far
         self._refused = False
+        self._told = False  # a text
         self._wrong: Unwritable | None = None  # of the first call whose arguments are no object
 
     def write(self, events: Iterable[Event]) -> bytes:
@@ -268,6 +272,7 @@ class StreamWriter:
     def _begin(self, part: _Part, out: list[bytes]) -> None:
         if part.before is None:
             thinking = part.start.kind is PartKind.REASONING
+            self._told = self._told or not thinking
             self._block(part, {"type": "thinking", "thinking": "", "signature": ""} if thinking else {"type": "text", "text": ""}, out)
 
     def _block(self, part: _Part, content_block: dict[str, Any], out: list[bytes]) -> None:
@@ -278,6 +283,8 @@ class StreamWriter:
     def _sign(self, part: _Part, event: Signed, out: list[bytes]) -> None:
         if event.maker is Maker.ANTHROPIC and event.signature is None and event.opaque is not None and part.before is None:
             self._block(part, {"type": "redacted_thinking", "data": event.opaque}, out)
+            return
+        if self._told and part.before is None and event.maker is Maker.GEMINI and event.signature is not None:
             return
         signature = carried.signature_of(event.maker, event.signature, event.opaque, event.id)
         if signature:

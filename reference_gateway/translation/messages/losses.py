@@ -197,6 +197,7 @@ ANSWER_OUT: Final = _rules(
     ("model", _RENAMED, "as the client asked for it"),
     ("items[Text]", _KEPT, "empty ones are left out; parts that come at once are put one after another"),
     ("items[Reasoning]", _KEPT, "another maker's proof stands in `signature`, marked as its own"),
+    ("items[Text].signature", _DROPPED, "Gemini's; kept by the gateway, by the text"),
     ("items[ToolCall]", _KEPT, "arguments that are no JSON object are a failure; those cut by the limit count as far as they are whole"),
     ("items[ToolCall].signature", _DROPPED, "kept by the gateway, by the call's id"),
     ("items[Refused]", _EMULATED, "as text, with stop_reason refusal"),

@@ -255,6 +255,25 @@ def _read_item(item: _Item) -> list[AssistantItem] | Broken:
 _NAMELESS: Final = Broken(status=502, message="the upstream called a tool without its name or its id")
 
 
+def _unsaid(said: str, whole: str) -> str | None:
+    """What a whole text has beyond its deltas: it goes on from them, or is a part of what they said (some servers trim it).
+
+    None where it is neither: deltas were lost on the way. What was told cannot be taken back, and no text may be lost in silence.
+    """
+    if whole.startswith(said):
+        return whole[len(said) :]
+    told = iter(said)
+    return "" if all(character in told for character in whole) else None
+
+
+def _same_json(one: str, other: str) -> bool:
+    try:
+        same: bool = msgspec.json.decode(one) == msgspec.json.decode(other)
+    except _BAD_JSON:
+        return False
+    return same
+
+
 # a stream
 
 _Place = int | str | None  # an item's output_index, else its id
@@ -288,7 +307,7 @@ class _Part:
     kind: PartKind
     key: _Key  # of the text that is being said; a thought has several
     open: bool = True
-    said: dict[_Key, int] = field(default_factory=dict)  # characters so far of each text
+    said: dict[_Key, list[str]] = field(default_factory=dict)  # what each text has come to so far
 
 
 class _Phase(Enum):
@@ -345,7 +364,7 @@ class StreamReader:
         members, part = self._speaking
         if members != (event.type, event.output_index, event.content_index, event.summary_index) or not part.open or not event.delta:
             return False
-        part.said[part.key] += len(event.delta)
+        part.said[part.key].append(event.delta)
         events.append(Delta(index=part.index, text=event.delta))
         return True
 
@@ -374,7 +393,7 @@ class StreamReader:
             case "response.reasoning_text.done":
                 self._finish(PartKind.REASONING, place, text, event.text, events)
             case "response.function_call_arguments.done":
-                self._argue(place, event.arguments[self._said(place, _ARGUMENTS) :], events)
+                self._argue_whole(place, event.arguments, events)
             case "response.output_item.added":
                 item = _item(event.item)
                 if item is not None and item.type == "function_call" and item.name:
@@ -406,9 +425,9 @@ class StreamReader:
         item = self._items.get(place)
         return item.get(key) if item else None
 
-    def _said(self, place: _Place, key: _Key) -> int:
+    def _said(self, place: _Place, key: _Key) -> str:
         part = self._part(place, key)
-        return part.said.get(key, 0) if part else 0
+        return "".join(part.said.get(key, ())) if part else ""
 
     def _say(self, kind: PartKind, place: _Place, key: _Key, text: str, events: list[Event]) -> None:
         """More of a text, which may be the first of it."""
@@ -420,7 +439,7 @@ class StreamReader:
         if part.key != key:  # a thought's next text
             part.key = key
             events.append(Delta(index=part.index, text=BETWEEN_THOUGHTS))
-        part.said[key] = part.said.get(key, 0) + len(text)
+        part.said.setdefault(key, []).append(text)
         events.append(Delta(index=part.index, text=text))
 
     def _enter(self, kind: PartKind, place: _Place, key: _Key, events: list[Event]) -> _Part:
@@ -440,7 +459,13 @@ class StreamReader:
 
     def _finish(self, kind: PartKind, place: _Place, key: _Key, text: str, events: list[Event]) -> None:
         """The whole text: what the deltas left out is said now. A thought ends with its item, since its proof comes there."""
-        self._say(kind, place, key, text[self._said(place, key) :], events)
+        if self._phase is _Phase.OVER:  # another text of the item broke off
+            return
+        rest = _unsaid(self._said(place, key), text)
+        if rest is None:
+            self._break("the upstream's deltas do not come to the text that it ended with", events)
+            return
+        self._say(kind, place, key, rest, events)
         part = self._part(place, key)
         if part is not None and kind is not PartKind.REASONING:
             _leave(part, events)
@@ -449,8 +474,16 @@ class StreamReader:
         """A call that was not announced has no name yet: its finished item says all."""
         part = self._part(place, _ARGUMENTS)
         if part is not None and part.open and arguments:
-            part.said[_ARGUMENTS] = part.said.get(_ARGUMENTS, 0) + len(arguments)
+            part.said.setdefault(_ARGUMENTS, []).append(arguments)
             events.append(Delta(index=part.index, text=arguments))
+
+    def _argue_whole(self, place: _Place, arguments: str, events: list[Event]) -> None:
+        """All of a call's arguments. They are acted upon, so deltas that came to other ones are a failure, whichever are right."""
+        said = self._said(place, _ARGUMENTS)
+        if arguments.startswith(said):
+            self._argue(place, arguments[len(said) :], events)
+        elif arguments and not _same_json(said, arguments):
+            self._break("the upstream called a tool with arguments that are others at their end", events)
 
     def _call(self, place: _Place, item: _Item, events: list[Event]) -> None:
         call_id = item.call_id or item.id
@@ -461,7 +494,7 @@ class StreamReader:
             self._start(None, events)
             started = PartStarted(index=len(self._parts), kind=PartKind.TOOL_CALL, id=call_id, name=item.name)
             self._items.setdefault(place, {})[_ARGUMENTS] = self._begin(started, _ARGUMENTS, events)
-        self._argue(place, (item.arguments or "")[self._said(place, _ARGUMENTS) :], events)
+        self._argue_whole(place, item.arguments or "", events)
 
     def _done(self, place: _Place, item: _Item, events: list[Event]) -> None:
         """A finished item: what of it was not said yet, its proof, and its end."""
@@ -476,7 +509,7 @@ class StreamReader:
                 for name, pieces in ((_SUMMARY, item.summary), (_TEXT, item.content)):
                     for number, piece in enumerate(pieces or ()):
                         self._finish(PartKind.REASONING, place, (name, number), piece.text or "", events)
-                if item.encrypted_content:
+                if item.encrypted_content and self._phase is not _Phase.OVER:
                     part = self._enter(PartKind.REASONING, place, (_SUMMARY, 0), events)
                     if part.open:
                         events.append(Signed(index=part.index, maker=Maker.OPENAI, opaque=item.encrypted_content, id=item.id))

@@ -1,7 +1,12 @@
 """An answer as a Responses client gets it, whole or streamed (translation.md 3.6 to 3.8; contract:099 to contract:102, C19, C20).
 
 Lost on the way (losses.py says all): the upstream's own id, and which stop sequence was met. An item is done when the next one begins or
-the answer ends, since only the end tells whether the last one was cut; all else is said at once. Failures are `response.failed`.
+the answer ends, since only the end tells whether the last one was cut; all else is said at once.
+
+A failure is an `error` event and then `response.failed`, as the vendor has it (wireproof-corpus); translation.md 3.6 permits either.
+openai-python raises APIError for an event with an `error` object (_streaming.py), in a plain loop and in `responses.stream`, and hands
+`response.failed` on like any other event: a loop that looks for texts alone would take that for an end. Other clients wait for one of the
+three terminal events, and `error` is none.
 """
 
 from __future__ import annotations
@@ -436,7 +441,7 @@ class StreamWriter:
         return out + self._event(f"response.{status.value}", response=response)
 
     def _fail(self, event: Broken) -> bytes:
-        """What was in the middle stays so: only items that are done stand in the response. C5: a withdrawn key gets no terminal event."""
+        """What was in the middle stays so: only items that are done stand in the response. C5: a withdrawn key gets `error` alone."""
         if event.status == errors.KEY_WITHDRAWN.status:
             return errors.responses_event(errors.KEY_WITHDRAWN, event.message, self._number)
         out = b"" if self._number else self._start()
@@ -446,6 +451,8 @@ class StreamWriter:
             if not item.open:
                 out += self._done(item)
                 values.append(item.value(Status.COMPLETED))
+        out += errors.responses_event(errors.upstream_status(event.status), event.message, self._number)
+        self._number += 1
         return out + self._event("response.failed", response=_response(self._ask, self._naming, Status.FAILED, output=values, error=error))
 
 

@@ -165,7 +165,7 @@ def test_azure_has_no_message_where_its_filter_took_all() -> None:
         ({"prompt_tokens": 0, "completion_tokens": 0, "prompt_tokens_details": None}, Tokens(input=0, output=0)),
         (
             {"prompt_tokens": 5, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 9}},
-            Tokens(input=0, output=1, cache_read=9),
+            Tokens(input=0, output=1, cache_read=5),
         ),
         ({"prompt_tokens": 5}, None),
         ({"prompt_tokens": -5, "completion_tokens": 1}, None),

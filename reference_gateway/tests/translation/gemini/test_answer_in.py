@@ -134,7 +134,9 @@ def test_a_blocked_prompt_is_a_refusal_without_output() -> None:
         ({**USAGE, "thoughtsTokenCount": 2, "totalTokenCount": 16}, Tokens(input=10, output=6, reasoning=2)),
         ({**USAGE, "thoughtsTokenCount": 2, "totalTokenCount": 14}, Tokens(input=10, output=4, reasoning=2)),  # thoughts are in the 4
         ({"promptTokenCount": 10, "totalTokenCount": 10}, Tokens(input=10, output=0)),
+        ({"candidatesTokenCount": 4, "thoughtsTokenCount": 2}, Tokens(input=0, output=6, reasoning=2, input_counted=False)),
         ({"trafficType": "ON_DEMAND"}, None),
+        ({"promptTokenCount": -1, "candidatesTokenCount": 4}, None),
         (None, None),
     ],
 )
@@ -153,6 +155,16 @@ def test_the_last_usage_that_counts_the_prompt_is_the_one() -> None:
     )
     assert isinstance(answer, Answer)
     assert answer.tokens == Tokens(input=10, output=4)
+
+
+def test_a_prompt_that_is_never_counted_leaves_the_rest() -> None:
+    answer = streamed(
+        chunk({"text": "x"}, usageMetadata={"candidatesTokenCount": 1}),
+        chunk(finish="STOP", usageMetadata={"candidatesTokenCount": 4}),
+        chunk(usageMetadata={"trafficType": "ON_DEMAND"}),
+    )
+    assert isinstance(answer, Answer)
+    assert answer.tokens == Tokens(input=0, output=4, input_counted=False)
 
 
 def test_the_proof_of_a_text_is_a_thought_of_its_own() -> None:

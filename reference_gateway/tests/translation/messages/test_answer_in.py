@@ -186,6 +186,14 @@ def test_a_stop_reason_that_is_not_known() -> None:
         assert isinstance(broken, Broken)
 
 
+def test_a_compaction_alone_is_no_answer() -> None:
+    body = {"id": "msg_1", "type": "message", "content": [{"type": "compaction", "content": "s"}], "stop_reason": "compaction"}
+    assert isinstance(read_answer(body), Broken)
+    said = read_answer({**body, "content": [*body["content"], {"type": "text", "text": "a"}]})
+    assert isinstance(said, Answer)
+    assert said.stop is Stop.PAUSE
+
+
 def test_no_stop_reason_is_a_failure() -> None:
     assert isinstance(read_answer({"content": [BLOCKS[2]], "stop_reason": None, "usage": USAGE}), Broken)
     assert isinstance(together(read(start() + block(0, BLOCKS[2]) + end(None))), Broken)

@@ -341,6 +341,20 @@ def test_a_proof_comes_back_byte_for_byte(thought: Reasoning) -> None:
     assert message["content"] == body["content"]
 
 
+def test_the_proof_of_a_text_that_was_told_stands_nowhere() -> None:
+    """contract:121: thinking stands before text. The gateway keeps it."""
+    proof = Reasoning(signature="c2ln", maker=Maker.GEMINI)
+    for items, kinds in (
+        ((Text(text="Hello"), proof), ["text"]),
+        ((Reasoning(text="Hm."), Text(text="Hello"), proof), ["thinking", "text"]),
+        ((proof, Text(text="Hello")), ["thinking", "text"]),
+    ):
+        answer = replace(ANSWER, items=items, stop=Stop.END)
+        assert [block["type"] for block in write_answer(answer, ASK, NAMING)["content"]] == kinds
+        begun = [event["content_block"]["type"] for event in events_of(write(apart(answer))) if event["type"] == "content_block_start"]
+        assert begun == kinds
+
+
 def test_no_signature_is_made_up() -> None:
     body = write([*apart(replace(ANSWER, items=(Reasoning(text="Hm."),)))])
     assert b"signature_delta" not in body

@@ -248,6 +248,44 @@ def test_a_text_that_comes_only_with_its_end() -> None:
         assert said(stream(created(), *events, end(message(text("Hello"))))).items == (Text(text="Hello"),)
 
 
+@pytest.mark.parametrize(
+    ("whole", "told"),
+    [("It is so.", "It is so."), ("It is so. Yes.", "It is so. Yes."), ("It is", "It is so."), ("is so.", "It is so."), ("", "It is so.")],
+)
+def test_a_whole_text_goes_on_from_its_deltas_or_is_a_part_of_them(whole: str, told: str) -> None:
+    delta = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0}
+    deltas = [{**delta, "delta": "It is"}, {**delta, "delta": " so."}]
+    done = {"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": whole}
+    item = {"type": "response.output_item.done", "output_index": 0, "item": message(text(whole))}
+    for ends in ([done], [item], [done, item]):
+        assert said(stream(created(), *deltas, *ends, end())).items == (Text(text=told),)
+
+
+def test_deltas_that_do_not_come_to_the_whole_text_are_a_failure() -> None:
+    for kind in ("output_text", "refusal", "reasoning_summary_text"):
+        delta = {"type": f"response.{kind}.delta", "output_index": 0, "content_index": 0, "summary_index": 0, "delta": "It so."}
+        member = "refusal" if kind == "refusal" else "text"
+        done = {**delta, "type": f"response.{kind}.done", member: "It is so."}
+        *before, last = read(stream(created(), delta, done, end()))
+        assert isinstance(last, Broken)
+        assert Delta(index=0, text="It so.") in before
+    item = {"type": "response.output_item.done", "output_index": 0, "item": message(text("It is so."), text("and more"))}
+    delta = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "It so."}
+    assert isinstance(read(stream(created(), delta, item, end()))[-1], Broken)
+
+
+@pytest.mark.parametrize(("whole", "broken"), [('{"a": 1}', False), ('{"a":1 }', False), ('{"a":2}', True), ('{"a":1', True)])
+def test_arguments_are_those_of_the_deltas_or_a_failure(whole: str, broken: bool) -> None:
+    started = {"type": "response.output_item.added", "output_index": 0, "item": {**_CALL, "arguments": ""}}
+    delta = {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": '{"a":1}'}
+    done = {"type": "response.function_call_arguments.done", "output_index": 0, "arguments": whole}
+    item = {"type": "response.output_item.done", "output_index": 0, "item": {**_CALL, "arguments": whole}}
+    for last in (done, item):
+        found = read(stream(created(), started, delta, last, end(_CALL)))
+        assert isinstance(found[-1], Broken) is broken
+        assert Delta(index=0, text='{"a":1}') in found
+
+
 def test_a_new_item_id_in_each_event_is_still_one_item() -> None:
     deltas = [
         {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": f"msg_{n}", "delta": c}

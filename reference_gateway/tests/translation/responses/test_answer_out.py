@@ -222,15 +222,17 @@ def test_the_request_comes_back_and_names_are_the_clients() -> None:
     assert response["text"]["format"]["schema"] == {"type": "object"}
 
 
-def test_a_failure_after_the_first_byte_is_response_failed_and_the_last_event() -> None:
+def test_a_failure_after_the_first_byte_is_an_error_event_and_response_failed_at_the_end() -> None:
     begun: list[Event] = [Started(id="", model=""), PartStarted(index=0, kind=PartKind.TEXT), Delta(index=0, text="a")]
     events = streamed(*begun, Broken(status=429, message="too many"))
-    assert events[-1]["type"] == "response.failed"
+    assert kinds(events)[-2:] == ["error", "failed"]
+    assert events[-2]["error"]["type"] == "rate_limit_error"  # the SDK raises on this member
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
     assert events[-1]["response"]["error"] == {"code": "rate_limit_exceeded", "message": "too many"}
     assert events[-1]["response"]["output"] == []
     for event in events:
         EVENT.validate_python(event, strict=True)
-    assert kinds(streamed(Broken(status=502, message="gone"))) == ["created", "in_progress", "failed"]
+    assert kinds(streamed(Broken(status=502, message="gone"))) == ["created", "in_progress", "error", "failed"]
 
 
 def test_c5_a_withdrawn_key_gets_an_error_event_and_no_terminal_one() -> None:
