@@ -334,7 +334,7 @@ def check_left_early(exchange: Exchange) -> Verdict:
     account = exchange.account
     if account is None:
         return _NO_BOOKS
-    if content_bytes(exchange.case.surface, exchange.upstream_events):
+    if content_bytes(exchange.upstream_surface, exchange.upstream_events):
         return Inconclusive("the vendor's first write held content already")
     charged, rows = account.charged_micro_usd, account.new_rows or ()
     wrong = [_book("no charge and no row", f"{charged} micro-USD, {len(rows)} rows")] if charged or rows else []
@@ -345,7 +345,7 @@ def check_left_later(exchange: Exchange) -> Verdict:
     account = exchange.account
     if account is None:
         return _NO_BOOKS
-    sent = content_bytes(exchange.case.surface, exchange.upstream_events)
+    sent = content_bytes(exchange.upstream_surface, exchange.upstream_events)
     if not sent:
         return Inconclusive("no content was sent")
     return _bounded(account, sent)

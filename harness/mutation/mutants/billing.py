@@ -19,7 +19,7 @@ def charged(books: Books, calls: int) -> Books:
     return replace(books, balance={**books.balance, "balance": balance})
 
 
-def _newest(change: dict[str, Any]) -> Any:
+def newest(change: dict[str, Any]) -> Any:
     """The newest row changed, once a call has gone through."""
 
     def apply(books: Books) -> Books:
@@ -105,11 +105,11 @@ def _row_for_each(books: Books) -> Books:
     return replace(books, rows=[*extra, *books.rows])
 
 
-def _per_call(books: Books) -> Books:
+def per_call(books: Books) -> Books:
     return charged(books, len(books.request_ids))
 
 
-def _more_output(row: dict[str, Any]) -> int:
+def more_output(row: dict[str, Any]) -> int:
     return int(row["output_tokens"]) + 100_000
 
 
@@ -129,26 +129,26 @@ MUTANTS: tuple[Mutant, ...] = (
         id="billing-other-id",
         requirement="billing/row-is-the-request",
         text="Lists calls under ids that no client has seen.",
-        books=_newest({"request_id": lambda row: f"internal-{row['request_id']}"}),
+        books=newest({"request_id": lambda row: f"internal-{row['request_id']}"}),
     ),
     Mutant(
         id="billing-other-model",
         requirement="billing/row-model",
         text="Lists calls under the vendor's name for the model.",
-        books=_newest({"model": lambda row: f"vendor/{row['model']}"}),
+        books=newest({"model": lambda row: f"vendor/{row['model']}"}),
     ),
     Mutant(
         id="billing-output-forgotten",
         requirement="billing/row-tokens",
         text="Counts no output tokens.",
-        books=_newest({"output_tokens": 0}),
+        books=newest({"output_tokens": 0}),
         defects=("Dstack-TEE/private-ai-gateway#194",),
     ),
     Mutant(
         id="billing-cache-as-input",
         requirement="billing/row-cache-tokens",
         text="Counts cached tokens as plain input.",
-        books=_newest({"input_tokens": _cached_as_input, "cache_read_tokens": 0}),
+        books=newest({"input_tokens": _cached_as_input, "cache_read_tokens": 0}),
         where=lambda case: "cache-read" in case.traits,
         defects=("BerriAI/litellm#11789",),
     ),
@@ -156,19 +156,19 @@ MUTANTS: tuple[Mutant, ...] = (
         id="billing-charges-more",
         requirement="billing/charge-is-the-row",
         text="Takes more from the wallet than the row says.",
-        books=_per_call,
+        books=per_call,
     ),
     Mutant(
         id="billing-dearer-than-the-table",
         requirement="billing/price-identity",
         text="Charges more than its price table says.",
-        books=_per_call,
+        books=per_call,
     ),
     Mutant(
         id="billing-always-estimates",
         requirement="billing/reported-not-estimated",
         text="Bills an estimate although the vendor reported its usage.",
-        books=_newest({"estimated": True}),
+        books=newest({"estimated": True}),
         defects=("BerriAI/litellm#36008",),
     ),
     Mutant(
@@ -185,7 +185,7 @@ MUTANTS: tuple[Mutant, ...] = (
         id="billing-failures-charged",
         requirement="billing/failure-is-free",
         text="Charges for calls that failed.",
-        books=_per_call,
+        books=per_call,
         defects=("QuantumNous/new-api#95",),
     ),
     Mutant(
@@ -199,27 +199,27 @@ MUTANTS: tuple[Mutant, ...] = (
         id="billing-odd-answer-charged",
         requirement="billing/paid-if-delivered",
         text="Charges for an answer that it did not deliver.",
-        books=_per_call,
+        books=per_call,
     ),
     Mutant(
         id="billing-left-early-charged",
         requirement="billing/hang-up-before-content-is-free",
         text="Charges a caller who left before the first content.",
-        books=_per_call,
+        books=per_call,
         defects=("Wei-Shaw/sub2api#4408",),
     ),
     Mutant(
         id="billing-left-later-in-full",
         requirement="billing/hang-up-is-bounded",
         text="Bills the whole answer to a caller who left in the middle.",
-        books=_newest({"output_tokens": _more_output}),
+        books=newest({"output_tokens": more_output}),
         defects=("BerriAI/litellm#36008",),
     ),
     Mutant(
         id="billing-counting-charged",
         requirement="billing/free-calls",
         text="Charges for counting tokens.",
-        books=_per_call,
+        books=per_call,
         where=lambda case: case.surface is Surface.COUNT_TOKENS,
     ),
     Mutant(
