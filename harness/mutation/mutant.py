@@ -34,6 +34,7 @@ class Flow(StrEnum):
     REPLAY = "replay"  # the same request again is answered with what was answered before
     NO_EOF = "no-eof"  # the connection stays open, silent, after the answer's last byte
     EARLY_EOF = "early-eof"  # the connection closes without the last chunk, or short of content-length
+    FETCH = "fetch"  # every http address in the request is fetched before it is passed on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

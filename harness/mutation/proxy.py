@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import re
 import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from harness.mutation.mutant import ACCOUNT_PATHS, Answer, Ask, Books, Flow, Mut
 _READ_BYTES: Final = 64 * 1024
 _SILENT_SECONDS: Final = 5.0  # how long NO_EOF and DEAF_TO_ABORT keep a connection at most
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade", "proxy-connection"})
+_ADDRESS: Final = re.compile(rb'"http://(?P<host>[\w.]+):(?P<port>\d+)(?P<target>/[^"]*)"')  # of a picture, in a request
 _BALANCE: Final = "/api/v1/me/account"
 _ROWS: Final = "/api/v1/usage"
 
@@ -87,6 +89,10 @@ class MutatingProxy:
             with contextlib.suppress(OSError, h11.ProtocolError):
                 async with self._call(sent) as extra:
                     await extra.response()
+        if flow is Flow.FETCH:
+            for found in _ADDRESS.finditer(ask.body):
+                self._bit(mutant)
+                await _fetch(found["host"].decode(), int(found["port"]), found["target"].decode())
         if flow is Flow.REPLAY and (kept := self._answers.get((ask.target, ask.body))) is not None:
             self._bit(mutant)
             await _send(client, kept)
@@ -289,6 +295,15 @@ async def _until(pieces: AsyncIterator[bytes], gone: "asyncio.Task[None]") -> As
         if (data := piece.result()) is None:
             return
         yield data
+
+
+async def _fetch(host: str, port: int, target: str) -> None:
+    """One GET, its answer read to the end and forgotten."""
+    with contextlib.suppress(OSError):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(f"GET {target} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n".encode())
+        await reader.read()
+        writer.close()
 
 
 def _headers(head: h11.Response) -> Headers:
