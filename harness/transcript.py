@@ -55,6 +55,7 @@ class Transcript:
     reasoning: str = ""
     signatures: tuple[str, ...] = ()  # what proves reasoning on the next turn
     call_signatures: tuple[str, ...] = ()  # those of them that stand on a call (Gemini)
+    text_signatures: tuple[str, ...] = ()  # those of them that stand on a text (Gemini)
     refusal: str = ""
     calls: tuple[ToolCall, ...] = ()
     images: tuple[str, ...] = ()  # their base64
@@ -115,10 +116,12 @@ class _Draft:
     refusal: str = ""
     signatures: list[str] = field(default_factory=list)
     call_signatures: list[str] = field(default_factory=list)
+    text_signatures: list[str] = field(default_factory=list)
     calls: dict[Any, _Call] = field(default_factory=dict)
     images: list[str] = field(default_factory=list)
     order: list[str | _Call] = field(default_factory=list)
     said: dict[tuple[Any, ...], str] = field(default_factory=dict)  # Responses: of each part that is told by deltas
+    blocks: dict[Any, str] = field(default_factory=dict)  # Messages: the type of each that has begun
     stop: str | None = None
     stop_sequence: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
@@ -143,11 +146,23 @@ class _Draft:
         return self.calls[key]
 
     def tell(self, kind: str, key: tuple[Any, ...], delta: str = "", whole: str = "") -> None:
-        """A part by its deltas; at its end, what they left out."""
+        """A part by its deltas; at its end, what they left out. Some servers trim the whole; one that says other things is a failure."""
         before = self.said.get(key, "")
+        if not whole.startswith(before) and not _within(whole, before):
+            self.fail({"message": "a text that its deltas do not come to"})
         delta = whole.removeprefix(before) if whole and whole.startswith(before) else delta
         self.said[key] = before + delta
         self.say(kind, delta)
+
+    def forget_nameless(self, key: Any) -> None:
+        if key in self.calls and not self.calls[key].name:
+            call = self.calls.pop(key)
+            self.order = [came for came in self.order if came is not call]
+
+    def argue(self, key: Any, whole: str) -> None:
+        """All of a call's arguments, where its deltas left something out."""
+        call = self.call(key)
+        call.arguments = whole if whole.startswith(call.arguments) else call.arguments
 
     def prove(self, *signatures: str) -> None:
         self.signatures += filter(None, signatures)
@@ -167,7 +182,8 @@ class _Draft:
         self.error = self.error or next(filter(None, words), "an error without a word")
 
     def done(self) -> Transcript:
-        calls = tuple(ToolCall(id=call.id, name=call.name, arguments=call.arguments, kind=call.kind) for call in self.calls.values())
+        begun = [call for call in self.calls.values() if call.id or call.name]
+        calls = tuple(ToolCall(id=call.id, name=call.name, arguments=call.arguments, kind=call.kind) for call in begun)
         stop = _CLASS.get(self.stop or "", self.stop)
         if stop == "end" and any(call.kind is not CallKind.HOSTED for call in calls):
             stop = "tools"
@@ -175,7 +191,7 @@ class _Draft:
             stop = "refused"
         order: list[str] = []
         for came in self.order:
-            kind = came if isinstance(came, str) else "call" if came.kind is not CallKind.HOSTED else ""
+            kind = came if isinstance(came, str) else "call" if came.kind is not CallKind.HOSTED and came in begun else ""
             if kind and order[-1:] != [kind]:
                 order.append(kind)
         return Transcript(
@@ -183,6 +199,7 @@ class _Draft:
             reasoning=self.reasoning,
             signatures=tuple(self.signatures),
             call_signatures=tuple(self.call_signatures),
+            text_signatures=tuple(self.text_signatures),
             refusal=self.refusal,
             calls=calls,
             images=tuple(self.images),
@@ -210,7 +227,7 @@ def _chat(draft: _Draft, value: dict[str, Any]) -> None:
         for image in _objects(said.get("images")):
             draft.show(_data(_text(_object(image.get("image_url")).get("url"))))
         for place, call in enumerate(_objects(said.get("tool_calls"))):
-            made = draft.call(call.get("index", place))
+            made = draft.call(_chat_call(draft, call, place))
             inner = _object(call.get("function")) or _object(call.get("custom"))
             made.kind = CallKind.CUSTOM if "custom" in call else made.kind
             made.id = made.id or _text(call.get("id"))
@@ -239,6 +256,13 @@ def _chat(draft: _Draft, value: dict[str, Any]) -> None:
         )
 
 
+def _chat_call(draft: _Draft, call: dict[str, Any], place: int) -> Any:
+    """By its index. One without is another where it has an id of its own (Google's dialect), else more of the newest."""
+    if "index" in call:
+        return call["index"]
+    return _text(call.get("id")) or next(reversed(draft.calls), place)
+
+
 def _responses(draft: _Draft, value: dict[str, Any]) -> None:
     kind, place = _text(value.get("type")), value.get("output_index")
     if value.get("object") == "response":
@@ -259,24 +283,48 @@ def _responses(draft: _Draft, value: dict[str, Any]) -> None:
             draft.tell("reasoning", ("reasoning", *part), delta, text)
         case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
             draft.call(place).arguments += delta
+        case "response.function_call_arguments.done":
+            draft.argue(place, _text(value.get("arguments")))
         case "response.output_item.added":
             _item(draft, place, _object(value.get("item")), whole=False)
         case "response.output_item.done":
-            item = _object(value.get("item"))
-            if item.get("type") == "reasoning":
-                draft.prove(_text(item.get("encrypted_content")))
-            if item.get("type") == "image_generation_call":
-                draft.show(_text(item.get("result")))
+            _done(draft, place, _object(value.get("item")))
         case "response.completed" | "response.incomplete" | "response.failed":
-            _response_end(draft, _object(value.get("response")))
+            response = _object(value.get("response"))
+            if not draft.order and not draft.signatures:  # of which no event has told
+                for number, item in enumerate(_objects(response.get("output"))):
+                    _item(draft, number, item, whole=True)
+            _response_end(draft, {"status": kind.removeprefix("response."), **response})
             draft.over = True
         case "error":
             draft.fail(value.get("error") or value)
 
 
+def _done(draft: _Draft, place: Any, item: dict[str, Any]) -> None:
+    """A finished item: what of it no event has told."""
+    match item.get("type"):
+        case "message":
+            for number, part in enumerate(_objects(item.get("content"))):
+                draft.tell("text", ("text", place, number, None), whole=_text(part.get("text")))
+                draft.tell("refusal", ("refusal", place, number, None), whole=_text(part.get("refusal")))
+        case "reasoning":
+            for number, part in enumerate(_objects(item.get("summary"))):
+                draft.tell("reasoning", ("summary", place, None, number), whole=_text(part.get("text")))
+            for number, part in enumerate(_objects(item.get("content"))):
+                draft.tell("reasoning", ("reasoning", place, number, None), whole=_text(part.get("text")))
+            draft.prove(_text(item.get("encrypted_content")))
+        case "function_call":
+            if not draft.call(place).name:  # it was never announced
+                _item(draft, place, item, whole=False)
+            draft.argue(place, _text(item.get("arguments")))
+        case "image_generation_call":
+            draft.show(_text(item.get("result")))
+
+
 def _item(draft: _Draft, place: Any, item: dict[str, Any], *, whole: bool) -> None:
     match item.get("type"):
         case "function_call" | "custom_tool_call" as kind:
+            draft.forget_nameless(place)  # what came before the call began belongs to none
             call = draft.call(place)
             call.id, call.name = _text(item.get("call_id")), _text(item.get("name"))
             call.kind = CallKind.FUNCTION if kind == "function_call" else CallKind.CUSTOM
@@ -325,11 +373,13 @@ def _messages(draft: _Draft, value: dict[str, Any]) -> None:
         case "content_block_start":
             _block(draft, value.get("index"), _object(value.get("content_block")), whole=False)
         case "content_block_delta":
-            delta = _object(value.get("delta"))
-            draft.say("text", _text(delta.get("text")))
-            draft.say("reasoning", _text(delta.get("thinking")))
-            draft.prove(_text(delta.get("signature")))
-            if "partial_json" in delta:
+            delta, kind = _object(value.get("delta")), draft.blocks.get(value.get("index"))
+            if kind in (None, "text"):
+                draft.say("text", _text(delta.get("text")))
+            if kind in (None, "thinking"):
+                draft.say("reasoning", _text(delta.get("thinking")))
+                draft.prove(_text(delta.get("signature")))
+            if kind in (None, *_CALLS) and "partial_json" in delta:
                 draft.call(value.get("index")).arguments += _text(delta.get("partial_json"))
         case "message_delta":
             _message_end(draft, {**_object(value.get("delta")), "usage": value.get("usage")})
@@ -339,7 +389,11 @@ def _messages(draft: _Draft, value: dict[str, Any]) -> None:
             draft.fail(value.get("error"))
 
 
+_CALLS: Final = ("tool_use", "server_tool_use", "mcp_tool_use")
+
+
 def _block(draft: _Draft, place: Any, block: dict[str, Any], *, whole: bool) -> None:
+    draft.blocks[place] = _text(block.get("type"))
     match block.get("type"):
         case "tool_use" | "server_tool_use" | "mcp_tool_use" as kind:
             call = draft.call(place)
@@ -382,6 +436,8 @@ def _gemini(draft: _Draft, value: dict[str, Any]) -> None:
             if isinstance(part.get("functionCall"), dict):
                 _gemini_call(draft, part["functionCall"])
                 draft.call_signatures += filter(None, [signature])
+            elif part.get("thought") is not True:
+                draft.text_signatures += filter(None, [signature])
         reason = candidate.get("finishReason")
         draft.stop = _FINISH_NUMBERS.get(reason) if isinstance(reason, int) else _text(reason) or draft.stop
     if _text(_object(value.get("promptFeedback")).get("blockReason")) and draft.stop is None:
@@ -397,12 +453,14 @@ def _gemini(draft: _Draft, value: dict[str, Any]) -> None:
         )
         # Most models count thoughts beside the candidates; the total shows where they are among them.
         among = thought is not None and shown is not None and total == (prompt or 0) + (by_tools or 0) + shown
-        draft.count(
-            input=None if prompt is None else max(0, prompt + (by_tools or 0) - (read or 0)),
-            output=(shown or 0) + (0 if among else thought or 0),
-            cache_read=read or 0,
-            reasoning=thought,
-        )
+        # A count of zero is left out; a prompt has some, and where that is not counted at all, what was said still may be.
+        if prompt is not None or ("input" not in draft.usage and (shown is not None or thought is not None)):
+            draft.count(
+                input=None if prompt is None else max(0, prompt + (by_tools or 0) - (read or 0)),
+                output=(shown or 0) + (0 if among else thought or 0),
+                cache_read=read or 0,
+                reasoning=thought or 0,
+            )
 
 
 def _gemini_call(draft: _Draft, call: dict[str, Any]) -> None:
@@ -456,6 +514,12 @@ def canonical(arguments: str) -> str:
         return arguments
 
 
+def _within(text: str, whole: str) -> bool:
+    """All characters of the text stand in the whole, in their order."""
+    rest = iter(whole)
+    return all(character in rest for character in text)
+
+
 def _spelled(value: Any) -> str:
     return json.dumps(value if value is not None else {}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -482,4 +546,4 @@ def _text(value: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    return value if type(value) is int else None
+    return value if type(value) is int and value >= 0 else None

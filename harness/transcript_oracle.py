@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,21 +64,31 @@ def heard(surface: Surface, body: bytes, *, as_client: bool = False) -> Transcri
     text = body.removeprefix(sse.BOM).lstrip()
     if text[:1] in (b"{", b"["):
         try:
-            value = json.loads(text)
-        except ValueError:
+            value = json.loads(text.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
             return Transcript(error="not JSON")
         return of_values(surface, value if isinstance(value, list) else [value])
     frames, tail = sse.split(body)
-    texts = [frame.data for frame in frames]
     if tail is not None and not as_client:
-        texts.append(tail.frame.data)
-    return of_values(surface, [value for value in map(_json, texts) if value is not None])
+        frames = (*frames, tail.frame)
+    return of_values(surface, _values(surface, frames))
+
+
+def _values(surface: Surface, frames: Iterable[sse.Frame]) -> Iterator[Any]:
+    for frame in frames:
+        if surface is Surface.CHAT and frame.data == "[DONE]":
+            return
+        value = _json(frame.data)
+        if surface is Surface.MESSAGES and isinstance(value, dict) and not value.get("type", ""):
+            value["type"] = frame.event  # the event's name says as much
+        if value is not None:
+            yield value
 
 
 def _json(text: str | None) -> Any:
     try:
         return None if text is None else json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -138,7 +148,9 @@ def _told(spoken: Transcript, upstream: Surface, client: Surface, losses: Losses
             {
                 "id": call.id if theirs.id else "",
                 "name": call.name,
-                "arguments": canonical(call.arguments) if _is_object(theirs.arguments) or said.stop != "length" else "cut by the limit",
+                "arguments": _arguments(call.arguments, null=Surface.GEMINI not in (client, upstream))
+                if _is_object(theirs.arguments) or said.stop != "length"
+                else "cut by the limit",
             }
             for call, theirs in _beside(calls, said)
         ],
@@ -151,6 +163,8 @@ def _told(spoken: Transcript, upstream: Surface, client: Surface, losses: Losses
         told["stop_sequence"] = spoken.stop_sequence
     if said.usage:
         told["usage"] = _usage(spoken, client)
+        if "input" not in said.usage:  # the gateway's own estimate stands there
+            del told["usage"]["input"]
     return told
 
 
@@ -159,6 +173,13 @@ def _beside(calls: Sequence[Any], said: Transcript) -> Iterator[tuple[Any, Any]]
     theirs = [call for call in said.calls if call.kind is CallKind.FUNCTION]
     for place, call in enumerate(calls):
         yield call, theirs[place] if place < len(theirs) else call
+
+
+def _arguments(text: str, *, null: bool) -> str:
+    """Google's SDK leaves null members out, so a transcript of Gemini's has none."""
+    if not null and _is_object(text):
+        text = json.dumps({name: value for name, value in json.loads(text or "{}").items() if value is not None})
+    return canonical(text)
 
 
 def _is_object(arguments: str) -> bool:
@@ -217,6 +238,9 @@ def _proofs(said: Transcript, got: Transcript, client: Surface, losses: Losses) 
     wanted = list(said.signatures)
     if losses.of_answer(client, "items.ToolCall.signature") == "dropped":
         for signature in said.call_signatures:
+            wanted.remove(signature)
+    if losses.of_answer(client, "items.Text.signature") == "dropped":
+        for signature in said.text_signatures:
             wanted.remove(signature)
     if losses.of_answer(client, "items.Reasoning.signature") == "dropped" or not wanted:
         return

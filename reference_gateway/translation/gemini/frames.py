@@ -14,10 +14,11 @@ from reference_gateway.translation.common import sse
 _BLANK: Final = b" \t\r\n"
 _MARKS: Final = re.compile(rb'["\\{}\[\]]')
 _STRING_MARKS: Final = re.compile(rb'["\\]')
+_OUTSIDE: Final = re.compile(rb"[^ \t\r\n,]")  # what has no place between the objects of an array
 
 
 class Reader:
-    """`complete` is False, after `close`, where an array or an object was not."""
+    """`complete` is False, after `close`, where an array or an object was not, or there was more than that."""
 
     def __init__(self) -> None:
         self._inner: sse.Reader | _Objects | None = None
@@ -54,13 +55,20 @@ class _Objects:
         self._depth = 0  # of objects and arrays, in the outermost object
         self._array: bool | None = None  # None: nothing has come yet
         self._in_string = False
-        self.complete = False
+        self._ended = False
+        self._odd = False  # something stands where nothing may
+
+    @property
+    def complete(self) -> bool:
+        return self._ended and not self._odd
 
     def feed(self, data: bytes) -> list[bytes]:
         self._rest += data
         found: list[bytes] = []
         while mark := (_STRING_MARKS if self._in_string else _MARKS).search(self._rest, self._at):
             byte, at = mark[0], mark.start()
+            if not self._depth:
+                self._judge(byte, at)
             if byte == b"\\":
                 if at + 1 == len(self._rest):  # what is escaped has not come yet
                     self._at = at
@@ -77,15 +85,28 @@ class _Objects:
                 if not self._depth and self._start is not None:
                     found.append(bytes(self._rest[self._start : self._at]))
                     self._start = None
-                    self.complete = not self._array
+                    self._ended = not self._array
             elif byte == b"]" and self._array:
-                self.complete = True
+                self._ended = True
+        if self._start is None and _OUTSIDE.search(self._rest, self._at):
+            self._odd = True
         done = len(self._rest) if self._start is None else self._start
         self._at = len(self._rest) - done
         if self._start is not None:
             self._start = 0
         del self._rest[:done]
         return found
+
+    def _judge(self, byte: bytes, at: int) -> None:
+        """Between objects there is nothing but commas; each begins the same way, and nothing follows the end."""
+        if byte == b"[":
+            fits = self._array is None
+        elif byte == b"]":
+            fits = self._array is True
+        else:
+            fits = byte == b"{"
+        if not fits or self._ended or _OUTSIDE.search(self._rest, self._at, at):
+            self._odd = True
 
     def _open(self, byte: bytes, at: int) -> None:
         if self._array is None:
