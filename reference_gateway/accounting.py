@@ -269,8 +269,8 @@ def judge_answer(surface: Surface, data: bytes) -> Outcome:
             if answer.get("type") == "error" or "error" in answer:
                 return Failed(reason="it answered 200 with an error")
             return Completed(usage=None, content_bytes=0)
-        case Surface.IMAGES:
-            raise AssertionError("images/ judges its own answers")
+        case Surface.IMAGES | Surface.VIDEOS:
+            raise AssertionError("images/ and videos/ judge their own answers")
 
 
 def _judge_chat(answer: dict[str, Any]) -> Outcome:
@@ -556,6 +556,7 @@ _MARKS: Final = {
     Surface.COUNT_TOKENS: (),
     Surface.GEMINI: (),  # ends with the body
     Surface.IMAGES: (),
+    Surface.VIDEOS: (),
 }
 MARK_WITHIN: Final = 512  # of where the last event of a read begins: to look through whole reads would cost as much as forwarding them
 _BLANK: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")

@@ -24,6 +24,7 @@ class UpstreamKind(StrEnum):
     DEEPSEEK = "deepseek"
     OPENAI_IMAGES = "openai-images"
     SEEDREAM = "seedream"
+    SEEDANCE = "seedance"
 
 
 # What goes to the vendor as it stands. DeepSeek speaks both vendors' protocols, each at a base URL of its own (contract:066).
@@ -34,6 +35,7 @@ SURFACES: Final[Mapping[UpstreamKind, tuple[Surface, ...]]] = {
     UpstreamKind.DEEPSEEK: (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES),
     UpstreamKind.OPENAI_IMAGES: (Surface.IMAGES,),
     UpstreamKind.SEEDREAM: (Surface.IMAGES,),
+    UpstreamKind.SEEDANCE: (Surface.VIDEOS,),
 }
 TRANSLATED: Final = frozenset({Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI})  # what translation knows as a caller's
 # What translation speaks to a vendor, the first that its channel knows.

@@ -624,8 +624,8 @@ class _Exchange:
                 return errors.messages_event(fault, message, self._call.request_id)
             case Surface.GEMINI:
                 return errors.gemini_event(fault, message)
-            case Surface.IMAGES:
-                raise AssertionError("images/ sends no streams")
+            case Surface.IMAGES | Surface.VIDEOS:
+                raise AssertionError("images/ and videos/ send no streams")
             case surface:
                 assert_never(surface)
 

@@ -26,6 +26,7 @@ from reference_gateway.storage.tasks import TaskTable
 from reference_gateway.tasks import callbacks
 from reference_gateway.tasks.endpoint import Tasks
 from reference_gateway.tasks.worker import Rooms, Worker
+from reference_gateway.videos.studio import VideoStudio
 
 ASSET_S: Final = 60.0
 
@@ -56,6 +57,7 @@ class MediaRooms:
         wire = Wire(config.timeouts, config.max_answer_bytes, assets)
         store = ImageStore(settings.folder, treasury.clock)
         studio = Studio(wire, store, forwarder)
+        self.videos = VideoStudio(wire, store, forwarder)
         table = TaskTable(database)
         signer = callbacks.Signer(config.pepper)
         self.images = Images(
@@ -71,6 +73,7 @@ class MediaRooms:
                 table=table,
                 treasury=treasury,
                 images=self.images,
+                videos=self.videos,
                 forwarder=forwarder,
                 shared=shared,
                 keys=keys,

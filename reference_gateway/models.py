@@ -29,6 +29,7 @@ PROTOCOLS: Final = {
     Surface.MESSAGES: "anthropic_messages",
     Surface.GEMINI: "gemini_generate_content",
     Surface.IMAGES: "openai_images",
+    Surface.VIDEOS: "video_tasks",
 }
 _INPUTS: Final = {"vision": "image", "audio": "audio", "video": "video"}
 _OUTPUTS: Final = {"image_gen": "image", "video_gen": "video"}
@@ -137,7 +138,7 @@ def groups(groups: Mapping[str, Mapping[str, Model]]) -> bytes:
 
 
 def pricing(models: Iterable[Model], prices: PriceTable, now_ms: float) -> bytes:
-    """USD in force now: per million tokens of each class, per search, and per image of each class (contract:062, C22, C29)."""
+    """USD in force now: per million tokens of each class, per search, second of video, and image of each class (contract:062, C22, C29)."""
     return msgspec.json.encode({"object": "list", "data": [_price(model, prices, now_ms) for model in models]})
 
 
@@ -163,6 +164,9 @@ def _rates(prices: Prices) -> dict[str, Any]:
     }
     if prices.search:
         rates["per_search"] = prices.search / MILLION
+    if prices.video_second:
+        rates["per_video_second"] = prices.video_second / MILLION
+        rates["per_video"] = prices.video_submit / MILLION
     if prices.images:
         rates["per_image"] = prices.image() / MILLION
         rates["per_image_by_class"] = {name: price / MILLION for name, price in prices.images.items() if name != PLAIN_IMAGE}

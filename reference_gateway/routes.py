@@ -20,6 +20,7 @@ class Surface(StrEnum):
     COUNT_TOKENS = "count_tokens"
     GEMINI = "gemini"
     IMAGES = "images"  # generations and edits; served by images/, never by the byte pipe of forward.py
+    VIDEOS = "videos"  # by tasks alone
 
     __hash__ = str.__hash__  # Enum's is a Python function, and tables by surface are looked up in each request
 
@@ -35,6 +36,7 @@ FAMILY: Final = {
     Surface.COUNT_TOKENS: Family.ANTHROPIC,
     Surface.GEMINI: Family.GOOGLE,
     Surface.IMAGES: Family.OPENAI,  # contract:200
+    Surface.VIDEOS: Family.OPENAI,
 }
 
 

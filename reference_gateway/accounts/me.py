@@ -150,6 +150,7 @@ def _bucket(bucket: Bucket, group_by: Sequence[GroupBy]) -> dict[str, Any]:
         "cache_write_1h_tokens": tokens.cache_write_1h_tokens,
         "images": tokens.images,
         "searches": tokens.searches,
+        "video_seconds": tokens.video_seconds,
     }
 
 
@@ -202,6 +203,7 @@ def _row(row: UsageRow) -> dict[str, Any]:
         "completion_tokens": tokens.output_tokens,
         "images": tokens.images,
         "searches": tokens.searches,
+        "video_seconds": tokens.video_seconds,
         "cost_micro_usd": row.cost_micro_usd,
         "cost_usd": usd(row.cost_micro_usd),
         "credits": usd(row.cost_micro_usd),

@@ -281,6 +281,7 @@ class PostgresTreasury:
             "images": usage.images,
             "image_class": usage.image_class,
             "searches": usage.searches,
+            "video_seconds": usage.video_seconds,
             "estimated": int(estimated),
         }
         outcome = await self._close_hold(hold, fields)

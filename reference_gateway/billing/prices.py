@@ -1,7 +1,7 @@
-"""What a token, an image and a search cost, by class and by time (contract:090, contract:164, contract:169, C22, C29, C30).
+"""What a token, an image, a video and a search cost, by class and by time (C22, C29, C30; contract:090, contract:164 to contract:171).
 
-A price is integer micro-USD per million tokens (or per image, or per search), so that a request's cost is one integer division, rounded
-half up once.
+A price is integer micro-USD per million tokens (or per image, per second, per search), so that a request's cost is one integer division,
+rounded half up once.
 The price in force when a request is admitted is the price it is settled at.
 """
 
@@ -33,11 +33,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):  # one a request: a froz
     images: int = 0
     image_class: str = PLAIN_IMAGE
     searches: int = 0
+    video_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """micro-USD per million tokens of each class, per image of each class, and per search."""
+    """micro-USD per million tokens of each class, per image of each class, per search, per second of video and per video."""
 
     input: int
     output: int
@@ -46,6 +47,8 @@ class Prices:
     cache_write_1h: int
     images: Mapping[str, int] = field(default_factory=dict)
     search: int = 0
+    video_second: int = 0
+    video_submit: int = 0
 
     def cost(self, usage: Usage) -> int:
         """micro-USD of one request, rounded half up once."""
@@ -60,6 +63,8 @@ class Prices:
             total += usage.images * self.image(usage.image_class) * MILLION
         if usage.searches:
             total += usage.searches * self.search * MILLION
+        if usage.video_seconds:
+            total += (usage.video_seconds * self.video_second + self.video_submit) * MILLION
         return (total + MILLION // 2) // MILLION
 
     def image(self, image_class: str = PLAIN_IMAGE) -> int:

@@ -255,7 +255,7 @@ class Treasury:
         row = (
             *(request_id, key.account, key.id, model, surface, usage.input_tokens, usage.output_tokens, usage.cache_read_tokens),
             *(usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, charged, int(estimated), at_ms),
-            *(cost - charged, usage.images, usage.image_class, provider, channel, usage.searches),
+            *(cost - charged, usage.images, usage.image_class, provider, channel, usage.searches, usage.video_seconds),
         )
         self._count_entries()
         self.on_settled(Settled(request_id, model, surface, provider, usage, charged))

@@ -22,7 +22,7 @@ from reference_gateway.errors import Family, Refusal
 from reference_gateway.forward import Forwarder
 from reference_gateway.images import prices as image_prices
 from reference_gateway.images.job import Job
-from reference_gateway.images.links import PATH, Signer, read_name
+from reference_gateway.images.links import PATH, Name, Signer, read_name
 from reference_gateway.images.request import Delivery, ImageRequest, read_form, read_json
 from reference_gateway.images.store import ImageStore
 from reference_gateway.images.studio import Delivered, Made, Studio, VendorRefused
@@ -148,9 +148,11 @@ class Images:
     def item(self, image: Delivered, delivery: Delivery, base: str) -> dict[str, Any]:
         """One image of `data`."""
         if delivery is Delivery.URL and image.name is not None:
-            url = f"{base}{PATH.decode()}{image.name.text}?{self.signer.query(image.name)}"
-            return {"url": url, "revised_prompt": image.revised_prompt}
+            return {"url": self.link(image.name, base), "revised_prompt": image.revised_prompt}
         return {"b64_json": base64.b64encode(image.data).decode(), "revised_prompt": image.revised_prompt}
+
+    def link(self, name: Name, base: str) -> str:
+        return f"{base}{PATH.decode()}{name.text}?{self.signer.query(name)}"
 
     async def file(self, file_name: str, query: bytes, request_id: str, answer: Answer) -> None:
         """Raises Refusal: 403 for a link that is not ours or has expired, 404 for an image that is not here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class ImageFormat(StrEnum):
@@ -11,10 +12,19 @@ class ImageFormat(StrEnum):
     PNG = "png"
     JPEG = "jpg"
     WEBP = "webp"
+    MP4 = "mp4"  # of videos/
 
     @property
     def content_type(self) -> bytes:
-        return {ImageFormat.PNG: b"image/png", ImageFormat.JPEG: b"image/jpeg", ImageFormat.WEBP: b"image/webp"}[self]
+        return CONTENT_TYPES[self]
+
+
+CONTENT_TYPES: Final = {
+    ImageFormat.PNG: b"image/png",
+    ImageFormat.JPEG: b"image/jpeg",
+    ImageFormat.WEBP: b"image/webp",
+    ImageFormat.MP4: b"video/mp4",
+}
 
 
 def recognised(data: bytes) -> ImageFormat | None:
@@ -26,3 +36,7 @@ def recognised(data: bytes) -> ImageFormat | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return ImageFormat.WEBP
     return None
+
+
+def is_mp4(data: bytes) -> bool:
+    return data[4:8] == b"ftyp"

@@ -16,7 +16,7 @@ from reference_gateway.images.formats import ImageFormat
 
 PATH: Final = b"/v1/images/files/"
 # Nothing of a path can stand in a name of this shape, so no name leads out of the folder.
-_NAME: Final = re.compile(r"([0-9]{10,12})-[0-9a-f]{32}\.(?:png|jpg|webp)")
+_NAME: Final = re.compile(r"([0-9]{10,12})-[0-9a-f]{32}\.(?:png|jpg|webp|mp4)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,7 @@ class VendorError:
     status: int
     message: str
     native: bytes | None = None
+    unheard: bool = False  # no answer came at all
 
     @property
     def elsewhere(self) -> bool:

@@ -159,6 +159,14 @@ owned_by = "google"
 family = "gemini"
 capabilities = ["image_gen", "vision"]
 prices = { images = { default = "0.039" } }
+
+[[models]]
+id = "seedance-1-5"
+context_window = 32000
+owned_by = "volcengine"
+family = "seedance"
+capabilities = ["video_gen", "vision"]
+prices = { video = { second = "0.10", submit = "0.05" } }
 """
 GROUPS: Final = """
 [groups.default]
@@ -174,7 +182,7 @@ models = ["gpt-5-5", "gpt-5-4", "gpt-5-4-mini", "gpt-5-4-nano", "gpt-5-5-pro", "
 models = ["gemini-3-1-pro", "nano-banana"]
 
 [groups.volcengine-default]
-models = ["seedream-4-5"]
+models = ["seedream-4-5", "seedance-1-5"]
 """
 OLD_NAMES: Final = """
 [aliases.deepseek-chat]
@@ -264,6 +272,7 @@ def demo_config(
         ("gemini", root, ["gemini-3-1-pro", "nano-banana"]),
         ("openai-images", f"{root}/v1", ["gpt-image-2"]),
         ("seedream", f"{root}/api/v3", ["seedream-4-5"]),
+        ("seedance", f"{root}/api/v3", ["seedance-1-5"]),
         ("deepseek", f"{root}/v1", ["deepseek-v4-pro", "deepseek-v4-flash", "deepseek-v3-anthropic"]),
     ):
         more = f'base_url_anthropic = "{root}/anthropic"\n' if name == "deepseek" else ""

@@ -266,7 +266,11 @@ class CatalogReader:
 def _prices(table: Table, *, anthropic: bool) -> Prices:
     """Cache writes cost 1.25 and 2 times the input price at Anthropic, and the input price elsewhere, unless said otherwise (C22)."""
     images = _image_prices(table.table("images"))
-    free = 0 if images else None  # a model priced by the image need not price tokens
+    video = table.table("video")
+    second = video.micro_usd("second", 0)
+    submit = video.micro_usd("submit", 0)  # contract:171
+    video.close()
+    free = 0 if images or second else None  # a model priced by the piece need not price tokens
     input_, output = table.micro_usd("input", free), table.micro_usd("output", free)
     prices = Prices(
         input=input_,
@@ -276,16 +280,18 @@ def _prices(table: Table, *, anthropic: bool) -> Prices:
         cache_write_1h=table.micro_usd("cache_write_1h", input_ * 2 if anthropic else input_),
         images=images,
         search=table.micro_usd("search", 0),  # contract:090
+        video_second=second,
+        video_submit=submit,
     )
     table.close()
     return prices
 
 
 def _group_prices(id_: str, table: Table, models: Mapping[str, Model]) -> Prices:
-    """contract:167. A task must find its price again after a restart, by its model alone, so images cost the same in every group."""
+    """contract:167. A task must find its price again after a restart, by its model alone: what tasks make costs the same in every group."""
     model = models.get(id_)
-    if model is None or model.prices.images:
-        reason = "is not defined; name one of the models" if model is None else "is priced by the image, which no group can change"
+    if model is None or model.prices.images or model.prices.video_second:
+        reason = "is not defined; name one of the models" if model is None else "is priced by the piece, which no group can change"
         raise table.error(f"model {id_} {reason}")
     return _prices(table, anthropic=any(offer.channel.kind is UpstreamKind.ANTHROPIC for offer in model.offers))
 

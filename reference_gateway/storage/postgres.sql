@@ -160,7 +160,7 @@ BEGIN
             step text, request_id text, account text, key_id text, amount bigint, task bigint, cap bigint, count boolean, cost bigint,
             at_ms bigint, model text, surface text, provider text, channel text, input_tokens bigint, output_tokens bigint,
             cache_read_tokens bigint, cache_write_5m_tokens bigint, cache_write_1h_tokens bigint, images bigint, image_class text,
-            estimated bigint, searches bigint
+            estimated bigint, searches bigint, video_seconds bigint
         )
     LOOP
         charged := NULL;
@@ -202,10 +202,11 @@ BEGIN
                 verdict := 'settled';
                 INSERT INTO usage (request_id, account, key_id, model, surface, input_tokens, output_tokens, cache_read_tokens,
                         cache_write_5m_tokens, cache_write_1h_tokens, cost_micro_usd, estimated, created_ms, loss_micro_usd, images,
-                        image_class, provider, channel, searches)
+                        image_class, provider, channel, searches, video_seconds)
                     VALUES (item.request_id, item.account, item.key_id, item.model, item.surface, item.input_tokens, item.output_tokens,
                         item.cache_read_tokens, item.cache_write_5m_tokens, item.cache_write_1h_tokens, charged, item.estimated, item.at_ms,
-                        item.cost - charged, item.images, item.image_class, item.provider, item.channel, item.searches);
+                        item.cost - charged, item.images, item.image_class, item.provider, item.channel, item.searches,
+                        item.video_seconds);
             ELSE
                 verdict := 'released';
             END IF;

@@ -10,10 +10,11 @@ from reference_gateway.billing.prices import PriceChange, Prices, PriceTable
 from reference_gateway.storage.interface import Database, Row, Values
 
 _CLASSES: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
-_COLUMNS: Final = ("model", "valid_from_ms", *_CLASSES, "images", "search")
+_OTHERS: Final = ("search", "video_second", "video_submit")
+_COLUMNS: Final = ("model", "valid_from_ms", *_CLASSES, "images", *_OTHERS)
 _PUT: Final = f"""
     INSERT INTO prices ({", ".join(_COLUMNS)}) VALUES ({", ".join(f":{name}" for name in _COLUMNS)})
-    ON CONFLICT (model, valid_from_ms) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in (*_CLASSES, "images", "search"))}
+    ON CONFLICT (model, valid_from_ms) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in (*_CLASSES, "images", *_OTHERS))}
 """
 _DROP: Final = "DELETE FROM prices WHERE model = :model AND valid_from_ms = :valid_from_ms"
 
@@ -54,9 +55,9 @@ def _moment(change: PriceChange) -> Values:
 def _values(change: PriceChange) -> Values:
     prices = change.prices
     images = json.dumps(dict(prices.images), sort_keys=True)
-    return {**_moment(change), **{name: getattr(prices, name) for name in _CLASSES}, "images": images, "search": prices.search}
+    return {**_moment(change), **{name: getattr(prices, name) for name in (*_CLASSES, *_OTHERS)}, "images": images}
 
 
 def _read(row: Row) -> PriceChange:
-    prices = Prices(images=json.loads(row["images"]), search=row["search"], **{name: row[name] for name in _CLASSES})
+    prices = Prices(images=json.loads(row["images"]), **{name: row[name] for name in (*_CLASSES, *_OTHERS)})
     return PriceChange(model=row["model"], valid_from_ms=row["valid_from_ms"], prices=prices)

@@ -82,6 +82,8 @@ prices: Final = Table(
     number("cache_write_1h"),
     words("images", "{}"),  # JSON object: image class to micro-USD of one image
     number("search", 0),  # micro-USD of one search
+    number("video_second", 0),
+    number("video_submit", 0),  # of each video, beside its seconds
 )
 
 ledger: Final = Table(
@@ -144,6 +146,7 @@ usage: Final = Table(
     words("provider", ""),
     words("channel", ""),
     number("searches", 0),
+    number("video_seconds", 0),
     Index("usage_by_account", "account", "created_ms"),
     sqlite_with_rowid=False,
 )

@@ -32,7 +32,7 @@ MEMORY: Final = ":memory:"
 USAGE_COLUMNS: Final = (
     *("request_id", "account", "key_id", "model", "surface", "input_tokens", "output_tokens", "cache_read_tokens"),
     *("cache_write_5m_tokens", "cache_write_1h_tokens", "cost_micro_usd", "estimated", "created_ms"),
-    *("loss_micro_usd", "images", "image_class", "provider", "channel", "searches"),
+    *("loss_micro_usd", "images", "image_class", "provider", "channel", "searches", "video_seconds"),
 )
 UsageValues = tuple[str | int, ...]  # in that order, plain str and int: SQLite looks for an adapter for every other type
 _LEDGER: Final = "INSERT INTO ledger (kind, account, key_id, request_id, amount_micro_usd, at_ms) VALUES (?, ?, ?, ?, ?, ?)"

@@ -83,6 +83,8 @@ CREATE TABLE prices (
 	cache_write_1h INTEGER NOT NULL,
 	images TEXT DEFAULT '{}' NOT NULL,
 	search INTEGER DEFAULT 0 NOT NULL,
+	video_second INTEGER DEFAULT 0 NOT NULL,
+	video_submit INTEGER DEFAULT 0 NOT NULL,
 	PRIMARY KEY (model, valid_from_ms)
 )
  STRICT;
@@ -140,6 +142,7 @@ CREATE TABLE usage (
 	provider TEXT DEFAULT '' NOT NULL,
 	channel TEXT DEFAULT '' NOT NULL,
 	searches INTEGER DEFAULT 0 NOT NULL,
+	video_seconds INTEGER DEFAULT 0 NOT NULL,
 	PRIMARY KEY (request_id)
 )
  WITHOUT ROWID,

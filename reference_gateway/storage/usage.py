@@ -13,6 +13,7 @@ from reference_gateway.storage.interface import Database, Row, UsageRow
 FOR_EVER: Final = 2**62
 _CLASSES: Final = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "images", "searches"),
+    "video_seconds",
 )
 
 
@@ -126,6 +127,7 @@ def _usage(row: Row, image_class: str = PLAIN_IMAGE) -> Usage:
         images=int(row["images"]),
         image_class=image_class,
         searches=int(row["searches"]),
+        video_seconds=int(row["video_seconds"]),
     )
 
 

@@ -15,7 +15,9 @@ import msgspec
 
 from reference_gateway import errors, headers
 from reference_gateway.billing.interface import Treasury
+from reference_gateway.billing.prices import Prices
 from reference_gateway.calls import MediaCall
+from reference_gateway.catalog import Model
 from reference_gateway.errors import INVALID_REQUEST, Family, Refusal
 from reference_gateway.images.endpoint import hold_amount, link_base
 from reference_gateway.images.request import Delivery, read_json
@@ -28,6 +30,7 @@ from reference_gateway.storage.tasks import TaskTable
 from reference_gateway.tasks import callbacks, ulid
 from reference_gateway.tasks.task import State, Task, document
 from reference_gateway.tasks.worker import Worker, topic
+from reference_gateway.videos.request import read as read_video
 
 MAX_OUT_ID_CHARACTERS: Final = 128
 HEARTBEAT_S: Final = 15.0
@@ -77,14 +80,9 @@ class Tasks:
 
     async def _submit(self, call: MediaCall, asked: _Submission) -> Task:
         model = call.find(asked.model)
-        if Surface.IMAGES not in model.surfaces:  # C41
-            raise Refusal(INVALID_REQUEST, f"The model {model.id} makes no images, and tasks make nothing else.", param="model")
-        request = read_json(asked.body)
-        if request.delivery is not Delivery.URL:
-            raise Refusal(INVALID_REQUEST, "Tasks answer with links: leave response_format out.", param="response_format")
-        self.studio.check(request, model)
         now_ms = self._now_ms()
         prices = self.treasury.prices.at(model.id, now_ms)
+        estimated = self._checked(asked, model, prices)
         task = Task(
             id=ulid.new(now_ms),
             account=call.key.account,
@@ -97,7 +95,7 @@ class Tasks:
             state=State.PENDING,
             callback_url=asked.callback_url,
             callback_attempts=0,
-            estimated_micro_usd=hold_amount(request, model, prices),
+            estimated_micro_usd=estimated,
             created_ms=now_ms,
         )
         hold = await self.treasury.hold(call.key, task.id, task.estimated_micro_usd, prices, task=True)
@@ -116,6 +114,18 @@ class Tasks:
         if known is None:
             raise Refusal(errors.UNAVAILABLE, "The task cannot be written at the moment; try again later.")
         return known
+
+    def _checked(self, asked: _Submission, model: Model, prices: Prices) -> int:
+        """The most that it can cost, in micro-USD. Raises Refusal."""
+        if Surface.VIDEOS in model.surfaces:
+            return read_video(asked.body).hold_amount(prices)
+        if Surface.IMAGES not in model.surfaces:  # C41
+            raise Refusal(INVALID_REQUEST, f"The model {model.id} makes no images or videos, and tasks make nothing else.", param="model")
+        request = read_json(asked.body)
+        if request.delivery is not Delivery.URL:
+            raise Refusal(INVALID_REQUEST, "Tasks answer with links: leave response_format out.", param="response_format")
+        self.studio.check(request, model)
+        return hold_amount(request, model, prices)
 
     async def query(self, call: MediaCall) -> None:
         """Raises Refusal."""

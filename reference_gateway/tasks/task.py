@@ -31,7 +31,7 @@ TERMINAL: Final = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 class Output:
     """What came of it: the items of `output`, a reason for each that was asked for and did not come, and what is to be billed for it.
 
-    `provider` and `channel` say who made it, for the usage row.
+    `provider`, `channel` and `surface` say who made it, for the usage row.
     """
 
     items: Sequence[Mapping[str, Any]]
@@ -39,6 +39,7 @@ class Output:
     usage: Usage = field(default_factory=Usage)
     provider: str = ""
     channel: str = ""
+    surface: str = "images"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

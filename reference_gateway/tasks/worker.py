@@ -30,6 +30,8 @@ from reference_gateway.storage.shared import Messages, Shared
 from reference_gateway.storage.tasks import TaskTable
 from reference_gateway.tasks.callbacks import Callbacks
 from reference_gateway.tasks.task import Output, State, Task
+from reference_gateway.videos.request import read as read_video
+from reference_gateway.videos.studio import VideoStudio
 
 POLL_S: Final = 1.0
 SWEEP_S: Final = 600.0
@@ -56,6 +58,7 @@ class Rooms:
     table: TaskTable
     treasury: Treasury
     images: Images
+    videos: VideoStudio
     forwarder: Forwarder
     shared: Shared
     keys: KeyRing
@@ -199,14 +202,30 @@ class Worker:
         rooms = self._rooms
         if not rooms.keys.is_live(hold.key, rooms.treasury.clock()) or hold.key.id not in rooms.keys.by_id:
             raise Refusal(errors.INVALID_KEY, "The API key of this task is no longer valid.")
+        model = rooms.find(task.model, hold.key)
+        if Surface.VIDEOS in model.surfaces:
+            return await self._video(task, hold, model)
         request = read_json(task.body)
-        made: Made = await rooms.images.studio.make(request, hold.key.group, rooms.find(task.model, hold.key))
+        made: Made = await rooms.images.studio.make(request, hold.key.group, model)
         return Output(
             items=tuple(rooms.images.item(image, Delivery.URL, task.link_base) for image in made.delivered),
             errors=tuple({"code": shortfall.code, "message": shortfall.message} for shortfall in made.shortfalls),
             usage=usage_of(request, made, hold.prices),
             provider=made.channel.kind,
             channel=made.channel.name,
+        )
+
+    async def _video(self, task: Task, hold: Hold, model: Model) -> Output:
+        """contract:171. Raises Refusal."""
+        request = read_video(task.body)
+        video = await self._rooms.videos.make(request, hold.key.group, model)
+        seconds = request.seconds if video.seconds is None else video.seconds
+        return Output(
+            items=({"url": self._rooms.images.link(video.name, task.link_base), "duration": seconds},),
+            usage=request.usage(seconds),
+            provider=video.channel.kind,
+            channel=video.channel.name,
+            surface=Surface.VIDEOS,
         )
 
     async def _watch(self, task: Task, messages: Messages, job: Job[Output]) -> None:
@@ -226,7 +245,7 @@ class Worker:
 
     async def _settle(self, task: Task, hold: Hold, output: Output) -> None:
         charged = await self._rooms.treasury.settle(
-            hold, output.usage, model=task.model, surface=Surface.IMAGES, provider=output.provider, channel=output.channel
+            hold, output.usage, model=task.model, surface=output.surface, provider=output.provider, channel=output.channel
         )
         if await self._rooms.table.complete(task.id, charged, self._now_ms()):
             await self._tell(task.id, State.COMPLETED)

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from reference_gateway.operations.vendor import chat, gemini, images, messages, responses
+from reference_gateway.operations.vendor import chat, gemini, images, messages, responses, videos
 from reference_gateway.operations.vendor.script import Asked, Cached, PromptCache, reply_to, tokens
 from reference_gateway.operations.vendor.wire import Unreadable, a_dict, encode, flat, new_id, openai_error
 from reference_gateway.proxy.server import Answer, Headers, RequestHead, Server
@@ -50,6 +50,10 @@ class Vendor:
         try:
             if path.startswith(images.PICTURE_PATH):
                 self._picture(path, answer)
+            elif path.startswith(videos.VIDEO_PATH):
+                answer.send(200, [(b"content-type", b"video/mp4")], videos.file())
+            elif path.startswith(videos.TASKS + b"/"):
+                self._video(path.rpartition(b"/")[2].decode("latin-1"), answer)
             elif path.startswith((b"/v1beta/models/", b"/v1/models/")):
                 await self._gemini(path, b"alt=sse" in head.query, _document(body), answer)
             elif path in (b"/v1/messages", b"/v1/messages/count_tokens"):
@@ -78,6 +82,13 @@ class Vendor:
         else:
             answer.send(200, [(b"content-type", b"image/png")], found)
 
+    def _video(self, task_id: str, answer: Answer) -> None:
+        found = videos.state(task_id, self.url)
+        if found is None:
+            answer.send(404, [JSON], openai_error(404, "There is no such task."))
+        else:
+            self._send(answer, found)
+
     async def _openai(self, path: bytes, body: dict[str, Any], answer: Answer) -> None:
         identity = (b"x-request-id", new_id("req_", 32).encode())
         match path:
@@ -100,6 +111,8 @@ class Vendor:
                 self._send(answer, images.openai(body), identity)
             case b"/api/v3/images/generations":
                 self._send(answer, images.ark(body, self.url), identity)
+            case videos.TASKS:
+                self._send(answer, videos.submitted(body), identity)
             case _:
                 answer.send(404, [JSON], openai_error(404, f"Unknown request URL: {path.decode('latin-1')}."))
 
