@@ -17,7 +17,7 @@ from harness.recording.format import (
     RecordedRequest,
     Recording,
 )
-from harness.recording.scenarios import chat, gemini, images, messages, models, probes, responses
+from harness.recording.scenarios import cells, chat, gemini, images, messages, models, probes, responses
 from harness.recording.scenarios.scenario import Scenario
 from harness.wire.json_text import TIGHT, write_bytes
 
@@ -29,6 +29,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *models.scenarios(),
     *images.scenarios(),
     *probes.scenarios(),
+    *cells.scenarios(),
 )
 
 
