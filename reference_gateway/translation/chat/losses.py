@@ -17,6 +17,10 @@ def _rules(direction: Direction, *rows: tuple[str, Rule, str]) -> tuple[FieldRul
     return tuple(FieldRule(path=path, direction=direction, rule=rule, note=note) for path, rule, note in rows)
 
 
+def _silent(direction: Direction, *rows: tuple[str, str]) -> tuple[FieldRule, ...]:
+    return tuple(FieldRule(path=path, direction=direction, rule=Rule.DROPPED, note=note, silent=True) for path, note in rows)
+
+
 REQUEST_IN: Final = _rules(
     Direction.REQUEST_IN,
     ("model", _KEPT, ""),
@@ -54,6 +58,12 @@ REQUEST_IN: Final = _rules(
     ("functions[].parameters", _KEPT, ""),
     ("function_call", _EMULATED, "as tool_choice"),
     ("tool_choice", _KEPT, "allowed_tools: the other tools are left out of the request"),
+    ("tool_choice.type", _KEPT, ""),
+    ("tool_choice.function", _KEPT, ""),
+    ("tool_choice.function.name", _KEPT, ""),
+    ("tool_choice.allowed_tools", _KEPT, ""),
+    ("tool_choice.allowed_tools.mode", _KEPT, ""),
+    ("tool_choice.allowed_tools.tools", _KEPT, ""),
     ("parallel_tool_calls", _KEPT, ""),
     ("response_format", _KEPT, ""),
     ("response_format.type", _KEPT, ""),
@@ -119,40 +129,79 @@ REQUEST_IN: Final = _rules(
     ("messages[].content[].input_audio", _REFUSED, "only text, images and documents are read here"),
 )
 
-REQUEST_OUT: Final = _rules(
+# Things of a kind that only the vendor's own API has.
+VARIANTS: Final = _rules(
+    Direction.REQUEST_IN,
+    ("messages[].content[type=input_audio]", _REFUSED, "only text, images and documents are read here"),
+    ("messages[].tool_calls[type=custom]", _REFUSED, "tools of free text are not offered here"),
+    ("tools[type=custom]", _REFUSED, "tools of free text are not offered here"),
+    ("tool_choice[type=custom]", _REFUSED, "tools of free text are not offered here"),
+)
+
+REQUEST_OUT: Final = (
+    *_rules(
+        Direction.REQUEST_OUT,
+        ("system", _RENAMED, "first message, of role developer for a reasoning model; its blocks are its parts"),
+        ("turns", _KEPT, "runs of the assistant are one message"),
+        ("turns[].items[Text]", _KEPT, ""),
+        ("turns[].items[Image]", _KEPT, ""),
+        ("turns[].items[Image] of an assistant", _REFUSED, "chat has no images of an assistant"),
+        ("turns[].items[Document]", _KEPT, "PDF in base64; text as a text part"),
+        ("turns[].items[Document].source[Link]", _REFUSED, "chat has no documents by address"),
+        ("turns[].items[ToolCall].id", _EMULATED, "an id of more than 40 characters is replaced by a hash of it"),
+        ("turns[].items[ToolCall].name", _EMULATED, "one of other characters, or more than 64, is replaced; the answer has the client's"),
+        ("turns[].items[ToolCall].arguments", _KEPT, "no arguments are {}"),
+        ("turns[].items[ToolResult]", _RENAMED, "messages of role tool, in the order of the calls, before what else the user says"),
+        ("turns[].items[ToolResult].parts[Image]", _EMULATED, "in a user message after the results, with the call's id before it"),
+        ("turns[].items[ToolResult].parts[Document]", _EMULATED, "PDF as an image is; text as a part of the result"),
+        ("turns[].items[ToolResult].is_error", _DROPPED, ""),
+        ("turns[].items[Reasoning]", _DROPPED, "chat has no thoughts of earlier turns"),
+        ("turns[].items[Refused]", _KEPT, ""),
+        ("tools", _KEPT, ""),
+        ("tools[].name", _EMULATED, "one of other characters, or more than 64, is replaced; the answer has the client's"),
+        ("tools[].schema", _KEPT, "none is an object of no members"),
+        ("tools[].strict", _KEPT, ""),
+        ("tool_choice", _KEPT, ""),
+        ("parallel_tool_calls", _KEPT, ""),
+        ("max_output_tokens", _RENAMED, "max_completion_tokens"),
+        ("temperature", _KEPT, "dropped for a model that refuses it"),
+        ("top_p", _KEPT, "dropped for a model that refuses it"),
+        ("top_k", _DROPPED, ""),
+        ("stop", _KEPT, "more than 4 are refused, and any by a model without sampling members"),
+        ("seed", _KEPT, ""),
+        ("presence_penalty", _KEPT, "dropped for a model that refuses it"),
+        ("frequency_penalty", _KEPT, "dropped for a model that refuses it"),
+        ("output", _KEPT, "response_format; without json_schema: json_object, with the schema in the prompt, and the answer is judged"),
+        ("thinking", _EMULATED, "reasoning_effort; a budget by its size"),
+        ("user", _RENAMED, "safety_identifier, hashed where longer than 64"),
+        ("service_tier", _KEPT, "standard_only is default; what is unknown is dropped"),
+        ("prompt_cache_key", _KEPT, ""),
+    ),
+    *_silent(
+        Direction.REQUEST_OUT,
+        ("system[].cache", "caching is automatic there; prompt_cache_breakpoint for a model that knows it"),
+        ("turns[].items[].cache", "caching is automatic there; prompt_cache_breakpoint for a model that knows it"),
+        ("tools[].cache", "caching is automatic there"),
+        ("turns[].items[ToolCall].signature", "another family's proof"),
+        ("turns[].items order", "an assistant's texts come before its calls"),
+    ),
+)
+
+# Where DeepSeek's dialect differs.
+DEEPSEEK_REQUEST_OUT: Final = _rules(
     Direction.REQUEST_OUT,
-    ("system", _RENAMED, "first message, of role developer for a reasoning model; its blocks are its parts"),
-    ("system[].cache", _DROPPED, "caching is automatic there; no warning. prompt_cache_breakpoint for a model that knows it"),
-    ("turns[].items[].cache", _DROPPED, "caching is automatic there; no warning. prompt_cache_breakpoint for a model that knows it"),
-    ("tools[].cache", _DROPPED, "caching is automatic there; no warning"),
-    ("turns[].ToolResult", _RENAMED, "messages of role tool, in the order of the calls, before what else the user says"),
-    ("turns[].ToolResult.parts.Image", _EMULATED, "in a user message after the results, with the call's id before it"),
-    ("turns[].ToolResult.parts.Document", _EMULATED, "PDF in a user message after the results; text as a part of the result"),
-    ("turns[].ToolResult.is_error", _DROPPED, ""),
-    ("turns[].ToolCall.signature", _DROPPED, "another family's proof; no warning"),
-    ("turns[].ToolCall.id", _EMULATED, "an id of more than 40 characters is replaced by a hash of it"),
-    ("turns[].Reasoning", _DROPPED, "DeepSeek: unsigned or its own, sent back with tool calls"),
-    ("turns[].Refused", _KEPT, "DeepSeek: as text"),
-    ("turns[].order", _DROPPED, "an assistant's texts come before its calls; no warning"),
-    ("turns[].Document.Link", _REFUSED, "chat has no documents by address"),
-    ("turns[].Image (assistant)", _REFUSED, "chat has no images of an assistant"),
-    ("tools", _KEPT, ""),
-    ("tools[].strict", _KEPT, "DeepSeek: dropped"),
-    ("tool_choice", _KEPT, "DeepSeek: of several named tools the others are left out"),
-    ("parallel_tool_calls", _KEPT, "DeepSeek: dropped"),
-    ("max_output_tokens", _RENAMED, "max_completion_tokens; DeepSeek: max_tokens"),
-    ("temperature", _KEPT, "dropped for a model that refuses it"),
-    ("top_p", _KEPT, "dropped for a model that refuses it"),
-    ("top_k", _DROPPED, ""),
-    ("stop", _KEPT, "more than 4 are refused, and any by a model without sampling members"),
-    ("seed", _KEPT, "DeepSeek: dropped"),
-    ("presence_penalty", _KEPT, "dropped for a model that refuses it"),
-    ("frequency_penalty", _KEPT, "dropped for a model that refuses it"),
-    ("output", _KEPT, "response_format; without json_schema: json_object, with the schema in the prompt, to be validated by the caller"),
-    ("thinking", _EMULATED, "reasoning_effort; a budget by its size; DeepSeek: thinking.type too"),
-    ("user", _RENAMED, "safety_identifier, hashed where longer than 64; DeepSeek: dropped"),
-    ("service_tier", _KEPT, "standard_only is default; what is unknown is dropped; DeepSeek: dropped"),
-    ("prompt_cache_key", _KEPT, "DeepSeek: dropped"),
+    ("turns[].items[Reasoning]", _KEPT, "unsigned or its own, sent back with tool calls; else dropped"),
+    ("turns[].items[Refused]", _EMULATED, "as text"),
+    ("tools[].strict", _DROPPED, "it is not held to a tool's schema"),
+    ("tool_choice", _KEPT, "of several named tools the others are left out"),
+    ("parallel_tool_calls", _DROPPED, "it may make several calls at once"),
+    ("max_output_tokens", _RENAMED, "max_tokens"),
+    ("seed", _DROPPED, ""),
+    ("output", _EMULATED, "json_object, with the schema in the prompt, and the answer is judged"),
+    ("thinking", _EMULATED, "thinking.type and reasoning_effort"),
+    ("user", _DROPPED, ""),
+    ("service_tier", _DROPPED, ""),
+    ("prompt_cache_key", _DROPPED, ""),
 )
 
 ANSWER_IN: Final = _rules(
@@ -208,4 +257,4 @@ ANSWER_OUT: Final = _rules(
     ("tokens", _KEPT, "in a stream: a chunk of its own, if the client asked for it"),
 )
 
-LOSSES: Final = (*REQUEST_IN, *REQUEST_OUT, *ANSWER_IN, *ANSWER_OUT)
+LOSSES: Final = (*REQUEST_IN, *VARIANTS, *REQUEST_OUT, *ANSWER_IN, *ANSWER_OUT)

@@ -49,6 +49,15 @@ REQUEST_IN: Final = _rules(
     ("contents[].parts[].functionResponse.name", _KEPT, ""),
     ("contents[].parts[].functionResponse.response", _KEPT, "`output` alone is its text, `error` alone an error; else the JSON text"),
     ("contents[].parts[].functionResponse.parts", _KEPT, "images and documents"),
+    *(
+        (f"contents[].parts[].functionResponse.parts[].{name}", _KEPT, "as of a part")
+        for source in ("inlineData", "fileData")
+        for name in (source, f"{source}.mimeType", f"{source}.displayName", f"{source}.{'data' if source == 'inlineData' else 'fileUri'}")
+    ),
+    *(
+        (f"contents[].parts[].functionResponse.parts[].{name}", _DROPPED, _READING)
+        for name in (*("mediaProcessing", "mediaResolution", "videoMetadata", "documentMetadata", "spreadsheetMetadata", "audioMetadata"),)
+    ),
     ("contents[].parts[].functionResponse.scheduling", _DROPPED, "calls are answered one turn at a time"),
     ("contents[].parts[].functionResponse.willContinue", _REFUSED, "give the whole response"),
     ("contents[].parts[].executableCode", _REFUSED, _VENDORS_TOOL),
@@ -84,6 +93,7 @@ REQUEST_IN: Final = _rules(
     ("toolConfig.includeServerSideToolInvocations", _DROPPED, "the vendor's own tools are not called"),
     ("toolConfig.retrievalConfig", _DROPPED, "the vendor's own tools are not called"),
     ("safetySettings", _DROPPED, "the upstream has its own"),  # contract:135
+    ("modelArmorConfig", _DROPPED, "the upstream has its own"),
     ("cachedContent", _REFUSED, "caches are in the store of one vendor"),
     ("labels", _DROPPED, "labels are for one vendor's bill"),
     ("store", _DROPPED, "nothing is stored"),
@@ -117,6 +127,8 @@ REQUEST_IN: Final = _rules(
     ("generationConfig.continuationToken", _REFUSED, "an answer is not continued in another"),
     ("generationConfig.generationOutputConfig", _REFUSED, _TEXT_ONLY),
     ("generationConfig.store", _DROPPED, "nothing is stored"),
+    ("generationConfig.responseFormat", _REFUSED, "give responseMimeType and responseJsonSchema"),
+    ("generationConfig.translationConfig", _REFUSED, "it does not translate speech"),
     ("generationConfig.thinkingConfig", _KEPT, ""),
     ("generationConfig.thinkingConfig.includeThoughts", _KEPT, ""),
     ("generationConfig.thinkingConfig.thinkingBudget", _KEPT, "0 switches thinking off, -1 leaves it to the model"),

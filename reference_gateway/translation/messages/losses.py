@@ -26,6 +26,8 @@ _TEXT: Final = (
     ("type", _KEPT, "blocks of the vendor's own tools are refused"),
     ("text", _KEPT, ""),
     ("cache_control", _KEPT, ""),
+    ("cache_control.type", _KEPT, ""),
+    ("cache_control.ttl", _KEPT, ""),
     ("citations", _DROPPED, "answers quote no places in the text"),
 )
 _MEDIA: Final = (
@@ -50,6 +52,8 @@ REQUEST_IN: Final = _rules(
     ("system[].type", _KEPT, ""),
     ("system[].text", _KEPT, ""),
     ("system[].cache_control", _KEPT, ""),
+    ("system[].cache_control.type", _KEPT, ""),
+    ("system[].cache_control.ttl", _KEPT, ""),
     ("system[].citations", _DROPPED, "answers quote no places in the text"),
     ("messages", _KEPT, ""),
     ("messages[].role", _KEPT, "user, assistant, and system among the turns"),
@@ -74,15 +78,22 @@ REQUEST_IN: Final = _rules(
         ("is_error", _KEPT, ""),
     ),
     ("messages[].content[].content[].content", _EMULATED, "a search result is text: its title, its source, its texts"),
+    ("messages[].clear_at", _DROPPED, "what a system message says stays said"),
+    ("messages[].output_config", _DROPPED, "one effort is for all turns"),
     ("metadata", _KEPT, ""),
     ("metadata.user_id", _KEPT, ""),
     ("tools", _KEPT, ""),
     ("tools[].type", _KEPT, "custom; the vendor's own tools are refused"),
     ("tools[].name", _KEPT, ""),
     ("tools[].description", _KEPT, ""),
-    ("tools[].input_schema", _KEPT, ""),
+    ("tools[].input_schema", _KEPT, "any JSON schema"),
+    ("tools[].input_schema.type", _KEPT, ""),
+    ("tools[].input_schema.properties", _KEPT, ""),
+    ("tools[].input_schema.required", _KEPT, ""),
     ("tools[].strict", _KEPT, ""),
     ("tools[].cache_control", _KEPT, ""),
+    ("tools[].cache_control.type", _KEPT, ""),
+    ("tools[].cache_control.ttl", _KEPT, ""),
     ("tools[].input_examples", _DROPPED, "no other vendor has examples of a tool's input"),
     ("tools[].eager_input_streaming", _DROPPED, "arguments are streamed as the upstream gives them"),
     ("tools[].defer_loading", _DROPPED, "the tool is there from the start"),
@@ -99,6 +110,7 @@ REQUEST_IN: Final = _rules(
     ("thinking.type", _KEPT, "enabled, disabled and adaptive; between_tools is refused"),
     ("thinking.budget_tokens", _KEPT, ""),
     ("thinking.display", _KEPT, ""),
+    ("thinking.block_binding", _DROPPED, "whether a thought fits its turn is the vendor's to judge"),
     ("output_config", _KEPT, ""),
     ("output_config.effort", _KEPT, "of thinking; without it where thinking is disabled"),
     ("output_config.format", _KEPT, ""),
@@ -116,6 +128,11 @@ REQUEST_IN: Final = _rules(
     ("inference_geo", _REFUSED, "where a model runs cannot be chosen; global asks for nothing"),
     ("speed", _DROPPED, "there is one speed"),
     ("diagnostics", _DROPPED, "why a cache missed is not told"),
+    ("billing_policy", _DROPPED, "the caller pays the gateway"),
+    ("compaction", _DROPPED, "a conversation that is too long is the upstream's to refuse"),
+    ("fallbacks", _DROPPED, "no other model is tried"),
+    ("fallback_credit_token", _DROPPED, "no other model is tried"),
+    ("thread", _REFUSED, "conversations are not kept here: send all messages"),
     ("user_profile_id", _DROPPED, "profiles are one vendor's"),
     ("workspace_id", _DROPPED, "workspaces are one vendor's"),
     ("betas", _DROPPED, "betas are one vendor's"),
@@ -160,6 +177,47 @@ REQUEST_OUT: Final = _rules(
     ("user", _RENAMED, "metadata.user_id; dropped where it looks like an address or a telephone number"),
     ("service_tier", _RENAMED, "auto, and default as standard_only; any other is dropped"),
     ("prompt_cache_key", _DROPPED, "caching goes by marks and by what is equal"),
+)
+
+# Where DeepSeek's dialect differs.
+DEEPSEEK_REQUEST_OUT: Final = _rules(
+    Direction.REQUEST_OUT,
+    ("turns[].items[Image]", _REFUSED, "it reads text only"),
+    ("turns[].items[Document]", _EMULATED, "the text of one of text, as text; any other is refused"),
+    ("turns[].items[Document].name", _DROPPED, "a text has no name"),
+    ("turns[].items[Reasoning]", _KEPT, "unsigned or its own, else dropped"),
+    ("cache", _DROPPED, "caching goes by what is equal"),
+    ("tools[].strict", _DROPPED, "it is not held to a tool's schema"),
+    ("parallel_tool_calls", _DROPPED, "it may make several calls at once"),
+    ("top_k", _DROPPED, "the vendor has none"),
+    ("output[JsonSchema]", _EMULATED, "a tool that is forced, or the schema in the prompt, and the answer is judged"),
+    ("output[JsonObject]", _EMULATED, "a tool that is forced, or words in the prompt, and the answer is judged"),
+    ("service_tier", _DROPPED, "the vendor has no tiers"),
+)
+
+# Things of a kind that only the vendor's own API has: its tools, what they did, and what is kept in its store.
+_ITS_BLOCKS: Final = (
+    *(
+        "server_tool_use",
+        "web_search_tool_result",
+        "web_fetch_tool_result",
+        "code_execution_tool_result",
+        "mcp_tool_use",
+        "mcp_tool_result",
+    ),
+    *("bash_code_execution_tool_result", "text_editor_code_execution_tool_result", "tool_search_tool_result", "advisor_tool_result"),
+    *("container_upload", "mcp_tool_listing", "compaction", "fallback", "tool_addition", "tool_removal"),
+)
+_ITS_TOOLS: Final = (
+    *("bash_*", "code_execution_*", "browser_toolset_*", "memory_*", "computer_*", "text_editor_*", "web_search_*", "web_fetch_*"),
+    *("tool_search_tool_*", "advisor_*", "mcp_toolset"),
+)
+_VENDORS_OWN: Final = "it is a tool of one vendor's own"
+VARIANTS: Final = _rules(
+    Direction.REQUEST_IN,
+    *((f"messages[].content[type={kind}]", _REFUSED, _VENDORS_OWN) for kind in _ITS_BLOCKS),
+    *((f"messages[].content[].content[type={kind}]", _REFUSED, _VENDORS_OWN) for kind in ("tool_reference", "browser_state")),
+    *((f"tools[type={kind}]", _REFUSED, _VENDORS_OWN) for kind in _ITS_TOOLS),
 )
 
 ANSWER_IN: Final = _rules(
@@ -208,4 +266,4 @@ ANSWER_OUT: Final = _rules(
     ("tokens", _KEPT, "an upstream that was silent gives zeros; message_start has an estimate where the count comes only at the end"),
 )
 
-RULES: Final = REQUEST_IN + REQUEST_OUT + ANSWER_IN + ANSWER_OUT
+RULES: Final = REQUEST_IN + VARIANTS + REQUEST_OUT + ANSWER_IN + ANSWER_OUT

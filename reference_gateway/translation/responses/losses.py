@@ -17,6 +17,10 @@ def _rules(direction: Direction, *rules: tuple[str, Rule, str]) -> tuple[FieldRu
     return tuple(FieldRule(path=path, direction=direction, rule=rule, note=note) for path, rule, note in rules)
 
 
+def _silent(direction: Direction, *rows: tuple[str, str]) -> tuple[FieldRule, ...]:
+    return tuple(FieldRule(path=path, direction=direction, rule=Rule.DROPPED, note=note, silent=True) for path, note in rows)
+
+
 _HOSTED: Final = "hosted tools are not offered here"
 _STATE: Final = "responses are not kept here"
 
@@ -45,6 +49,10 @@ REQUEST_IN: Final = _rules(
     ("tools[].defer_loading", _REFUSED, _HOSTED),
     ("tools[].async", _REFUSED, "calls are answered in the next request"),
     ("tool_choice", _KEPT, "allowed_tools in mode auto: the other tools are left out of the request"),
+    ("tool_choice.type", _KEPT, ""),
+    ("tool_choice.name", _KEPT, ""),
+    ("tool_choice.mode", _KEPT, ""),
+    ("tool_choice.tools", _KEPT, ""),
     ("parallel_tool_calls", _KEPT, ""),
     ("max_tool_calls", _KEPT, "it counts hosted tools, and there are none"),
     ("text", _KEPT, ""),
@@ -83,6 +91,7 @@ REQUEST_IN: Final = _rules(
     ("store", _DROPPED, _STATE),
     ("truncation", _DROPPED, "an input that is too long is the upstream's to refuse"),
     ("context_management", _DROPPED, "an input that is too long is the upstream's to refuse"),
+    ("access_programs", _DROPPED, "programs are one vendor's"),
     ("image", _DROPPED, "images are sent as they are"),
     ("top_logprobs", _REFUSED, "log probabilities are not offered here"),
     ("background", _REFUSED, "an answer is given at once or not at all"),
@@ -101,6 +110,7 @@ REQUEST_IN: Final = _rules(
     ("input[].name", _KEPT, ""),
     ("input[].namespace", _REFUSED, _HOSTED),
     ("input[].caller", _REFUSED, _HOSTED),
+    ("input[].async", _DROPPED, "a call of the history is over"),
     ("input[].arguments", _KEPT, ""),
     ("input[].output", _KEPT, ""),
     ("input[].summary", _RENAMED, "one text, a blank line between its parts; not read where a thought's content stands beside it"),
@@ -127,42 +137,84 @@ REQUEST_IN: Final = _rules(
     ),
 )
 
-REQUEST_OUT: Final = _rules(
-    Direction.REQUEST_OUT,
-    ("system", _RENAMED, "instructions; several blocks, or marked ones, are parts of a first message of role developer"),
-    ("system[].cache", _EMULATED, "prompt_cache_breakpoint, for a model that knows it; else caching is automatic, no warning"),
-    ("turns[].items[].cache", _EMULATED, "as of system; on a call or an assistant's text it is dropped, no warning"),
-    ("tools[].cache", _DROPPED, "caching is automatic there; no warning"),
-    ("turns[].Text", _KEPT, ""),
-    ("turns[].Image", _KEPT, ""),
-    ("turns[].Image (assistant)", _REFUSED, "an assistant's message has only texts there"),
-    ("turns[].Document", _KEPT, ""),
-    ("turns[].Refused", _KEPT, ""),
-    ("turns[].Reasoning", _DROPPED, "kept where it is OpenAI's and has its encrypted_content: another family's is never replayed"),
-    ("turns[].Reasoning.text", _RENAMED, "one part of the summary"),
-    ("turns[].ToolCall.id", _EMULATED, "an id of more than 64 characters is replaced by a hash of it"),
-    ("turns[].ToolCall.arguments", _KEPT, "no arguments are {}"),
-    ("turns[].ToolCall.signature", _DROPPED, "another family's proof; no warning"),
-    ("turns[].ToolResult", _RENAMED, "function_call_output"),
-    ("turns[].ToolResult.is_error", _DROPPED, ""),
-    ("tools", _KEPT, ""),
-    ("tools[].name", _EMULATED, "a name of other characters, or more than 64, is replaced; the answer has the client's"),
-    ("tools[].strict", _KEPT, "absent is false, since absent means true there"),
-    ("tool_choice", _KEPT, "several named tools are allowed_tools in mode required"),
-    ("parallel_tool_calls", _KEPT, ""),
-    ("max_output_tokens", _KEPT, "at least 16"),
-    ("temperature", _KEPT, "dropped for a model that refuses it"),
-    ("top_p", _KEPT, "dropped for a model that refuses it"),
-    ("top_k", _DROPPED, ""),
-    ("stop", _DROPPED, "Responses has no stop sequences"),
-    ("seed", _DROPPED, ""),
-    ("presence_penalty", _DROPPED, ""),
-    ("frequency_penalty", _DROPPED, ""),
-    ("output", _RENAMED, "text.format; strict only where it was asked for"),
-    ("thinking", _EMULATED, "reasoning.effort; a budget by its size; thoughts to be shown are a summary"),
-    ("user", _RENAMED, "safety_identifier, hashed where longer than 64"),
-    ("service_tier", _KEPT, "standard_only is default; what is unknown is dropped"),
-    ("prompt_cache_key", _KEPT, ""),
+# Things of a kind that only the vendor's own API has.
+VARIANTS: Final = _rules(
+    Direction.REQUEST_IN,
+    *(
+        (f"input[type={kind}]", _REFUSED, _HOSTED)
+        for kind in (
+            *("file_search_call", "computer_call", "computer_call_output", "web_search_call", "tool_search_call", "tool_search_output"),
+            *("additional_tools", "image_generation_call", "code_interpreter_call", "local_shell_call", "local_shell_call_output"),
+            *("shell_call", "shell_call_output", "apply_patch_call", "apply_patch_call_output", "mcp_list_tools", "mcp_approval_request"),
+            *("mcp_approval_response", "mcp_call", "custom_tool_call", "custom_tool_call_output", "program", "program_output"),
+        )
+    ),
+    *((f"input[type={kind}]", _REFUSED, _STATE) for kind in ("item_reference", "compaction", "compaction_trigger", "configuration_update")),
+    *(
+        (f"tools[type={kind}]", _REFUSED, _HOSTED)
+        for kind in (
+            *("file_search", "computer", "computer_use_preview", "web_search", "web_search_2025_08_26", "web_search_preview"),
+            *("web_search_preview_2025_03_11", "mcp", "code_interpreter", "programmatic_tool_calling", "image_generation", "local_shell"),
+            *("shell", "custom", "namespace", "tool_search", "apply_patch"),
+        )
+    ),
+    *(
+        (f"tool_choice[type={kind}]", _REFUSED, _HOSTED)
+        for kind in (
+            *("file_search", "computer", "computer_use", "computer_use_preview", "web_search_preview", "web_search_preview_2025_03_11"),
+            *("mcp", "code_interpreter", "programmatic_tool_calling", "image_generation", "shell", "custom", "apply_patch"),
+        )
+    ),
+)
+
+REQUEST_OUT: Final = (
+    *_rules(
+        Direction.REQUEST_OUT,
+        ("system", _RENAMED, "instructions; several blocks, or marked ones, are parts of a first message of role developer"),
+        ("system[].cache", _EMULATED, "prompt_cache_breakpoint, for a model that knows it; else caching is automatic, no warning"),
+        ("turns", _KEPT, ""),
+        ("turns[].items[].cache", _EMULATED, "as of system; on a call or an assistant's text it is dropped, no warning"),
+        ("turns[].items[Text]", _KEPT, ""),
+        ("turns[].items[Image]", _KEPT, ""),
+        ("turns[].items[Image] of an assistant", _REFUSED, "an assistant's message has only texts there"),
+        ("turns[].items[Document]", _KEPT, "text as a text part"),
+        ("turns[].items[Refused]", _KEPT, ""),
+        (
+            "turns[].items[Reasoning]",
+            _DROPPED,
+            "kept where it is OpenAI's own and sealed: another family's is never replayed",
+        ),
+        ("turns[].items[Reasoning].text", _RENAMED, "one part of the summary"),
+        ("turns[].items[ToolCall].id", _EMULATED, "an id of more than 64 characters is replaced by a hash of it"),
+        ("turns[].items[ToolCall].name", _EMULATED, "one of other characters, or more than 64, is replaced; the answer has the client's"),
+        ("turns[].items[ToolCall].arguments", _KEPT, "no arguments are {}"),
+        ("turns[].items[ToolResult]", _RENAMED, "function_call_output"),
+        ("turns[].items[ToolResult].is_error", _DROPPED, ""),
+        ("tools", _KEPT, ""),
+        ("tools[].name", _EMULATED, "a name of other characters, or more than 64, is replaced; the answer has the client's"),
+        ("tools[].schema", _KEPT, "none is an object of no members"),
+        ("tools[].strict", _KEPT, "absent is false, since absent means true there"),
+        ("tool_choice", _KEPT, "several named tools are allowed_tools in mode required"),
+        ("parallel_tool_calls", _KEPT, ""),
+        ("max_output_tokens", _KEPT, "at least 16"),
+        ("temperature", _KEPT, "dropped for a model that refuses it"),
+        ("top_p", _KEPT, "dropped for a model that refuses it"),
+        ("top_k", _DROPPED, ""),
+        ("stop", _DROPPED, "Responses has no stop sequences"),
+        ("seed", _DROPPED, ""),
+        ("presence_penalty", _DROPPED, ""),
+        ("frequency_penalty", _DROPPED, ""),
+        ("output", _RENAMED, "text.format; strict only where it was asked for"),
+        ("thinking", _EMULATED, "reasoning.effort; a budget by its size; thoughts to be shown are a summary"),
+        ("user", _RENAMED, "safety_identifier, hashed where longer than 64"),
+        ("service_tier", _KEPT, "standard_only is default; what is unknown is dropped"),
+        ("prompt_cache_key", _KEPT, ""),
+    ),
+    *_silent(
+        Direction.REQUEST_OUT,
+        ("tools[].cache", "caching is automatic there"),
+        ("turns[].items[ToolCall].signature", "another family's proof"),
+    ),
 )
 
 ANSWER_IN: Final = _rules(
@@ -217,4 +269,4 @@ ANSWER_OUT: Final = _rules(
     ("tokens.cache_write", _RENAMED, "input_tokens_details.cache_write_tokens, the sum of both classes"),
 )
 
-LOSSES: Final = (*REQUEST_IN, *REQUEST_OUT, *ANSWER_IN, *ANSWER_OUT)
+LOSSES: Final = (*REQUEST_IN, *VARIANTS, *REQUEST_OUT, *ANSWER_IN, *ANSWER_OUT)

@@ -92,7 +92,7 @@ class _Reader:
         offered, choice = _choice(body.get("tool_choice"), tools)
         output, form = self._output(body)
         safety_identifier, user = a_string(body.get("safety_identifier"), "safety_identifier"), a_string(body.get("user"), "user")
-        self._members_of(body, "stream_options")
+        self._sieve.sift(self._members_of(body, "stream_options"), "stream_options")
         an_object(body.get("metadata") or {}, "metadata")
         an_integer(body.get("max_tool_calls"), "max_tool_calls", least=1)
         paths = dict(PATHS) if safety_identifier else {**PATHS, "user": "user"}
