@@ -26,7 +26,7 @@ from reference_gateway.config import Account
 from reference_gateway.errors import CONCURRENCY_LIMIT, INSUFFICIENT_BALANCE, QUOTA_EXCEEDED, RATE_LIMITED, UNAVAILABLE, Refusal
 from reference_gateway.storage import prices as stored_prices
 from reference_gateway.storage.interface import Database, StorageFailed
-from reference_gateway.storage.sqlite import Store
+from reference_gateway.storage.sqlite import Store, Then, UsageValues
 
 log = logging.getLogger("reference_gateway")
 SNAPSHOT_EVERY: Final = 100_000  # entries; reading as many is a second of start after a kill
@@ -165,11 +165,37 @@ class Treasury:
         A window admits while anything of it remains after what is held, so that a request right after its reset succeeds: it may be
         overdrawn by one request. Quota and wallet admit only what they can pay in full.
         """
-        account, now = key.account, self.clock()
-        book = self._book(key.id)
+        entry = self._admit(key, request_id, amount_micro_usd, task)
+        try:
+            await self._store.append(entry)
+        except StorageFailed:
+            raise self.undo(entry) from None
+        except asyncio.CancelledError:  # the hold is written, and nobody will hear of it
+            self._store.append(self._give_back(entry))
+            raise
+        return Hold(request_id, key, amount_micro_usd, prices, entry.at_ms, task)
+
+    def hold_at_once(self, key: Key, request_id: str, amount_micro_usd: int, prices: Prices, then: Then) -> Hold:
+        """As `hold`, but that `then` is told once it is written, or why it could not be: then `undo`. Until then nothing may rest on it."""
+        entry = self._admit(key, request_id, amount_micro_usd, task=False)
+        self._store.put(then, entry)
+        return Hold(request_id, key, amount_micro_usd, prices, entry.at_ms)
+
+    def undo(self, hold: Entry | Hold) -> Refusal:
+        """Of a hold that could not be written: as if it had never been, and what its caller is told."""
+        self._give_back(self._ledger.open[hold.request_id])
+        return Refusal(UNAVAILABLE, "The ledger cannot be written at the moment, so nothing is admitted; try again later.")
+
+    def _admit(self, key: Key, request_id: str, amount_micro_usd: int, task: bool) -> Entry:
+        """In memory; the hold to write."""
+        account, key_id, now = key.account, key.id, self.clock()
+        book = self._books.get(key_id) or self._book(key_id)
         running = self._running.get(account, 0)
-        self._check_concurrency(account, running)
-        self._check_window(key, book, now)
+        cap = self._caps.get(account)
+        if cap and running >= cap:
+            raise Refusal(CONCURRENCY_LIMIT, f"{running} requests of this account are under way, and {cap} may be; wait for one to end.")
+        if not book.windows.have_room(book.held, (key.limit_5h_micro_usd, key.limit_1d_micro_usd, key.limit_7d_micro_usd)):
+            self._check_window(key, book, now)
         if key.quota_micro_usd and book.spent + book.held + amount_micro_usd > key.quota_micro_usd:
             left = usd(max(0, key.quota_micro_usd - book.spent - book.held))
             raise Refusal(
@@ -177,7 +203,7 @@ class Treasury:
                 f"This key's quota has {left} USD left; this request may cost up to {usd(amount_micro_usd)} USD, "
                 "less with a smaller limit on its output.",
             )
-        entry = Entry(HOLD, account, key.id, request_id, amount_micro_usd, int(now * 1000))
+        entry = Entry(HOLD, account, key_id, request_id, amount_micro_usd, int(now * 1000))
         try:
             self._ledger.hold(entry)
         except InsufficientFunds:
@@ -192,24 +218,9 @@ class Treasury:
             self._task_holds.add(request_id)
         else:
             self._running[account] = running + 1
-        try:
-            await self._store.append(entry)
-        except StorageFailed:
-            self._give_back(entry)
-            raise Refusal(UNAVAILABLE, "The ledger cannot be written at the moment, so nothing is admitted; try again later.") from None
-        except asyncio.CancelledError:  # the hold is written, and nobody will hear of it
-            self._store.append(self._give_back(entry))
-            raise
-        return Hold(request_id, key, amount_micro_usd, prices, entry.at_ms, task)
-
-    def _check_concurrency(self, account: str, running: int) -> None:
-        cap = self._caps.get(account)
-        if cap and running >= cap:
-            raise Refusal(CONCURRENCY_LIMIT, f"{running} requests of this account are under way, and {cap} may be; wait for one to end.")
+        return entry
 
     def _check_window(self, key: Key, book: _KeyBook, now: float) -> None:
-        if book.windows.have_room(book.held, _limits(key)):
-            return
         window = book.windows.tightest(now, _limits(key))
         if window is None or window.spent + book.held < window.limit:
             return
@@ -237,30 +248,69 @@ class Treasury:
         estimated: bool = False,
         cap: bool = False,
     ) -> int:
-        request_id, key, at_ms = hold.request_id, hold.key, self._now_ms()
+        settled = self._settle(hold, usage, model=model, surface=surface, provider=provider, channel=channel, estimated=estimated, cap=cap)
+        if settled is None:
+            return 0
+        entries, row = settled
+        await self._written(self._store.append(*entries, usage=row))
+        return sum(entry.amount_micro_usd for entry in entries)
+
+    def settle_at_once(
+        self, hold: Hold, usage: Usage, then: Then, *, model: str, surface: str, provider: str, channel: str, cap: bool = False
+    ) -> bool:
+        """As `settle`, but that `then` is told once it is written, or that it was not; never where this is False: the hold was swept."""
+        settled = self._settle(hold, usage, model=model, surface=surface, provider=provider, channel=channel, cap=cap)
+        if settled is None:
+            return False
+        entries, row = settled
+        self._store.put(then, *entries, usage=row)
+        return True
+
+    def _settle(
+        self,
+        hold: Hold,
+        usage: Usage,
+        *,
+        model: str,
+        surface: str,
+        provider: str,
+        channel: str,
+        estimated: bool = False,
+        cap: bool = False,
+    ) -> tuple[tuple[Entry, ...], UsageValues] | None:
+        """In memory; what to write. None for a hold that was swept."""
+        request_id, key, held, at_ms = hold.request_id, hold.key, hold.amount_micro_usd, int(self.clock() * 1000)
+        account, key_id = key.account, key.id
         if request_id not in self._ledger.open:
             log.warning("request %s was swept before it ended: it costs its caller nothing", request_id)
-            return 0
+            return None
         cost = hold.prices.cost(usage)
-        if cap and cost > hold.amount_micro_usd:
-            cost, estimated = hold.amount_micro_usd, True
-        book = self._book(key.id)
-        book.held -= hold.amount_micro_usd
+        if cap and cost > held:
+            cost, estimated = held, True
+        book = self._books[key_id]
+        book.held -= held
         quota_left = key.quota_micro_usd - book.spent - book.held if key.quota_micro_usd else None
         entries = self._ledger.settle(request_id, cost, at_ms, at_most=quota_left)
         charged = entries[0].amount_micro_usd if len(entries) == 1 else sum(entry.amount_micro_usd for entry in entries)
         book.spent += charged
         book.windows.add(at_ms / 1000, charged)
-        self._ended(key.account, request_id)
+        self._ended(account, request_id)
+        input_tokens, output_tokens, read = usage.input_tokens, usage.output_tokens, usage.cache_read_tokens
+        # fmt: off
         row = (
-            *(request_id, key.account, key.id, model, surface, usage.input_tokens, usage.output_tokens, usage.cache_read_tokens),
-            *(usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, charged, int(estimated), at_ms),
-            *(cost - charged, usage.images, usage.image_class, provider, channel, usage.searches, usage.video_seconds),
+            request_id, account, key_id, model, surface, input_tokens, output_tokens, read,
+            usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, charged, int(estimated), at_ms,
+            cost - charged, usage.images, usage.image_class, provider, channel, usage.searches, usage.video_seconds,
         )
+        # fmt: on
         self._count_entries()
         self.on_settled(Settled(request_id, model, surface, provider, usage, charged))
-        await self._written(self._store.append(*entries, usage=row))
-        return charged
+        return entries, row
+
+    def not_written(self, why: str) -> None:
+        """Of a settlement: the caller still has its answer. After a restart the hold is found open and given back."""
+        self._diverged = True
+        log.error("%s", why)
 
     async def release(self, hold: Hold) -> None:
         entry = self._ledger.open.get(hold.request_id)
@@ -286,12 +336,10 @@ class Treasury:
             asyncio.get_running_loop().call_soon(self._save)
 
     async def _written(self, commit: Awaitable[None]) -> None:
-        """Where it cannot be written the caller still has its answer: after a restart the hold is found open and given back."""
         try:
             await commit
         except StorageFailed as error:
-            self._diverged = True
-            log.error("%s", error)
+            self.not_written(str(error))
 
     async def adopt(self, request_id: str, key: Key, model: str) -> Hold | None:
         entry = self._ledger.open.get(request_id)

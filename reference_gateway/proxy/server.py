@@ -92,6 +92,17 @@ class Application(Protocol):
     def serve(self, head: RequestHead, body: bytes, answer: Answer) -> Coroutine[Any, Any, None]: ...
 
 
+class Prompt(Application, Protocol):
+    """An application that need not be awaited for what is usual."""
+
+    def take(self, head: RequestHead, body: bytes, answer: Answer) -> bool:
+        """True: answers by itself and then calls `answer.over()`, or `answer.go_on()` with a coroutine that does the rest.
+
+        False: nothing was done, `serve` has to.
+        """
+        ...
+
+
 class Answer:
     """The answer to one request. Either `send` once, or `start`, any `write`s, and `end` or `abort`.
 
@@ -110,6 +121,14 @@ class Answer:
         self.on_gone: Callable[[], None] | None = None
         self.on_pause: Callable[[], None] | None = None
         self.on_resume: Callable[[], None] | None = None
+
+    def over(self) -> None:
+        """Of an answer that no coroutine gives: all of it has been said."""
+        self._connection.answered()
+
+    def go_on(self, rest: Coroutine[Any, Any, None]) -> None:
+        """Of an answer that no coroutine gives: from here on this one does."""
+        self._connection.go_on(rest, self)
 
     @property
     def paused(self) -> bool:
@@ -197,6 +216,7 @@ def block(headers: Headers) -> bytes:
 class ServerConnection(asyncio.Protocol):
     __slots__ = (
         "_answer",
+        "_answering",
         "_application",
         "_bodiless",
         "_body",
@@ -206,6 +226,7 @@ class ServerConnection(asyncio.Protocol):
         "_closing",
         "_continue_owed",
         "_deadline",
+        "_ended",
         "_head",
         "_head_bytes",
         "_headers",
@@ -222,6 +243,7 @@ class ServerConnection(asyncio.Protocol):
         "_refused",
         "_repeatable",
         "_server",
+        "_take",
         "_target",
         "_task",
         "_timer",
@@ -234,12 +256,15 @@ class ServerConnection(asyncio.Protocol):
     def __init__(self, server: Server) -> None:
         self._server = server
         self._application = server.application
+        self._take = server.take
         self._loop = server.loop
         self._outbox = server.outbox
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[tuple[RequestHead, bytes, bool, bool]] = deque()
         self._answer: Answer | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._answering: RequestHead | None = None  # whom the present answer is for
+        self._task: asyncio.Task[None] | None = None  # the loop itself holds its tasks only weakly
+        self._ended: asyncio.Future[None] | None = None  # the present answer, where somebody waits for its end
         self._closing = self._refused = self._in_request = self._continue_owed = self.write_paused = False
         self._keep_alive = self.chunked = True
         self._bodiless = self._body_after_upgrade = self._priming = False
@@ -463,20 +488,32 @@ class ServerConnection(asyncio.Protocol):
             self.transport.resume_reading()
         if self._server.stopping:
             self._keep_alive = False
+        self._answering = head
         answer = self._answer = Answer(self)
-        self._task = self._loop.create_task(self._serve(head, body, answer))
+        if self._take is None or not self._take(head, body, answer):
+            self.go_on(self._application.serve(head, body, answer), answer)
 
-    async def _serve(self, head: RequestHead, body: bytes, answer: Answer) -> None:
+    def go_on(self, rest: Coroutine[Any, Any, None], answer: Answer) -> None:
+        self._task = self._loop.create_task(self._finish(rest, answer))
+
+    async def _finish(self, rest: Coroutine[Any, Any, None], answer: Answer) -> None:
         try:
-            await self._application.serve(head, body, answer)
+            await rest
         except Exception:  # whatever broke, the caller gets an end and the operator the traceback
             log.exception("request failed")
             if not answer.started:
-                headers, text = self._application.refuse(head, 500, "The gateway failed.")
+                headers, text = self._application.refuse(self._answering, 500, "The gateway failed.")
                 answer.send(500, headers, text)
             else:
                 answer.abort()
+        self.answered()
+
+    def answered(self) -> None:
+        """What follows an answer: the next request, or the end of the connection."""
         self._answer = self._task = None
+        if self._ended is not None:
+            self._ended.set_result(None)
+            self._ended = None
         if self._closing:
             return
         if not self._keep_alive or self._refused or (self._server.stopping and not self._queue):
@@ -565,8 +602,11 @@ class ServerConnection(asyncio.Protocol):
         self.transport.abort()
 
     @property
-    def task(self) -> asyncio.Task[None] | None:
-        return self._task
+    def ended(self) -> asyncio.Future[None] | None:
+        """Done once the answer under way is over; None where none is."""
+        if self._answer is not None and self._ended is None:
+            self._ended = self._loop.create_future()
+        return self._ended
 
 
 class Server:
@@ -574,6 +614,7 @@ class Server:
 
     def __init__(self, application: Application) -> None:
         self.application = application
+        self.take: Callable[[RequestHead, bytes, Answer], bool] | None = getattr(application, "take", None)  # of a Prompt one
         self.loop = asyncio.get_running_loop()
         self.outbox = Outbox(self.loop)
         self.connections: set[ServerConnection] = set()
@@ -603,6 +644,6 @@ class Server:
         await self._idle(within_s)
 
     async def _idle(self, within_s: float) -> None:
-        tasks = [connection.task for connection in self.connections if connection.task is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=within_s)
+        ends = [ended for connection in self.connections if (ended := connection.ended) is not None]
+        if ends:
+            await asyncio.wait(ends, timeout=within_s)

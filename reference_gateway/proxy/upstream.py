@@ -100,10 +100,36 @@ class Sink(Protocol):
     def on_broken(self, reason: UpstreamBroken) -> None: ...
 
 
+class Asker(Protocol):
+    """Waits for the head of an answer, and is told once: from within the read that brought it, with all of the body that came along."""
+
+    def on_head(self, head: ResponseHead) -> None: ...
+
+    def on_no_head(self, reason: UpstreamBroken) -> None: ...
+
+
+class _Coroutine:
+    """An asker that awaits."""
+
+    __slots__ = ("head",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.head: asyncio.Future[ResponseHead] = loop.create_future()
+
+    def on_head(self, head: ResponseHead) -> None:
+        if not self.head.done():
+            self.head.set_result(head)
+
+    def on_no_head(self, reason: UpstreamBroken) -> None:
+        if not self.head.done():
+            self.head.set_exception(reason)
+
+
 class Connection(asyncio.Protocol):
     """One connection; one exchange on it at a time."""
 
     __slots__ = (
+        "_asker",
         "_broken",
         "_deadline",
         "_done",
@@ -125,7 +151,6 @@ class Connection(asyncio.Protocol):
         "_timer_at",
         "_transport",
         "_untouched",
-        "_waiting",
         "lost",
         "on_body",
     )
@@ -133,7 +158,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._loop = pool.loop
-        self._waiting: asyncio.Future[ResponseHead] | None = None
+        self._asker: Asker | None = None
         self._sink: Sink | None = None
         self._idle_since = 0.0
         self._deadline = self._timer_at = 0.0
@@ -159,9 +184,17 @@ class Connection(asyncio.Protocol):
 
     async def request(self, head: bytes, body: bytes, timeout_s: float) -> ResponseHead:
         """Sends the request; returns when the response's head is in. Raises UpstreamBroken, UpstreamTimeout."""
+        waiting = _Coroutine(self._loop)
+        self.ask(head, body, timeout_s, waiting)
+        try:
+            return await waiting.head
+        finally:
+            self._asker = None
+
+    def ask(self, head: bytes, body: bytes, timeout_s: float, asker: Asker) -> None:
+        """Sends the request; the asker is told UpstreamTimeout where no head comes in time."""
         self._reset()
-        waiting: asyncio.Future[ResponseHead] = self._loop.create_future()
-        self._waiting = waiting
+        self._asker = asker
         if len(body) < 64 * 1024:
             self._pool.outbox.put(self._transport, head + body)
         else:
@@ -170,10 +203,6 @@ class Connection(asyncio.Protocol):
         self._deadline = deadline = self._loop.time() + timeout_s
         if self._timer is None or self._timer_at > deadline:
             self._set_timer()
-        try:
-            return await waiting
-        finally:
-            self._waiting = None
 
     def _set_timer(self) -> None:
         """One timer a connection, put off lazily: it rings once for many requests."""
@@ -184,7 +213,7 @@ class Connection(asyncio.Protocol):
 
     def _on_timer(self) -> None:
         self._timer = None
-        if self._waiting is None or self.lost:
+        if self._asker is None or self.lost:
             return
         if self._loop.time() < self._deadline:
             self._set_timer()
@@ -239,13 +268,19 @@ class Connection(asyncio.Protocol):
             return
         self._broken = reason
         self._transport.abort()
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(reason)
+        asker = self._asker
+        if asker is not None:
+            self._asker = None
+            asker.on_no_head(reason)
         else:
             self._deliver()
 
     def _deliver(self) -> None:
-        sink = self._sink
+        asker, sink = self._asker, self._sink
+        if asker is not None and self._head is not None:
+            self._asker = None
+            asker.on_head(self._head)
+            return
         if sink is None:
             return
         if self._pieces:
@@ -278,7 +313,7 @@ class Connection(asyncio.Protocol):
         self._break(UpstreamBroken("The upstream closed the connection before its answer was whole."))
 
     def data_received(self, data: bytes) -> None:
-        if self._done or (self._waiting is None and self._head is None):
+        if self._done or (self._asker is None and self._head is None):
             self._transport.abort()  # bytes nobody asked for: the connection is in no state to be used again
             return
         if self._untouched:
@@ -301,8 +336,6 @@ class Connection(asyncio.Protocol):
         self._head = head
         self._framed = True
         self._keep_alive = b"close" not in head.header.get(b"connection", b"").lower()
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(head)
         self._more(size, data[body_at:])
 
     def _more(self, left: int, data: bytes) -> None:
@@ -333,8 +366,6 @@ class Connection(asyncio.Protocol):
         header = dict(reversed(self._headers))
         self._framed = b"content-length" in header or b"transfer-encoding" in header or status in (204, 304)
         self._head = ResponseHead(status, self._headers, header)
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(self._head)
 
     def on_message_complete(self) -> None:
         if self._interim:
@@ -357,14 +388,20 @@ class Pool:
         self._connect_timeout_s = connect_timeout_s
         self._idle: list[Connection] = []
 
-    async def get(self) -> Connection:
-        """The connection used last, or a new one. Raises UpstreamBroken, UpstreamTimeout."""
+    def idle(self) -> Connection | None:
+        """The connection used last."""
         now = self.loop.time()
         while self._idle:
             connection = self._idle.pop()
             if connection.fresh(now):
                 return connection
             connection.close()
+        return None
+
+    async def get(self) -> Connection:
+        """The connection used last, or a new one. Raises UpstreamBroken, UpstreamTimeout."""
+        if (known := self.idle()) is not None:
+            return known
         endpoint = self._endpoint
         connect: Callable[[], Connection] = lambda: Connection(self)  # noqa: E731
         try:

@@ -67,8 +67,18 @@ class _Batch:
     snapshot: tuple[int, str] | None = None  # after so many of the ledger's rows
 
 
+Then = Callable[[str | None], None]  # told None, or why nothing was written
+
+
 class _Group(asyncio.Future[None]):
-    """What everyone in one transaction waits for. Who is cancelled meanwhile is so once it is written, and takes nobody along."""
+    """What everyone in one transaction waits for. Who is cancelled meanwhile is so once it is written, and takes nobody along.
+
+    `then` is called at once when it is written, in its order, ahead of whoever awaits.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self.then: list[Then] = []
 
     def cancel(self, msg: Any | None = None) -> bool:
         return False
@@ -91,7 +101,7 @@ class Store:
         if path == MEMORY:
             _create(self._connection)
         self._batch = _Batch()
-        self._waiting: asyncio.Future[None] | None = None
+        self._waiting: _Group | None = None
         self._writer = ThreadPoolExecutor(1, "ledger-writer") if synchronous == "full" else None
         self._aside = ThreadPoolExecutor(1, "ledger-aside")
         self._reader: sqlite3.Connection | None = None
@@ -136,9 +146,17 @@ class Store:
             batch.usage.append(usage)
         return self._waiting or self._gather()
 
-    def _gather(self) -> asyncio.Future[None]:
+    def put(self, then: Then, *entries: Entry, usage: UsageValues | None = None) -> None:
+        """As `append`, for whoever awaits nothing."""
+        batch = self._batch
+        batch.ledger += entries
+        if usage is not None:
+            batch.usage.append(usage)
+        (self._waiting or self._gather()).then.append(then)
+
+    def _gather(self) -> _Group:
         loop = asyncio.get_running_loop()
-        self._waiting = _Group(loop=loop)
+        self._waiting = _Group(loop)
         loop.call_soon(self._flush)
         return self._waiting
 
@@ -157,17 +175,19 @@ class Store:
         done = loop.run_in_executor(self._writer, self._commit, batch)
         done.add_done_callback(lambda result: self._committed(waiting, result.result(), len(batch.ledger)))
 
-    def _committed(self, waiting: asyncio.Future[None], error: str | None, rows: int) -> None:
+    def _committed(self, waiting: _Group, error: str | None, rows: int) -> None:
         self._committing = None
         self._finish(waiting, error, rows)
         self._flush()
 
-    def _finish(self, waiting: asyncio.Future[None], error: str | None, rows: int) -> None:
+    def _finish(self, waiting: _Group, error: str | None, rows: int) -> None:
         if error is None:
             waiting.set_result(None)
         else:
             waiting.set_exception(StorageFailed(error))
             waiting.exception()  # whoever waits is told; a settlement nobody waits for must not warn as well
+        for then in waiting.then:
+            then(error)
         self._rows_since_checkpoint += rows
         if self._rows_since_checkpoint >= CHECKPOINT_EVERY and self._path != MEMORY:
             self._rows_since_checkpoint = 0
