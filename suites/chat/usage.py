@@ -6,6 +6,7 @@ from typing import Any, Final
 from harness.case import Case, Surface
 from harness.exchange import Exchange, Seen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.transcript import of_upstream
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
 from suites.chat.reading import IMITATIONS, asked, chunks, client_choices, number, objects, upstream_usages, usages
@@ -160,6 +161,9 @@ def check_parts_within(exchange: Exchange) -> Verdict:
 def check_counts(exchange: Exchange) -> Verdict:
     if not any(choice.content or choice.calls or choice.refusal for choice in client_choices(exchange).values()):
         return Inconclusive("the answer says nothing that would be counted")
+    vendors = of_upstream(exchange)
+    if vendors is not None and vendors.usage.get("input") == 0 and not vendors.usage.get("cache_read"):
+        return Inconclusive("the vendor itself counted a prompt of no tokens")
 
     def read(seen: Seen | None, usage: dict[str, Any]) -> Iterator[Finding]:
         for key in ("prompt_tokens", "completion_tokens"):

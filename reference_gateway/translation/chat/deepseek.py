@@ -4,7 +4,7 @@ Thinking is on unless it is switched off; thoughts come as `reasoning_content` b
 be sent back; JSON output knows no schema; usage has cache hits and misses, which sum to the prompt; `: keep-alive` comments and blank
 lines before the first byte are no token (every reader of ours skips them); a machine short of resources is a failure, not an end.
 
-Source: api-docs.deepseek.com, "Create Chat Completion" and "Thinking Mode" (low and medium are mapped to high there, xhigh to max).
+Source: api-docs.deepseek.com, "Create Chat Completion" and "Thinking Mode" (what it makes of each effort).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ DEEPSEEK: Final = Dialect(
     output_cap="max_tokens",
     developer_role=False,
     efforts={
-        Effort.MINIMAL: "high",
-        Effort.LOW: "high",
+        Effort.MINIMAL: "low",
+        Effort.LOW: "low",
         Effort.MEDIUM: "high",
         Effort.HIGH: "high",
-        Effort.XHIGH: "max",
+        Effort.XHIGH: "high",
         Effort.MAX: "max",
     },
     thinking_switch=True,

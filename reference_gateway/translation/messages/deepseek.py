@@ -1,9 +1,9 @@
 """DeepSeek's base URL that speaks Messages (translation.md 3.15): all that differs from Anthropic's.
 
 No images, no documents but their text, no redacted thinking; cache marks, `top_k`, `service_tier` and `disable_parallel_tool_use` are
-ignored there, so they are not sent, and told; only `output_config.effort` of output_config; a budget is ignored; thoughts need no
-signature; temperature goes to 2. `anthropic-beta` and `anthropic-version` are ignored. A model's name that is not known there is silently
-another model: the gateway's catalogue says the name.
+ignored there, so they are not sent, and told; only `output_config.effort` of output_config; a budget is ignored; thoughts are
+always shown and need no signature; temperature goes to 2. `anthropic-beta` and `anthropic-version` are ignored. A model's name that is
+not known there is silently another model: the gateway's catalogue says the name.
 
 Source: api-docs.deepseek.com, "Anthropic API".
 """
@@ -28,6 +28,7 @@ DEEPSEEK: Final = Dialect(
     service_tier=False,
     parallel_switch=False,
     effort_beside_budget=True,
+    thinking_display=False,
     thinking_with_forced_tool=True,
     thinking_first=False,
     json_schema=False,

@@ -20,6 +20,7 @@ class Dialect:
     service_tier: bool
     parallel_switch: bool  # `disable_parallel_tool_use`
     effort_beside_budget: bool  # `output_config.effort` where thinking has a budget
+    thinking_display: bool  # `thinking.display`
     thinking_with_forced_tool: bool
     thinking_first: bool  # with a thinking budget, a turn of tool calls has to begin with its thoughts
     json_schema: bool
@@ -39,6 +40,7 @@ ANTHROPIC: Final = Dialect(
     service_tier=True,
     parallel_switch=True,
     effort_beside_budget=False,
+    thinking_display=True,
     thinking_with_forced_tool=False,
     thinking_first=True,
     json_schema=True,

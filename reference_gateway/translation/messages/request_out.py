@@ -397,7 +397,11 @@ class _Writer:
         if reason := self._why_not_think():
             self._lose("thinking", reason)
             return {"thinking": {"type": "disabled"}}, max_tokens
-        display = {} if thinking.show is None else {"display": "summarized" if thinking.show else "omitted"}
+        display: dict[str, str] = {}
+        if thinking.show is not None and self._dialect.thinking_display:
+            display["display"] = "summarized" if thinking.show else "omitted"
+        elif thinking.show is False:
+            self._lose("thinking", "this model always shows its thoughts")
         if self._upstream.adaptive_thinking:
             told: dict[str, Any] = {"thinking": {"type": "adaptive", **display}}
             if thinking.effort is not None or thinking.budget_tokens is not None:

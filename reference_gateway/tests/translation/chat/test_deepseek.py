@@ -85,7 +85,8 @@ def test_its_thoughts_go_back_with_calls_and_nobody_elses_do() -> None:
     ("effort", "members"),
     [
         (Effort.NONE, {"thinking": {"type": "disabled"}}),
-        (Effort.LOW, {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}),
+        (Effort.LOW, {"thinking": {"type": "enabled"}, "reasoning_effort": "low"}),
+        (Effort.MEDIUM, {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}),
         (Effort.MAX, {"thinking": {"type": "enabled"}, "reasoning_effort": "max"}),
     ],
 )

@@ -538,8 +538,9 @@ def test_deepseek_is_told_only_what_it_knows() -> None:
     assert sorted(lost(written)) == ["cache_control", "messages[1]", "parallel_tool_calls", "service_tier", "tools", "top_k"]
 
 
-def test_deepseek_has_an_effort_beside_the_budget() -> None:
-    written = deepseek.write_request(ask(thinking=Thinking(effort=Effort.MAX)), UPSTREAM)
+def test_deepseek_has_an_effort_beside_the_budget_and_always_shows_its_thoughts() -> None:
+    assert lost(deepseek.write_request(ask(thinking=Thinking(effort=Effort.MAX, show=False)), UPSTREAM)) == ["thinking"]
+    written = deepseek.write_request(ask(thinking=Thinking(effort=Effort.MAX, show=True)), UPSTREAM)
     assert written.body["thinking"] == {"type": "enabled", "budget_tokens": 16_384}
     assert written.body["output_config"] == {"effort": "max"}
 
