@@ -7,6 +7,8 @@ from typing import Any, Final, assert_never
 
 from harness.recording.format import Surface as Surface  # one word for it in recordings and cases
 
+CELL: Final = "cell"  # trait of a cell of the translation's matrix
+MATRIX: Final = "matrix"  # trait of those that only a run of the whole matrix drives
 FORCED_TOOL: Final = "forced_tool"  # stands in a recording for the tool that a request forces
 MARKER: Final = "{marker}"  # stands in a case's prompt; the runner puts the exchange's marker there
 UPSTREAM_PORT: Final = "{upstream-port}"  # stands in a case's body for the port at which the upstream witness listens on loopback
@@ -76,6 +78,7 @@ class Need(StrEnum):
     MANAGEMENT = "management"  # keys can be made, changed and deleted at /api/v1/keys
     FAILOVER = "failover"  # a model that two channels serve
     CLOCK = "clock"  # the gateway's time can be moved ahead
+    RESTART = "restart"  # its nodes can be killed, and started again
 
 
 class Outcome(StrEnum):
@@ -177,6 +180,19 @@ class Step:
     abort_after_frames: int | None = None
     secret: str | None = None  # JSON pointer to a key in its answer, which is masked wherever it stands
     books: bool = False  # the account is read after it (of an open step: while it is open)
+    storm: "Storm | None" = None  # many calls in the place of the one that the fields above describe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """Many calls, each of them one of `acts` as dice fall that fall alike in each run. Meanwhile the gateway's nodes are killed in turn.
+
+    How many calls is for the run to say (--storm-calls). When all have ended, the books are waited for to come to rest.
+    """
+
+    acts: tuple[Step, ...]
+    under_way: int = 12  # at any moment
+    kills: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,11 @@ import pytest
 from rich.console import Console
 
 from harness.apart import ApartSession
-from harness.case import Case
+from harness.case import CELL, MATRIX, Case
 from harness.exchange import Exchange
 from harness.expectations import Expectations, read_expectations
 from harness.judged import Arithmetic, Judged, tally
-from harness.plan import Planned, cases_of, in_driving_order, judge, plan, rules_of, suite_modules, unserved
+from harness.plan import Planned, cases_of, in_driving_order, judge, plan, rules_of, says_of, suite_modules, unserved
 from harness.recording.format import RecordingError
 from harness.recording.library import SHIPPED
 from harness.replay import SERVED, case_for
@@ -68,6 +68,10 @@ class Live:
         if settings.recordings != SHIPPED:  # before anything is started, since a file of the folder may be broken
             played = (case_for(recording) for recording in self.session.library if recording.surface in SERVED)
             cases = tuple(case for case in played if case.method == "POST")
+        elif settings.matrix:
+            cases = [case for case in cases if CELL in case.traits]
+        else:
+            cases = [case for case in cases if MATRIX not in case.traits]
         self.session.open()
         self.planned = tuple(planned for planned in plan(cases, self.session.models) if self.session.offers(planned))
         self._futures: dict[str, Future[Exchange]] = {}
@@ -195,7 +199,7 @@ class Conformance:
         for rule in rules:
             for surface in sorted(rule.given.surfaces):
                 for planned in self._by_surface.get(surface, ()):
-                    if rule.given.holds(planned.case):
+                    if rule.given.holds(planned.case) and says_of(rule, planned):
                         yield Question(rule=rule, planned=planned)
 
     def begin(self, selected: Sequence[Question]) -> None:

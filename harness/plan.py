@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from harness.case import Case, FaultKind, Outcome, Route, Surface
+from harness.case import Case, FaultKind, Need, Outcome, Route, Surface
 from harness.exchange import Exchange
 from harness.requirement import Rule
 from harness.target import Model
@@ -84,6 +84,8 @@ def in_driving_order(chosen: Iterable[Planned]) -> tuple[Planned, ...]:
     def haste(planned: Planned) -> int:
         plays = (planned.case.play, *(play for step in planned.case.steps for play in step.plays))
         stalls = any(play and play.fault and play.fault.kind in (FaultKind.STALL_BEFORE, FaultKind.STALL_IN) for play in plays)
+        if Need.RESTART in planned.case.needs:
+            return -1  # before any clock is moved: a node that is started again has forgotten that
         return 0 if planned.case.serial else 1 if stalls else 2 if planned.case.account else 3
 
     return tuple(sorted(chosen, key=haste))
@@ -103,6 +105,11 @@ def judge(rule: Rule, exchange: Exchange, declared: str | None = None) -> Verdic
             trace = trace.tb_next
         place = f"{trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace is not None else "?"
         return Errored(f"the check of {rule.requirement.id} raised {type(error).__name__}: {error} (in {place})")
+
+
+def says_of(rule: Rule, planned: Planned) -> bool:
+    """Whether it is a question at all: of a cell that is translated, rules on byte pipes say nothing."""
+    return planned.case.upstream is None or unserved(rule, planned) is None
 
 
 def unserved(rule: Rule, planned: Planned) -> Verdict | None:

@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         default = f" (default: {option.default})" if option.default else ""
         group.addoption(
-            option.flag, metavar=option.metavar, dest=f"wireproof_{option.name}", help=f"{option.help}{default} [{option.variable}]"
+            option.flag, dest=f"wireproof_{option.name}", help=f"{option.help}{default} [{option.variable}]", **option.as_argument
         )
 
 

@@ -26,6 +26,7 @@ class Option:
     help: str
     default: str | None = None
     metavar: str = "X"
+    switch: bool = False  # given without a value
 
     @property
     def flag(self) -> str:
@@ -34,6 +35,15 @@ class Option:
     @property
     def variable(self) -> str:
         return "WIREPROOF_" + self.name.upper()
+
+    @property
+    def as_argument(self) -> dict[str, str]:
+        """How argparse, and pytest's parser, is told of what follows it on the command line."""
+        return {"action": "store_const", "const": "1"} if self.switch else {"metavar": self.metavar}
+
+    def given(self, value: str) -> str:
+        """As a word of the command line."""
+        return self.flag if self.switch else f"{self.flag}={value}"
 
 
 OPTIONS: Final = (
@@ -65,6 +75,12 @@ OPTIONS: Final = (
     ),
     Option(name="postgres_url", metavar="URL", help="a database for --storage postgres; without it a server is started for the run"),
     Option(name="redis_url", metavar="URL", help="Redis or Valkey for --storage postgres; without it a server is started for the run"),
+    Option(name="storm_calls", metavar="N", default="150", help="calls of the case in whose midst the gateway's nodes are killed"),
+    Option(
+        name="matrix",
+        switch=True,
+        help="the whole matrix of translated routes and nothing else, and a table of its cells: the usual run drives a cross-section",
+    ),
     Option(name="run", metavar="FILE", help="judge this stored run again, with no network"),
 )
 
@@ -84,6 +100,8 @@ class Settings:
     nodes: int = 1
     postgres_url: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
+    storm_calls: int = 150
+    matrix: bool = False
     run: Path | None = None
 
     @property
@@ -105,10 +123,12 @@ class Settings:
 
 def _converted(option: Option, value: str) -> Any:
     match option.name:
-        case "upstream_port" | "concurrency" | "nodes":
+        case "upstream_port" | "concurrency" | "nodes" | "storm_calls":
             if not value.isdecimal() or not 0 < int(value) < 65536:
                 raise UserFileError(f"{option.flag} takes a whole number from 1 to 65535, not {value!r}")
             return int(value)
+        case "matrix":
+            return value not in ("0", "")
         case "storage":
             if value not in tuple(Storage):
                 raise UserFileError(f"{option.flag} is one of {', '.join(Storage)}, not {value!r}")
@@ -127,4 +147,4 @@ def add_options(parser: argparse.ArgumentParser, *, stored: bool = True) -> None
         if option.name == "run" and not stored:
             continue
         default = f" (default: {option.default})" if option.default else ""
-        parser.add_argument(option.flag, metavar=option.metavar, help=f"{option.help}{default} [{option.variable}]")
+        parser.add_argument(option.flag, help=f"{option.help}{default} [{option.variable}]", **option.as_argument)  # type: ignore[arg-type]  # all are texts

@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> int:
         return 2
     if settings.drives_embedded and not _LOOKS_ONLY.intersection(arguments.rest):
         start_ahead((Client.OPENAI, Client.ANTHROPIC, Client.GOOGLE_GENAI))
-    words = [f"{option.flag}={given[option.name]}" for option in OPTIONS if given[option.name] is not None]
+    words = [option.given(value) for option in OPTIONS if (value := given[option.name]) is not None]
     folder = Path(suites.__file__).parent
     own = Path(__file__).parent.parent / "suites.ini"
     places = [word for word in arguments.rest if not word.startswith("-") and ("::" in word or Path(word).exists())]

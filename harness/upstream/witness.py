@@ -3,6 +3,7 @@
 import asyncio
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -14,6 +15,7 @@ from harness.recording.marking import find_marker
 from harness.upstream import vendor_errors
 from harness.upstream.answer import Answer, whole
 from harness.upstream.connection import Connection
+from harness.upstream.forced import calling, forced_tool
 from harness.upstream.plan import gzip_offered, plan
 from harness.upstream.player import Call, Player
 from harness.upstream.requests import Arrived
@@ -206,7 +208,7 @@ class UpstreamWitness:
                 return
             if play.gather:
                 await _set_within(expected.gathered, _GATHER_SECONDS)
-            answer = self._planned(play, gzip_offered(arrived.headers))
+            answer = self._answer_to(arrived, play)
             player = Player(
                 connection,
                 call,
@@ -219,6 +221,12 @@ class UpstreamWitness:
             await player.play(answer.without_body() if arrived.method == "HEAD" else answer, close=arrived.close)
         finally:
             expected.finish(call)
+
+    def _answer_to(self, arrived: Arrived, play: Play) -> Answer:
+        tool = forced_tool(arrived.body) if play.if_forced is not None else None
+        if play.if_forced is None or tool is None:
+            return self._planned(play, gzip_offered(arrived.headers))
+        return calling(self._planned(replace(play, recording=play.if_forced), gzip_offered(arrived.headers)), tool)
 
     async def _answer_unmatched(self, connection: Connection, arrived: Arrived, call: Call) -> None:
         if arrived.method == "GET" and call.request.path.endswith("/models") and (answer := self._model_list(arrived)):
