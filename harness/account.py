@@ -46,11 +46,16 @@ class WireproofAccount:
     async def read(self) -> Balance:
         root = self._root()
         account = await self._get(f"{root}/api/v1/me/account")
-        usage = await self._get(f"{root}/api/v1/usage?limit=1000")
         try:
+            rows, after = [], ""
+            while True:
+                usage = await self._get(f"{root}/api/v1/usage?limit=1000{after}")
+                rows += [_row(row) for row in usage["data"]]
+                if not usage.get("next"):
+                    break
+                after = f"&after={usage['next']}"
             available = account["balance"]["available_usd"]
-            rows = usage["data"]
-            return Balance(available_micro_usd=micro_usd(available), rows=tuple(_row(row) for row in rows))
+            return Balance(available_micro_usd=micro_usd(available), rows=tuple(rows))
         except (KeyError, TypeError) as error:
             raise AccountError(f"the account documents of {root} lack {error}") from error
 

@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, assert_never
 
 from harness.case import Dialect, Key
+from harness.losses import EMBEDDED as LOSSES
+from harness.losses import read_losses
 from harness.settings import Settings, Storage
 from harness.target import Bases, Model, Target, TargetError, on_every_surface, served_by
 
@@ -35,6 +37,7 @@ _STARTS: Final = 3  # of a node that was killed: its port may be taken for a mom
 # above the two seconds for which the upstream witness waits in lockstep, so that a gateway that holds back is found to do only that.
 _FIRST_BYTE_MS: Final = 1500
 _IDLE_MS: Final = 2600
+_SWEEP_MS: Final = 10_000  # of several nodes, one is found dead after three seconds
 _DATABASE, _REDIS = "WIREPROOF_EMBEDDED_DATABASE", "WIREPROOF_EMBEDDED_REDIS"
 _MODULE: Final = (sys.executable, "-m", "reference_gateway")
 
@@ -169,6 +172,9 @@ class EmbeddedGateway:
             made_group="default",
             clock_path="/test/clock",
             failover_model=_FAILOVER,
+            losses=read_losses(LOSSES),
+            restarts=True,
+            sweep_ms=_SWEEP_MS,
         )
 
     def restart(self, node: int) -> None:

@@ -224,6 +224,17 @@ class AccountReading:
         return tuple(row for row in self.after.rows if row.request_id not in known)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormCall:
+    """One call of a storm, in few words."""
+
+    act: str  # name of the step that it was
+    node: int  # which of the gateway's, from 0
+    status: int | None  # None: no head came
+    whole: bool  # the answer has its end, a stream its vendor's last event
+    request_id: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepSeen:
     """What both witnesses saw of one step of a case. Its calls went out together."""
@@ -234,6 +245,8 @@ class StepSeen:
     books: Balance | None = None  # read after it, where the case asks for that
     at_s: int = 0  # Unix seconds by our clock when it was over
     unsent: str | None = None  # why it was not sent: an earlier answer lacks what it is made of
+    storm: tuple[StormCall, ...] = ()  # in the order in which they ended
+    kills: tuple[int, ...] = ()  # after so many of them a node was killed
 
     @property
     def answer(self) -> Response | None:

@@ -50,6 +50,7 @@ class Requirement:
     clause: Clause
     text: str
     claims: tuple[str, ...] = ()  # for example "contract:141"
+    invariants: tuple[int, ...] = ()  # of the money (billing-and-storage 4.3), each listed in suites/billing/INVARIANTS.md
     defects: tuple[str, ...] = ()  # real cases it would have caught, for example "initializ/forge#434"
 
     def __post_init__(self) -> None:

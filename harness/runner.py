@@ -28,6 +28,7 @@ from harness.recording.format import Recording
 from harness.recording.library import Library
 from harness.recording.marking import mark, new_marker
 from harness.replay import facts
+from harness.storm import Restart
 from harness.target import Bases, Target, Turn
 from harness.upstream.witness import UpstreamWitness
 
@@ -123,6 +124,8 @@ class Runner:
         self.witness = witness
         self.announce: Callable[[str], None] = lambda _: None  # told each marker before its call goes out
         self.outside: dict[str, str] = {}  # model -> a good key whose group lacks it
+        self.restart: Restart | None = None  # of a node, where that can be done
+        self.storm_calls = 0
         self.calls_made = 0
         self._began = count()  # exchanges
         self._gate = Gate(concurrency)
@@ -195,7 +198,8 @@ class Runner:
         try:
             for _ in range(_ATTEMPTS):
                 exchange = await self._drive(planned, key, lane)
-                if exchange.lag_ms < _STOOD_STILL_MS:  # else the vendor that we play may have been found silent, by our own fault
+                # Else the vendor that we play may have been found silent, by our own fault. A storm does not ask for how long.
+                if exchange.lag_ms < _STOOD_STILL_MS or any(step.storm for step in planned.case.steps):
                     break
             return exchange
         except Exception as error:  # our own fault becomes an Errored verdict with its words, not a lost run
@@ -261,7 +265,7 @@ class Runner:
             sdk=result.sdk,
             account=await self._after(account, before, case, model) if account and before else None,
             recording=facts(recording) if recording else None,
-            promises=self.target.promises(),
+            promises=self.target.promises(case),
             lag_ms=self._pulse.worst_ms(began),
         )
         return masked(exchange, self._masker)
@@ -292,11 +296,13 @@ class Runner:
                 read_books=self._settled,
                 began=began,
                 timeout_s=patience(self.target),
+                restart=self.restart,
+                storm_calls=self.storm_calls,
             )
         )
         self.calls_made += driven.calls_made
         last = driven.steps[-1]
-        plays = [play for step in case.steps for play in step.plays]
+        plays = [play for step in case.steps for act in (step.storm.acts if step.storm else (step,)) for play in act.plays]
         exchange = Exchange(
             id=planned.id,
             case=case,
@@ -306,7 +312,7 @@ class Runner:
             client=last.calls[0] if last.calls else steps.nothing_sent(case),
             account=await self._after_steps(account, before, case, planned.model) if account and before else None,
             recording=facts(self.library.load(plays[0].recording)) if plays else None,
-            promises=self.target.promises(),
+            promises=self.target.promises(case),
             lag_ms=self._pulse.worst_ms(began),
             steps=driven.steps,
         )

@@ -6,8 +6,10 @@ Submitting ahead is what makes a run fast: pytest asks for evidence item by item
 import asyncio
 import json
 import secrets
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import replace
@@ -29,6 +31,7 @@ from harness.upstream.witness import UpstreamWitness
 T = TypeVar("T")
 
 _SWITCH_SECONDS: Final = 0.0005
+_RESTART_SECONDS: Final = 60.0  # for a node of somebody else's to serve again
 
 
 class Loop:
@@ -156,6 +159,9 @@ class LiveSession:
             concurrency=self.settings.concurrency,
         )
         self.runner.outside = await self._outside(bases)
+        self.runner.storm_calls = self.settings.storm_calls
+        if self.target.restarts:
+            self.runner.restart = self._restart
         self._wallets = await self.runner.wallets()
         if self._wants_probe:
             self._tell("asking the gateway for its vendors")
@@ -177,6 +183,28 @@ class LiveSession:
             reached = {model.id for model in await self._listed(bases, key)}
             found |= {model.id: key for model in self.models if model.id not in reached}
         return found
+
+    async def _restart(self, node: int) -> None:
+        """Kill a node and wait until it serves again. Raises TargetError."""
+        if self._gateway is not None:
+            await asyncio.to_thread(self._gateway.restart, node)
+            return
+        assert self.target.restart is not None
+        command = self.target.restart.replace("{node}", str(node + 1))
+        done = await asyncio.to_thread(subprocess.run, command, shell=True, capture_output=True, timeout=_RESTART_SECONDS)
+        if done.returncode:
+            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            raise TargetError(f"[process] restart ended with {done.returncode}: {last[0]}")
+        deadline = time.monotonic() + _RESTART_SECONDS
+        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+            while True:
+                try:
+                    await client.get(f"{self.target.nodes[node].openai}/models")
+                    return
+                except httpx2.HTTPError as error:
+                    if time.monotonic() > deadline:
+                        raise TargetError(f"node {node + 1} does not serve again after [process] restart: {error}") from None
+                    await asyncio.sleep(0.1)
 
     def offers(self, planned: Planned) -> bool:
         return self.can_be_asked(planned, self.target, self.runner.outside)

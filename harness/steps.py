@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from harness import storm
 from harness.account import Account
-from harness.case import Case, Outcome, Step, Surface
+from harness.case import Case, Outcome, Step, Storm, Surface
 from harness.client import Call, ClientWitness
 from harness.exchange import NOT_JSON, Balance, Hop, Request, StepSeen, value
 from harness.progress import ClientProgress
@@ -49,6 +50,8 @@ class Means:
     read_books: Callable[[Account], Awaitable[Balance]]
     began: float  # time.perf_counter() when the exchange began
     timeout_s: float
+    restart: storm.Restart | None = None  # of a node
+    storm_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +91,15 @@ async def drive(means: Means) -> Driven:
                 await asyncio.gather(one.calls, return_exceptions=True)
             means.witness.forget(one.marker)
     steps = tuple(one.seen for one in sent.values())
-    return Driven(steps=steps, secrets=tuple(secrets), calls_made=sum(len(step.calls) for step in steps))
+    return Driven(steps=steps, secrets=tuple(secrets), calls_made=sum(len(step.calls) + len(step.storm) for step in steps))
 
 
 async def _step(means: Means, step: Step, sent: Mapping[str, _Sent], secrets: list[str]) -> _Sent:
     if step.last:
         for earlier in sent.values():
             await _finish(means, earlier)
+    if step.storm is not None:
+        return await _storm(means, step, step.storm, sent)
     marker = new_marker()
     said = _Said(means, marker, sent)
     progress = ClientProgress()
@@ -118,6 +123,43 @@ async def _step(means: Means, step: Step, sent: Mapping[str, _Sent], secrets: li
         secrets += _secrets(step, one.seen)
     if step.books and means.account is not None:
         one.seen = replace(one.seen, books=await (means.account.read() if step.open else means.read_books(means.account)))
+    return one
+
+
+async def _storm(means: Means, step: Step, asked: Storm, sent: Mapping[str, _Sent]) -> _Sent:
+    marker = new_marker()
+    means.witness.expect(marker, surface=step.surface, client_progress=None, began=means.began)
+    one = _Sent(step=step, marker=marker, calls=None, seen=StepSeen(name=step.name))
+    if means.restart is None or means.account is None:
+        one.seen = replace(one.seen, unsent="the gateway cannot be killed, or shows no account", at_s=int(time.time()))
+        return one
+
+    def make_call(act: Step, marker: str, progress: ClientProgress) -> Call:
+        means.announce(marker)
+        return _call(means, act, _Said(means, marker, sent), marker, progress)
+
+    try:
+        for act in asked.acts:  # what it is made of is there, or the storm is not sent
+            _call(means, act, _Said(means, marker, sent), marker, ClientProgress())
+    except Missing as why:
+        one.seen = replace(one.seen, unsent=str(why), at_s=int(time.time()))
+        return one
+    before = await means.account.read()
+    calls, kills = await storm.drive(
+        storm.Means(
+            storm=asked,
+            calls=means.storm_calls,
+            turn=means.turn,
+            restart=means.restart,
+            make_call=make_call,
+            clients=means.clients,
+            witness=means.witness,
+            library=means.library,
+            began=means.began,
+        )
+    )
+    books = await storm.at_rest(means.account, before, means.target.sweep_ms / 1000)
+    one.seen = replace(one.seen, storm=calls, kills=kills, books=books, at_s=int(time.time()))
     return one
 
 

@@ -6,6 +6,7 @@ base_url = "http://127.0.0.1:8080"       # the SDKs' own bases follow from it, o
 # base_urls = ["http://10.0.0.1:8080", "http://10.0.0.2:8080"]  # in its place: several nodes, asked in turn
 openai_base = "http://127.0.0.1:8080/v1"
 upstream_port = 9100                     # where the gateway expects its vendors: wireproof's upstream witness listens there
+losses = "losses.json"                   # beside this file: what it declares that it loses where it translates (harness/losses.py)
 failover_model = "gpt-5-4-mini"          # two channels serve it, so that a call survives the failure of the first
 
 [keys]                                   # names of environment variables, never the keys themselves
@@ -34,6 +35,10 @@ settle_ms = 2000                         # how long after an answer the books ma
 first_byte_ms = 30000
 idle_ms = 60000
 
+[process]                                # how nodes are killed in mid-work, to see what becomes of the money
+restart = "docker kill gw-{node}; docker start gw-{node}"  # by the shell; node 1 is at the first URL
+sweep_ms = 20000                         # so long after a kill what was held may still be held
+
 [[not_applicable]]
 requirement = "billing/*"
 reason = "prepaid elsewhere"
@@ -49,6 +54,7 @@ from urllib.parse import urlsplit
 
 from harness.case import Case, Dialect, FaultKind, Key, Need, Route, Surface
 from harness.client.call import Bases as ClientBases
+from harness.losses import Declared, read_losses
 from harness.toml_file import TomlFile, UserFileError
 
 DIALECTS: Final = ("wireproof", "none")
@@ -160,6 +166,10 @@ class Target:
     made_group: str | None = None  # keys may be made in this group at /api/v1/keys, by any good key, as contract:31 to 36 say
     clock_path: str | None = None
     failover_model: str | None = None  # the model that two channels serve
+    losses: Declared | None = None  # what it declares that translation loses; None: nothing
+    restarts: bool = False  # its nodes can be killed and started again
+    restart: str | None = None  # by this command of the shell; None: by whoever started it
+    sweep_ms: int = 20_000  # so long after a kill what was held may still be held
 
     @property
     def nodes(self) -> tuple[Bases, ...]:
@@ -175,6 +185,8 @@ class Target:
             return "the target file names no path that moves the gateway's clock ([account] clock_path)"
         if Need.FAILOVER in case.needs and self.failover_model is None:
             return "the target file names no model with two channels ([target] failover_model)"
+        if Need.RESTART in case.needs and not self.restarts:
+            return "the target file names no command that kills a node and starts it again ([process] restart)"
         if case.steps and case.account and self.dialect == "none":
             return "the target shows no account (dialect none)"
         for key in {step.key for step in case.steps if step.key_from is None} | {case.key}:
@@ -199,9 +211,17 @@ class Target:
     def secrets(self) -> tuple[str, ...]:
         return (*self.good_keys, *(key for keys in self.other_keys.values() for key in keys))
 
-    def promises(self) -> dict[str, Any]:
-        """What checks and reports may know of it; no secret among it."""
-        return {"name": self.name, "settle_ms": self.settle_ms, "first_byte_ms": self.first_byte_ms, "idle_ms": self.idle_ms}
+    def promises(self, case: Case | None = None) -> dict[str, Any]:
+        """What checks and reports may know of it; no secret among it. With a case that is translated, what it declares to be lost there."""
+        told: dict[str, Any] = {
+            "name": self.name,
+            "settle_ms": self.settle_ms,
+            "first_byte_ms": self.first_byte_ms,
+            "idle_ms": self.idle_ms,
+        }
+        if case is not None and case.upstream is not None and self.losses is not None and case.upstream.surface is not case.surface:
+            told["losses"] = self.losses.on(case.surface, case.upstream)
+        return told
 
 
 def check_url(url: str, where: str) -> str:
@@ -214,9 +234,9 @@ def check_url(url: str, where: str) -> str:
 def read_target(path: Path) -> Target:
     """The target that a TOML file describes. Raises UserFileError, which names file and line."""
     file = TomlFile(path)
-    file.only(file.values, ("target", "keys", "models", "account", "timeouts", "not_applicable"), "a target file")
+    file.only(file.values, ("target", "keys", "models", "account", "timeouts", "process", "not_applicable"), "a target file")
     about = file.take(file.values, "target", dict, "a target file", {})
-    file.only(about, ("name", "base_url", "base_urls", *_SDK_BASES, "upstream_port", "failover_model"), "[target]")
+    file.only(about, ("name", "base_url", "base_urls", *_SDK_BASES, "upstream_port", "failover_model", "losses"), "[target]")
     bases, *more_bases = _bases(file, about)
     account = file.take(file.values, "account", dict, "a target file", {})
     file.only(account, ("dialect", "settle_ms", "made_group", "clock_path"), "[account]")
@@ -225,6 +245,9 @@ def read_target(path: Path) -> Target:
         raise file.error("dialect", f"`dialect` must be one of {', '.join(DIALECTS)}, not {dialect!r}")
     timeouts = file.take(file.values, "timeouts", dict, "a target file", {})
     file.only(timeouts, ("first_byte_ms", "idle_ms"), "[timeouts]")
+    process = file.take(file.values, "process", dict, "a target file", {})
+    file.only(process, ("restart", "sweep_ms"), "[process]")
+    restart = file.take(process, "restart", str, "[process]")
     good, others = _keys(file)
     return Target(
         name=file.take(about, "name", str, "[target]", bases.root),
@@ -242,6 +265,10 @@ def read_target(path: Path) -> Target:
         made_group=file.take(account, "made_group", str, "[account]"),
         clock_path=file.take(account, "clock_path", str, "[account]"),
         failover_model=file.take(about, "failover_model", str, "[target]"),
+        losses=_losses(file, file.take(about, "losses", str, "[target]")),
+        restarts=restart is not None,
+        restart=restart,
+        sweep_ms=file.take(process, "sweep_ms", int, "[process]", 20_000),
     )
 
 
@@ -260,6 +287,13 @@ def _bases(file: TomlFile, about: dict[str, Any]) -> tuple[Bases, ...]:
         return tuple(Bases.of(check_url(url, given[0]), *own) for url in urls)
     except TargetError as error:
         raise file.error(given[0], str(error)) from error
+
+
+def _losses(file: TomlFile, name: str | None) -> Declared | None:
+    try:
+        return None if name is None else read_losses(file.path.parent / name)
+    except UserFileError as error:
+        raise file.error("losses", str(error)) from error
 
 
 def _keys(file: TomlFile) -> tuple[tuple[str, ...], dict[Key, tuple[str, ...]]]:

@@ -81,6 +81,16 @@ def header_micro_usd(seen: StepSeen, name: str) -> int | None:
         return None
 
 
+def micro_usd(amount: Any) -> int | None:
+    """Whole micro-USD of what a document says in USD; None for what is no amount."""
+    if isinstance(amount, bool) or not isinstance(amount, (int, float, str)):
+        return None
+    try:
+        return round(Decimal(str(amount)) * 1_000_000)
+    except InvalidOperation:
+        return None
+
+
 def new_rows(exchange: Exchange) -> dict[str, UsageRow]:
     """The rows that the case's calls made, by request id."""
     rows = exchange.account.new_rows if exchange.account is not None else None

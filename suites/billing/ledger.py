@@ -1,7 +1,6 @@
 """What calls cost that belong together, and whether everything that the account shows says the same."""
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from harness.case import Surface
@@ -10,7 +9,7 @@ from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
 from suites.billing.ledger_cases import FREE
 from suites.evidence import conclude, shown
-from suites.steps import at, failed, header, json_of, new_rows, row_of, status, unmet
+from suites.steps import at, failed, header, json_of, micro_usd, new_rows, row_of, status, unmet
 
 _NO_BOOKS: Final = Inconclusive("the account was not read")
 _KINDS: Final = frozenset({"topup", "refund", "admin_credit", "admin_debit", "subscription_renew"})
@@ -271,7 +270,7 @@ def check_identity(exchange: Exchange) -> Verdict:
     if (why := failed(exchange, "account")) is not None:
         return why
     balance = _balance(exchange.step("account"))
-    amounts = [_usd(balance.get(name)) for name in ("lifetime_topup_usd", "lifetime_spent_usd", "available_usd")]
+    amounts = [micro_usd(balance.get(name)) for name in ("lifetime_topup_usd", "lifetime_spent_usd", "available_usd")]
     if None in amounts:
         wanted = "lifetime_topup_usd, lifetime_spent_usd, available_usd"
         return conclude([at(exchange.step("account"), expected=wanted, got=shown(balance), pointer="/balance")], "")
@@ -286,16 +285,6 @@ def _balance(seen: StepSeen) -> dict[str, Any]:
     document = json_of(seen)
     balance = document.get("balance") if isinstance(document, dict) else None
     return balance if isinstance(balance, dict) else {}
-
-
-def _usd(amount: Any) -> int | None:
-    """Whole micro-USD; None for what is no amount."""
-    if isinstance(amount, bool) or not isinstance(amount, (int, float, str)):
-        return None
-    try:
-        return round(Decimal(str(amount)) * 1_000_000)
-    except InvalidOperation:
-        return None
 
 
 def check_balance(exchange: Exchange) -> Verdict:
@@ -330,7 +319,7 @@ def check_row_complete(exchange: Exchange) -> Verdict:
         return Inconclusive("no row was listed")
     row = rows[0]
     missing = [name for name in _ROW_FIELDS if row.get(name) is None]
-    if all(_usd(row.get(name)) is None for name in ("cost_usd", "cost_micro_usd", "credits")):
+    if all(micro_usd(row.get(name)) is None for name in ("cost_usd", "cost_micro_usd", "credits")):
         missing.append("cost")
     findings = [at(exchange.step("row"), expected=f"{name} in the row", got=shown(row), pointer="/data/0") for name in missing]
     return conclude(findings, f"{len(row)} fields")
@@ -361,7 +350,7 @@ def _bucket_findings(seen: StepSeen, bucket: dict[str, Any], row: UsageRow) -> l
         for name, number in wanted.items()
         if bucket.get(name) != number
     ]
-    if _usd(bucket.get("total_usd")) != row.cost_micro_usd:
+    if micro_usd(bucket.get("total_usd")) != row.cost_micro_usd:
         findings.append(at(seen, expected=f"total_usd of {row.cost_micro_usd} micro-USD", got=shown(bucket.get("total_usd"))))
     return findings
 
@@ -380,7 +369,7 @@ def check_transactions(exchange: Exchange) -> Verdict:
         findings += [
             at(seen, expected="an amount", got=shown(move.get(name)), pointer=f"/data/{number}/{name}")
             for name in ("amount_usd", "balance_after_usd")
-            if _usd(move.get(name)) is None
+            if micro_usd(move.get(name)) is None
         ]
         if not _is_time(move.get("created_at")):
             findings.append(at(seen, expected="a time", got=shown(move.get("created_at")), pointer=f"/data/{number}/created_at"))
