@@ -14,12 +14,11 @@ from typing import Any, Final
 import pytest
 
 from harness import transcript
-from harness.case import Case, Client, Outcome, Route, Surface
+from harness.case import Case, Client, Dialect, Outcome, Route, Surface
 from harness.exchange import End, Exchange, Hop, Read, Request, Response, SdkReading
 from harness.plan import judge, rules_of, suite_modules
 from harness.recording.format import Recording
 from harness.recording.importers import corpus as corpus_files
-from harness.requirement import Rule
 from harness.tests import corpus
 from harness.tests.sdk_feed import Feed
 from harness.transcript import Transcript
@@ -44,27 +43,7 @@ SDK: Final = {
     Surface.MESSAGES: Client.ANTHROPIC,
     Surface.GEMINI: Client.GOOGLE_GENAI,
 }
-# What the suites ask of a vendor's own stream, and no translation of another's can give.
-NOT_ASKED: Final = {
-    "gemini/stream/usage-in-each": "other vendors count when all is said",
-    "messages/thinking/signature-last": "a thought that nobody proved has no signature; the oracle compares those that there are",
-}
-COUNTS: Final = ("chat/usage/counts", "responses/usage/counts")  # not where the upstream itself counted nothing
-RULES: Final = tuple(
-    rule
-    for rule in rules_of(suite_modules())
-    if not rule.requirement.id.startswith(("native/", "wire/")) and rule.requirement.id not in NOT_ASKED
-)
-# Answers whose upstream was asked for what no translated request asks for, or that a hand has written: by the end of their id.
-OUTSIDE: Final = {
-    "07c6ac0ec1": "only a compaction, which the request for context_management got",
-    "0eefae3847": "the recorder cut the prompt's count out",
-    "30551ffe22": "the recorder cut the prompt's count out",
-    "d98dce33fd": "a hand shortened the deltas, not the whole text after them",
-}
-KNOWN: Final = {
-    ("messages/thinking/before-text", Surface.GEMINI): "the signature that follows Gemini's text becomes a thought after it",
-}
+RULES: Final = tuple(rule for rule in rules_of(suite_modules()) if not rule.requirement.id.startswith(("native/", "wire/")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,14 +95,20 @@ def told(recording: Recording, client: Surface) -> Told:
     if stream:
         upstream, out = reader.StreamReader(), writer.StreamWriter(ask, NAMING)
         events = [*upstream.feed(recording.body), *upstream.close()]
-        body = out.write([replace(event, tokens=ESTIMATE) if isinstance(event, Ended) and not event.tokens else event for event in events])
+        body = out.write([replace(event, tokens=counted(event.tokens)) if isinstance(event, Ended) else event for event in events])
     else:
         answer = reader.read_answer(json.loads(recording.body))
         if isinstance(answer, Broken):
             body = None
         else:
-            body = json.dumps(writer.write_answer(replace(answer, tokens=answer.tokens or ESTIMATE), ask, NAMING)).encode()
+            body = json.dumps(writer.write_answer(replace(answer, tokens=counted(answer.tokens)), ask, NAMING)).encode()
     return Told(recording=recording, said=said, client=client, stream=stream, body=body)
+
+
+def counted(tokens: Tokens | None) -> Tokens:
+    if tokens is None:
+        return ESTIMATE
+    return tokens if tokens.input_counted else replace(tokens, input=ESTIMATE.input)
 
 
 def exchange(told: Told, sdk: SdkReading | None = None, client: Client = Client.RAW, *, helper: bool = False) -> Exchange:
@@ -131,6 +116,7 @@ def exchange(told: Told, sdk: SdkReading | None = None, client: Client = Client.
     case = Case(
         id=told.name,
         surface=told.client,
+        upstream=next(dialect for dialect in Dialect if dialect.surface is told.recording.surface),
         play=None,
         stream=told.stream,
         client=client,
@@ -140,16 +126,21 @@ def exchange(told: Told, sdk: SdkReading | None = None, client: Client = Client.
         traits=frozenset({"played", "usage-asked", "request-known"}),
     )
     request = Request(method="POST", target="/", headers=(), body=json.dumps(ASKED[told.client]).encode())
-    answer = Response(status=200, headers=(("content-type", content_type(told)),), reads=(Read(at_ms=0, data=told.body),), end=End.EOF)
+    kind = content_type(told)
     return Exchange(
         id=told.name,
         case=case,
         model="asked",
         route=Route.TRANSLATED,
         marker="",
-        client=Hop(request=request, response=answer),
+        client=Hop(request=request, response=response(told.body, kind)),
+        upstream=(Hop(request=request, response=response(told.recording.body, kind)),),
         sdk=sdk,
     )
+
+
+def response(body: bytes, kind: str) -> Response:
+    return Response(status=200, headers=(("content-type", kind),), reads=(Read(at_ms=0, data=body),), end=End.EOF)
 
 
 def content_type(told: Told) -> str:
@@ -162,9 +153,8 @@ def wrong(told: Told, feed: Feed, declared: Losses) -> Iterator[str]:
             yield f"oracle: {told.name} is refused"
         return
     spoken = [("oracle", heard(told.client, told.body, as_client=True))]
-    # openai's helpers raise where an answer is cut by its limit, and where Responses has no `response.completed`.
-    unfinished = told.client is Surface.RESPONSES and not told.whole
-    incomplete = told.client in (Surface.CHAT, Surface.RESPONSES) and (unfinished or told.said.stop in ("length", "refused"))
+    # openai's helpers raise where an answer is cut by its limit or its filter.
+    incomplete = told.client in (Surface.CHAT, Surface.RESPONSES) and told.said.stop in ("length", "refused")
     helper = told.stream and told.client is not Surface.GEMINI and not incomplete
     driven = exchange(told, client=SDK[told.client], helper=helper)
     reading = feed.read(driven.case, ASKED[told.client], told.body, content_type(told))
@@ -172,26 +162,19 @@ def wrong(told: Told, feed: Feed, declared: Losses) -> Iterator[str]:
         if reading.error is not None:
             yield f"sdk: {told.name}: {reading.error.type}: {reading.error.message[:200]}"
         spoken.append(("sdk", transcript.of_sdk(replace(driven, sdk=reading)) or Transcript()))
-    elif reading.error is None and told.client is not Surface.RESPONSES:
+    elif reading.error is None:
         yield f"sdk: {told.name}: no exception for {failed(told.said)}"
     for whose, got in spoken:
         for finding in compare(told.said, got, upstream=told.recording.surface, client=told.client, losses=declared):
             yield f"{whose}: {told.name}: {finding}"
     for at in (exchange(told), exchange(told, reading, SDK[told.client], helper=helper)):
         for rule in RULES:
-            if at.case.surface in rule.given.surfaces and rule.given.holds(at.case) and not excused(rule, told):
+            if at.case.surface in rule.given.surfaces and rule.given.holds(at.case):
                 match judge(rule, at):
                     case Failed(findings=findings):
                         yield f"{rule.requirement.id}: {told.name}: {findings[0]}"
                     case Errored(reason=reason):
                         yield f"{rule.requirement.id}: {told.name}: {reason}"
-
-
-def excused(rule: Rule, told: Told) -> bool:
-    name = rule.requirement.id
-    if name == "errors/sdk-raises-in-stream" and told.client is Surface.RESPONSES:  # response.failed is an event to openai's SDK
-        return True
-    return (name, told.recording.surface) in KNOWN or (name in COUNTS and not told.said.usage.get("input"))
 
 
 @pytest.mark.parametrize("upstream", SURFACES)
@@ -200,9 +183,6 @@ def test_every_answer_reaches_the_clients_of_the_other_surfaces(upstream: Surfac
     seen: Counter[str] = Counter()
     faults: list[str] = []
     for recording in answers(upstream):
-        if recording.id.rpartition("-")[2] in OUTSIDE:
-            seen["outside"] += 1
-            continue
         for client in SURFACES:
             if client is not upstream:
                 answer = told(recording, client)

@@ -239,6 +239,7 @@ class _Reader:
         text, is_error = _response(an_object(given.get("response") or {}, f"{at}.response"))
         parts: list[Text | Image | Document] = [Text(text=text)] if text else []
         for inner, inner_path in _repeated(given.get("parts"), f"{at}.parts"):
+            self._sieve.sift(inner, inner_path)
             parts.append(self._media(inner, inner_path))
         return ToolResult(call_id=call_id, parts=tuple(parts), is_error=is_error)
 
