@@ -107,6 +107,7 @@ class _Call:
     arguments: str = ""
     kind: CallKind = CallKind.FUNCTION
     partial: dict[str, Any] = field(default_factory=dict)  # Gemini: arguments as far as they have come in pieces
+    given: str = ""  # Messages: those that a block begins with, where no delta follows
 
 
 @dataclass(slots=True)
@@ -121,6 +122,7 @@ class _Draft:
     images: list[str] = field(default_factory=list)
     order: list[str | _Call] = field(default_factory=list)
     said: dict[tuple[Any, ...], str] = field(default_factory=dict)  # Responses: of each part that is told by deltas
+    whole: set[tuple[Any, ...]] = field(default_factory=set)  # those that have ended
     blocks: dict[Any, str] = field(default_factory=dict)  # Messages: the type of each that has begun
     stop: str | None = None
     stop_sequence: str | None = None
@@ -146,7 +148,14 @@ class _Draft:
         return self.calls[key]
 
     def tell(self, kind: str, key: tuple[Any, ...], delta: str = "", whole: str = "") -> None:
-        """A part by its deltas; at its end, what they left out. Some servers trim the whole; one that says other things is a failure."""
+        """A part by its deltas; at its end, what they left out. Some servers trim the whole; one that says other things is a failure.
+
+        Nothing belongs to it after that.
+        """
+        if key in self.whole and not whole:
+            return
+        if whole:
+            self.whole.add(key)
         before = self.said.get(key, "")
         if not whole.startswith(before) and not _within(whole, before):
             self.fail({"message": "a text that its deltas do not come to"})
@@ -162,6 +171,7 @@ class _Draft:
     def argue(self, key: Any, whole: str) -> None:
         """All of a call's arguments, where its deltas left something out."""
         call = self.call(key)
+        self.whole.add(("arguments", key))
         call.arguments = whole if whole.startswith(call.arguments) else call.arguments
 
     def prove(self, *signatures: str) -> None:
@@ -183,7 +193,7 @@ class _Draft:
 
     def done(self) -> Transcript:
         begun = [call for call in self.calls.values() if call.id or call.name]
-        calls = tuple(ToolCall(id=call.id, name=call.name, arguments=call.arguments, kind=call.kind) for call in begun)
+        calls = tuple(ToolCall(id=call.id, name=call.name, arguments=call.arguments or call.given, kind=call.kind) for call in begun)
         stop = _CLASS.get(self.stop or "", self.stop)
         if stop == "end" and any(call.kind is not CallKind.HOSTED for call in calls):
             stop = "tools"
@@ -247,9 +257,12 @@ def _chat(draft: _Draft, value: dict[str, Any]) -> None:
         read = _count(prompt.get("cached_tokens"))
         read = _count(usage.get("prompt_cache_hit_tokens")) if read is None else read  # DeepSeek
         written = _count(prompt.get("cache_write_tokens"))
+        asked, said_tokens = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+        if None in (asked, said_tokens):  # half of a usage is none
+            return
         draft.count(
-            input=_less(_count(usage.get("prompt_tokens")), read, written),
-            output=_count(usage.get("completion_tokens")),
+            input=_less(asked, read, written),
+            output=said_tokens,
             cache_read=read or 0,
             cache_write=written,
             reasoning=_count(_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
@@ -271,7 +284,7 @@ def _responses(draft: _Draft, value: dict[str, Any]) -> None:
         _response_end(draft, value)
         return
     delta, text = _text(value.get("delta")), _text(value.get("text"))
-    part = (place, value.get("content_index"), value.get("summary_index"))
+    part = (place, value.get("content_index", 0), value.get("summary_index", 0))
     match kind:
         case "response.output_text.delta" | "response.output_text.done":
             draft.tell("text", ("text", *part), delta, text)
@@ -282,7 +295,8 @@ def _responses(draft: _Draft, value: dict[str, Any]) -> None:
         case "response.reasoning_text.delta" | "response.reasoning_text.done":
             draft.tell("reasoning", ("reasoning", *part), delta, text)
         case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
-            draft.call(place).arguments += delta
+            if ("arguments", place) not in draft.whole:
+                draft.call(place).arguments += delta
         case "response.function_call_arguments.done":
             draft.argue(place, _text(value.get("arguments")))
         case "response.output_item.added":
@@ -305,13 +319,13 @@ def _done(draft: _Draft, place: Any, item: dict[str, Any]) -> None:
     match item.get("type"):
         case "message":
             for number, part in enumerate(_objects(item.get("content"))):
-                draft.tell("text", ("text", place, number, None), whole=_text(part.get("text")))
-                draft.tell("refusal", ("refusal", place, number, None), whole=_text(part.get("refusal")))
+                draft.tell("text", ("text", place, number, 0), whole=_text(part.get("text")))
+                draft.tell("refusal", ("refusal", place, number, 0), whole=_text(part.get("refusal")))
         case "reasoning":
             for number, part in enumerate(_objects(item.get("summary"))):
-                draft.tell("reasoning", ("summary", place, None, number), whole=_text(part.get("text")))
+                draft.tell("reasoning", ("summary", place, 0, number), whole=_text(part.get("text")))
             for number, part in enumerate(_objects(item.get("content"))):
-                draft.tell("reasoning", ("reasoning", place, number, None), whole=_text(part.get("text")))
+                draft.tell("reasoning", ("reasoning", place, number, 0), whole=_text(part.get("text")))
             draft.prove(_text(item.get("encrypted_content")))
         case "function_call":
             if not draft.call(place).name:  # it was never announced
@@ -400,7 +414,7 @@ def _block(draft: _Draft, place: Any, block: dict[str, Any], *, whole: bool) -> 
             call.id, call.name = _text(block.get("id")), _text(block.get("name"))
             call.kind = CallKind.FUNCTION if kind == "tool_use" else CallKind.HOSTED
             if whole or block.get("input"):
-                call.arguments = _spelled(block.get("input"))
+                call.given = _spelled(block.get("input"))
         case "text":
             draft.say("text", _text(block.get("text")))
         case "thinking":
@@ -415,11 +429,14 @@ def _message_end(draft: _Draft, value: dict[str, Any]) -> None:
     draft.stop_sequence = _text(value.get("stop_sequence")) or draft.stop_sequence
     draft.say("refusal", _text(_object(value.get("stop_details")).get("explanation")))
     usage = _object(value.get("usage"))
+    written, by_ttl = _count(usage.get("cache_creation_input_tokens")), _object(usage.get("cache_creation"))
+    if written is None and by_ttl:
+        written = sum(_count(by_ttl.get(f"ephemeral_{ttl}_input_tokens")) or 0 for ttl in ("5m", "1h"))
     draft.count(
         input=_count(usage.get("input_tokens")),
         output=_count(usage.get("output_tokens")),
         cache_read=_count(usage.get("cache_read_input_tokens")),
-        cache_write=_count(usage.get("cache_creation_input_tokens")),
+        cache_write=written,
         reasoning=_count(_object(usage.get("output_tokens_details")).get("thinking_tokens")),
     )
 
@@ -439,7 +456,7 @@ def _gemini(draft: _Draft, value: dict[str, Any]) -> None:
             elif part.get("thought") is not True:
                 draft.text_signatures += filter(None, [signature])
         reason = candidate.get("finishReason")
-        draft.stop = _FINISH_NUMBERS.get(reason) if isinstance(reason, int) else _text(reason) or draft.stop
+        draft.stop = _FINISH_NUMBERS.get(reason, str(reason)) if isinstance(reason, int) else _text(reason) or draft.stop
     if _text(_object(value.get("promptFeedback")).get("blockReason")) and draft.stop is None:
         draft.stop = "SAFETY"
     draft.ended = draft.stop is not None

@@ -81,6 +81,8 @@ def stop_of(word: object, *, calls: bool, content: bool, dialect: Dialect) -> St
         return Broken(status=502, message="the upstream ended for a reason that is not known, and said nothing", type=word)
     if stop in (None, Stop.END) and calls:  # an unknown word after a call: the client has to answer it
         return Stop.TOOL_CALLS
+    if stop is Stop.TOOL_CALLS and not calls:  # there is nothing to answer
+        return Stop.END
     return stop or Stop.END
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
+from importlib import import_module
 from types import FrameType
 from typing import Any, Final
 
@@ -22,13 +23,14 @@ from reference_gateway.routes import Surface
 from reference_gateway.tests.translation.fuzz import grammar
 from reference_gateway.tests.translation.fuzz.grammar import Ending
 from reference_gateway.tests.translation.fuzz.streams import SPOKEN
-from reference_gateway.tests.translation.test_real_traffic import losses
 from reference_gateway.translation.codec import Naming, Upstream
 from reference_gateway.translation.items import Ask, Broken, Ended, Tokens
+from reference_gateway.translation.losses import FieldRule
 from reference_gateway.translation.responses import sealed
 from reference_gateway.translation.translator import Dialect, Passage, Translator
 
 NAMING: Final = Naming(id="0" * 24, model="asked", created=1_700_000_000, stands_for={}, request_id="req_1")
+_PROOF: Final = re.compile(r"[a-zA-Z0-9+/=_-]+")
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 PATIENCE_S: Final = 20.0  # for one stream; the slowest takes less than a tenth of a second
 ASKED: Final[dict[Surface, dict[str, Any]]] = {
@@ -101,6 +103,8 @@ def judged(told: Told, body: bytes) -> Outcome:
             raise Fault("thoughts are kept of an answer that failed")
         return Outcome.ERROR
     spoken, client = Spoken(SPOKEN[told.dialect].value), Spoken(told.client.value)
+    if told.dialect is not Dialect.GEMINI:  # whose stream may be an array; any other is events, whatever it begins with
+        body = b":\n" + body
     said, got = heard(spoken, body), heard(client, told.data, as_client=not told.array)
     if (why := failed(said)) is not None:
         raise Fault(f"a clean end, though the upstream's answer has {why}")
@@ -114,6 +118,8 @@ def judged(told: Told, body: bytes) -> Outcome:
         said = replace(said, usage={**said.usage, "output": 0})
     if any(not _ID.fullmatch(call.id) for call in said.calls):  # Messages takes no others, so they are written otherwise
         said = replace(said, calls=tuple(replace(call, id="") for call in said.calls))
+    if not all(map(_PROOF.fullmatch, said.signatures)):  # no proof of any vendor's: Gemini and Responses hold them as base64
+        said = replace(said, signatures=())
     if said.usage.get("reasoning", 0) > said.usage.get("output", 0):  # no count of a part is more than that of the whole
         said, got = (replace(each, usage={**each.usage, "reasoning": 0}) for each in (said, got))
     if findings := compare(said, got, upstream=spoken, client=client, losses=_losses()):
@@ -123,7 +129,13 @@ def judged(told: Told, body: bytes) -> Outcome:
 
 @cache
 def _losses() -> Losses:
-    return losses()
+    """The gateway's tables, as JSON would have them."""
+    table: dict[str, list[dict[str, str]]] = {}
+    for surface in ASKED:
+        module = import_module(f"reference_gateway.translation.{surface}.losses")
+        rows = [row for value in vars(module).values() if isinstance(value, tuple) for row in value if isinstance(row, FieldRule)]
+        table[str(surface)] = [{"path": row.path, "direction": str(row.direction), "rule": str(row.rule)} for row in rows]
+    return Losses.read(table)
 
 
 @contextmanager

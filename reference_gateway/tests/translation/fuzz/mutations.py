@@ -278,7 +278,7 @@ def nothing(random: Random, body: bytes) -> bytes:
 
 def as_json(random: Random, body: bytes) -> bytes:
     """Not as events but as the array of them, whole or cut."""
-    values = [frame.partition(b"data: ")[2].strip() for frame in frames(body)]
+    values = [value for frame in frames(body) if (value := frame.partition(b"data: ")[2].strip())]
     return b"[" + b",\r\n".join(values) + random.choice([b"]", b""])
 
 

@@ -26,7 +26,7 @@ SPOKEN: Final = {
 }
 # All that is translated: a dialect's own surface has a native route.
 DIRECTIONS: Final = tuple((dialect, client) for dialect in Dialect for client in SURFACES if client is not SPOKEN[dialect])
-_FRAME: Final = re.compile(rb"(?:[^\r\n]+(?:\r\n|\n|\r(?!\n)))+(?:\r\n|\n|\r(?!\n))")
+_BLANK: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,10 @@ class Stream:
 
 def frames(body: bytes) -> list[bytes]:
     """Its events, each with its blank line; what is left over is one more."""
-    found = _FRAME.findall(body)
-    rest = body[sum(map(len, found)) :]
-    return [*found, rest] if rest else found
+    ends = [found.end() for found in _BLANK.finditer(body)]
+    if not ends or ends[-1] < len(body):
+        ends.append(len(body))
+    return [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _of(recording: Recording) -> Iterator[Stream]:

@@ -423,7 +423,9 @@ def plain(answer: Answer) -> Answer:
                 kept.append(replace(item, maker=None))
             case _:
                 kept.append(item)
-    return replace(answer, items=tuple(kept), vendor_stop="")
+    called = any(isinstance(item, ToolCall) for item in kept)
+    stop = Stop.END if answer.stop is Stop.TOOL_CALLS and not called else answer.stop  # there is nothing to answer
+    return replace(answer, items=tuple(kept), stop=stop, vendor_stop="")
 
 
 @given(answer=answers)
