@@ -212,6 +212,7 @@ class Ask:
     tools: tuple[Tool, ...] = ()
     tool_choice: Choice | Named | None = None
     parallel_tool_calls: bool | None = None
+    search: bool = False  # the vendor may search the web by itself
     max_output_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -282,6 +283,7 @@ class Tokens:
     cache_write_1h: int | None = None
     reasoning: int | None = None
     input_counted: bool = True
+    searches: int = 0  # that the vendor ran in the web: a class of their own (translation.md 3.8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ from reference_gateway.translation.items import (
     Started,
     Stop,
     Tokens,
+    Unsupported,
     Unwritable,
 )
 from reference_gateway.translation.messages import answer_in as messages_answer_in
@@ -219,6 +220,9 @@ class Translator:
     def prepare(self, ask: Ask, upstream: Upstream) -> Prepared:
         """Raises Malformed, Unsupported."""
         vendor = self.vendor
+        if ask.search and vendor.maker is not Maker.GEMINI:
+            path = ask.where("search")
+            raise Unsupported(path, f"{path} is not supported for this model: on this surface the web is searched by Gemini alone.")
         asked, form = shape(ask, upstream, lambda output: vendor.holds(output, upstream), forced=vendor.thinks_when_forced)
         written = vendor.write_request(asked, upstream)
         return Prepared(body=written.body, names=written.names, losses=written.losses, form=form)

@@ -56,6 +56,8 @@ PATHS: Final = {
 
 _DATA_URI: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*);base64,", re.IGNORECASE)
 _MAX_STOPS: Final = 4
+# contract:090: names that callers of chat have for a vendor's own search, beside `web_search_options`.
+SEARCHES: Final = ("google_search", "web_search")
 
 
 def read_request(body: Mapping[str, Any], *, model: str, stream: bool) -> Ask:
@@ -68,9 +70,13 @@ class _Reader:
     def __init__(self) -> None:
         self._sieve = Sieve(REQUEST_IN)
         self._sift = self._sieve.sift
+        self._search: str | None = None  # where the vendor's own search is asked for
 
     def read(self, body: Mapping[str, Any], model: str, stream: bool) -> Ask:
         _one_choice_of_text(body)
+        if body.get("web_search_options") is not None:  # an empty object asks for a search, too
+            name = "web_search_options"
+            raise Unsupported(name, f"{name} is not supported for this model: {_RULES[name].note}.")
         self._sift({name: value for name, value in body.items() if name not in _OF_TEXT})
         system, turns = self._messages(body)
         functions = a_list(body.get("functions"), "functions")
@@ -83,6 +89,8 @@ class _Reader:
             paths |= {"tools": "functions", "tool_choice": "function_call", "parallel_tool_calls": "functions"}
         if body.get("safety_identifier") is not None:
             paths["user"] = "safety_identifier"
+        if self._search is not None:
+            paths["search"] = f"{self._search}.type"
         return Ask(
             model=model,
             system=system,
@@ -90,6 +98,7 @@ class _Reader:
             tools=tools,
             tool_choice=choice,
             parallel_tool_calls=False if functions else a_flag(body.get("parallel_tool_calls"), "parallel_tool_calls"),
+            search=self._search is not None,
             max_output_tokens=_max_tokens(body),
             temperature=a_number(body.get("temperature"), "temperature", least=0, most=2),
             top_p=a_number(body.get("top_p"), "top_p", least=0, most=1),
@@ -338,6 +347,9 @@ class _Reader:
         for number, value in enumerate(a_list(body.get("tools"), "tools")):
             path = f"tools[{number}]"
             tool = an_object(value, path)
+            if tool.get("type") in SEARCHES:
+                self._search = path
+                continue
             if tool.get("type") != "function":
                 if not isinstance(tool.get("type"), str):
                     raise Malformed(f"{path}.type", f"Set {path}.type to function.")

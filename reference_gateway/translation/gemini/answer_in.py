@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from hashlib import sha256
@@ -105,6 +106,9 @@ def failure(error: object) -> Broken:
 # unreadable, since to go on without it would lose what the model said.
 
 
+_NOTHING: Final = msgspec.Raw()
+
+
 class _Call(msgspec.Struct, frozen=True, rename="camel"):
     name: str | None = None
     args: dict[str, Any] | None = None
@@ -134,14 +138,19 @@ class _Candidate(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     content: _Content | None = None
     finish_reason: str | int | None = None
     index: int | None = None
+    grounding_metadata: msgspec.Raw = _NOTHING  # looked into for its queries alone: whatever else it may be loses no word
+
+
+class _Grounding(msgspec.Struct, frozen=True, rename="camel"):
+    web_search_queries: list[str] | None = None
 
 
 class _Feedback(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     block_reason: str | int | None = None
 
 
-_NOTHING: Final = msgspec.Raw()
 _COUNTS: Final = b"TokenCount"
+_QUERIES: Final = b'"webSearchQueries"'
 _PROMPT_COUNTED: Final = b'"promptTokenCount"'
 
 
@@ -156,6 +165,7 @@ class _Chunk(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 _decode: Final = msgspec.json.Decoder(_Chunk).decode
 _decode_usage: Final = msgspec.json.Decoder(UsageMetadata | None).decode
+_decode_grounding: Final = msgspec.json.Decoder(_Grounding).decode
 _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # a stream
@@ -183,6 +193,7 @@ class StreamReader:
     """
 
     def __init__(self) -> None:
+        self._queries: set[str] = set()
         self._frames = frames.Reader()
         self._phase = _Phase.WAITING
         self._id = ""
@@ -245,12 +256,19 @@ class StreamReader:
                     self._part(part, events)
                     if self._phase is _Phase.OVER:
                         return
-            if candidate.finish_reason is not None:
+            if _QUERIES in (grounding := bytes(candidate.grounding_metadata)):
+                self._note_queries(grounding)
+            if candidate.finish_reason not in (None, ""):
                 self._finish_reason = _word(candidate.finish_reason)
                 self._phase = _Phase.FINISHED
         if feedback is not None and feedback.block_reason is not None and not self._parts:
             self._blocked = _word(feedback.block_reason)
             self._phase = _Phase.FINISHED
+
+    def _note_queries(self, grounding: bytes) -> None:
+        """Each query is a search; chunks repeat them. No word of the answer stands there, so what cannot be read is passed over."""
+        with suppress(*_BAD_JSON):
+            self._queries.update(query for query in _decode_grounding(grounding).web_search_queries or () if query)
 
     def _part(self, part: _Part, events: list[Event]) -> None:
         text = part.text
@@ -336,6 +354,8 @@ class StreamReader:
             tokens = read_usage(_decode_usage(self._usage))
         except _BAD_JSON:  # counts that are none
             tokens = None
+        if tokens is not None and self._queries:
+            tokens = replace(tokens, searches=len(self._queries))
         if self._blocked:
             stop: Stop | Broken = Stop.REFUSAL
             tokens = None if tokens is None else replace(tokens, output=0, reasoning=None)

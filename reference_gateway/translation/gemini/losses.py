@@ -173,6 +173,7 @@ REQUEST_OUT: Final = _rules(
     ("tools[].schema", _KEPT, "before Gemini 2.5 as the subset of OpenAPI; each change is told"),
     ("tools[].strict", _DROPPED, "the model is not held to a tool's schema"),
     ("tool_choice", _RENAMED, "functionCallingConfig"),
+    ("search", _RENAMED, "the tool googleSearch"),
     ("parallel_tool_calls", _REFUSED, "false only: the vendor cannot be told"),
     ("max_output_tokens", _KEPT, "the model's own maximum where it is more"),
     ("temperature", _KEPT, "dropped where the model samples by itself"),

@@ -217,6 +217,7 @@ class _Writer:
         """What stands between two contents of the model: the results, one for each call and in their order, and then all else."""
         waiting = {call.id: call for call in calls}
         results: dict[str, dict[str, Any]] = {}
+        shown: dict[str, list[dict[str, Any]]] = {}  # the media of results
         said: list[dict[str, Any]] = []
         for turn in turns:
             for item in turn.items:
@@ -226,12 +227,11 @@ class _Writer:
                 call = waiting.pop(item.call_id, None)
                 if call is None:
                     raise Malformed(turn.path, f"Put {turn.path} directly after the message whose call it answers: there is no such call.")
-                results[call.id], more = self._result(item, call, turn.path)
-                said = [*more, *said]
+                results[call.id], shown[call.id] = self._result(item, call, turn.path)
         if waiting:
             path = turns[0].path
             raise Malformed(path, f"Put the results of all calls directly before {path}: there is none of {next(iter(waiting))!r}.")
-        return [*(results[call.id] for call in calls), *said]
+        return [*(results[call.id] for call in calls), *(part for call in calls for part in shown[call.id]), *said]
 
     def _result(self, result: ToolResult, call: ToolCall, path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The part, and what follows all results since an older model reads no media in them."""
@@ -280,13 +280,14 @@ class _Writer:
 
     def _tools(self) -> dict[str, Any]:
         ask, choice = self._ask, self._ask.tool_choice
+        searches: list[dict[str, Any]] = [{"googleSearch": {}}] if ask.search else []
         if not ask.tools:
-            return {}
+            return {"tools": searches} if searches else {}
         if not self._upstream.tools:  # contract:085
             raise self._refuse(ask.where("tools"), "it calls no tools")
         if ask.parallel_tool_calls is False:
             raise self._refuse(ask.where("parallel_tool_calls"), "it may make several calls at once, and cannot be told not to")
-        members: dict[str, Any] = {"tools": [{"functionDeclarations": [self._tool(tool) for tool in ask.tools]}]}
+        members: dict[str, Any] = {"tools": [{"functionDeclarations": [self._tool(tool) for tool in ask.tools]}, *searches]}
         calling: dict[str, Any] = {}
         match choice:
             case None:

@@ -196,6 +196,7 @@ REQUEST_OUT: Final = (
         ("tools[].strict", _KEPT, "absent is false, since absent means true there"),
         ("tool_choice", _KEPT, "several named tools are allowed_tools in mode required"),
         ("parallel_tool_calls", _KEPT, ""),
+        ("search", _REFUSED, "on this surface the web is searched by Gemini alone"),
         ("max_output_tokens", _KEPT, "at least 16"),
         ("temperature", _KEPT, "dropped for a model that refuses it"),
         ("top_p", _KEPT, "dropped for a model that refuses it"),

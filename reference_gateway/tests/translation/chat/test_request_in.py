@@ -332,7 +332,7 @@ def test_what_is_dropped_is_told(members: dict[str, Any], path: str) -> None:
         ({"moderation": {"model": "m"}}, "moderation"),
         ({"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        ({"tools": [{"type": "mcp"}]}, "tools[0].type"),
         ({"tools": [TOOL], "tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice.type"),
         (
             {"messages": [user({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}})]},
