@@ -348,7 +348,12 @@ RULES: tuple[Rule, ...] = (
         check_request_id,
         Given(surfaces=frozenset({Surface.MESSAGES}), outcomes=frozenset({Outcome.REFUSED, Outcome.UPSTREAM_BROKEN}), sdk=False),
     ),
-    Rule(CAUSE_KEPT, check_cause_kept, Given(outcomes=frozenset({Outcome.UPSTREAM_ERROR}), sees_upstream=True)),
+    # In another protocol the vendor's words are others: suites/translation judges what of them is kept.
+    Rule(
+        CAUSE_KEPT,
+        check_cause_kept,
+        Given(outcomes=frozenset({Outcome.UPSTREAM_ERROR}), without=frozenset({"translated"}), sees_upstream=True),
+    ),
     Rule(NO_LEAK, check_no_leak, _ON_TEXT),
     Rule(REFUSED_FIRST, check_refused_first, Given(outcomes=frozenset({Outcome.REFUSED}), sees_upstream=False)),
     Rule(UNKNOWN_MODEL, check_unknown_model, _given("unknown-model")),
