@@ -193,13 +193,17 @@ class Crossing:
 
     def refusal(self, status: int, plain: bytes | None) -> Refusal:
         """The upstream's own error in the gateway's words of the caller's protocol (translation.md 3.12)."""
-        fault, message = fault_of(status), _NOT_SERVED
+        said = _error_of(plain)
+        told = self.translator.vendor.failure(said) if said is not None else None
+        if status >= 500 and told is not None and told.status == 429:
+            status = 429  # a gateway between wraps what it was refused in a failure of its own
+        message = _NOT_SERVED
         if status not in _OWN_AFFAIR:
             message = f"The upstream answered with status {status}."
-            said = _error_of(plain)
             host = self._lane.channel.endpoint.host.encode()
-            if said is not None and plain is not None and host not in plain:
-                message = self.translator.vendor.failure(said).message or message
+            if told is not None and plain is not None and host not in plain:
+                message = told.message or message
+        fault = fault_of(status)
         return Refusal(fault, message)
 
     # a whole answer

@@ -101,6 +101,11 @@ class Mutant:
 # Small parts that mutants are put together from.
 
 
+def named(*globs: str) -> Callable[[Case], bool]:
+    """For `where`: the cases whose ids match one of these."""
+    return lambda case: any(fnmatch.fnmatchcase(case.id, glob) for glob in globs)
+
+
 def on_body(change: Callable[[bytes], bytes]) -> Callable[[Answer], Answer]:
     """Change the body and nothing else."""
     return lambda answer: replace(answer, body=change(answer.body))

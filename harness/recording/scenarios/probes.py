@@ -13,6 +13,7 @@ from harness.recording.format import Surface
 from harness.recording.scenarios import chat as chat_scenarios
 from harness.recording.scenarios import content, errors
 from harness.recording.scenarios import gemini as gemini_scenarios
+from harness.recording.scenarios import images as images_scenarios
 from harness.recording.scenarios import messages as messages_scenarios
 from harness.recording.scenarios import responses as responses_scenarios
 from harness.recording.scenarios.build import BOTH, STREAM_ONLY, Place, Plan, said, traits
@@ -41,6 +42,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from _of_responses()
     yield from _of_gemini()
     yield _rate_limit_in_500()
+    yield _image_by_address()
 
 
 def _of_messages() -> Iterator[Scenario]:
@@ -240,5 +242,39 @@ def _rate_limit_in_500() -> Scenario:
         status=500,
         headers=headers("openai", Surface.CHAT, names, status=500, stream=False),
         pieces=(write_bytes({"error": error}, TIGHT),),
+        live=False,
+    )
+
+
+def _image_by_address() -> Scenario:
+    """An image that stands at an address of the vendor's, where others send its bytes."""
+    image = {"url": "https://images.example.org/made/1.png"}
+    usage = {
+        "input_tokens": 14,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": 14},
+        "output_tokens": 1056,
+        "total_tokens": 1070,
+    }
+    answer: Value = {
+        "created": chat.CREATED,
+        "data": [image],
+        "output_format": "png",
+        "quality": "medium",
+        "size": "1024x1024",
+        "usage": usage,
+    }
+    return Scenario(
+        id="probes/images-by-address",
+        surface=Surface.IMAGES,
+        vendor="openai",
+        model=images_scenarios.MODEL,
+        stream=False,
+        method="POST",
+        path="/v1/images/generations",
+        request={"prompt": "A lighthouse at noon, in few colours.", "n": 1, "size": "1024x1024", "quality": "medium"},
+        traits=traits("images", "probe"),
+        status=200,
+        headers=headers("openai", Surface.IMAGES, Names("probes/images-by-address/headers"), status=200, stream=False),
+        pieces=(write_bytes(answer, TIGHT),),
         live=False,
     )

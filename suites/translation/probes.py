@@ -1,0 +1,419 @@
+"""What translators were seen to get wrong and no comparison of two transcripts shows: ids, counts at the start, addresses, sessions."""
+
+import re
+from typing import Any, Final
+
+from harness.case import Case, Dialect, Outcome, Surface
+from harness.exchange import Exchange, value, values
+from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.verdict import Finding, Inconclusive, Side, Verdict
+from suites.evidence import at as at_event
+from suites.evidence import conclude, shown
+from suites.steps import at, failed, header, json_of, new_rows, row_of, unmet
+
+_CALL_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_PREFIXES: Final = {"message": "msg_", "function_call": "fc_", "reasoning": "rs_"}
+_SAME: Final = frozenset({400, 404, 413, 429})  # a vendor's refusals that are the caller's own affair, or tell it to wait
+_MOST_LAG_MS: Final = 200  # of our own loop, beyond which its times tell nothing
+_MOST_STILL_MS: Final = 1000  # so long may nothing come while the vendor writes
+_BETAS: Final = ("betas", "anthropic_beta")
+
+
+def _contract(section: str, says: str) -> Clause:
+    return Clause(source="wireproof-contract", section=section, says=says)
+
+
+START_COUNTS = Requirement(
+    id="translation/start-counts-input",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(
+        source="anthropic-messages-streaming",
+        section="message_start",
+        says="usage.input_tokens: the number of input tokens, from which clients show how full the context is",
+    ),
+    text="A Messages stream that is made from another protocol begins with a count of the prompt, by an estimate if need be.",
+    defects=(
+        "router-for-me/CLIProxyAPI#1700",
+        "sgl-project/sglang#20678",
+        "BerriAI/litellm#41406",
+        "lidge-jun/opencodex#4891",
+        "raine/claude-code-proxy#86",
+        "getpaseo/paseo#4294",
+    ),
+)
+CALL_IDS = Requirement(
+    id="translation/call-ids-replayable",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="anthropic-messages", section="tool_use", says="id matches ^[a-zA-Z0-9_-]+$"),
+    text="The id of a call on a translated Messages route is one that Messages takes back: letters, digits, _ and -, at most 64.",
+    defects=("BerriAI/litellm#25561",),
+)
+ITEM_IDS = Requirement(
+    id="translation/item-ids-by-kind",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.OBSERVED,
+    clause=Clause(
+        source="openai-responses", section="output, id", says="ids of messages begin with msg_, of calls with fc_, of reasoning with rs_"
+    ),
+    text="Output items on a translated Responses route have ids that begin as their kind's do, so that they can be sent back.",
+    defects=("BerriAI/litellm#37946", "BerriAI/litellm#28692"),
+)
+NOT_FETCHED = Requirement(
+    id="translation/no-address-fetched",
+    severity=Severity.SECURITY,
+    basis=Basis.DOCUMENTED,
+    clause=_contract("1.5", "images by address: not fetched by the gateway unless configured"),
+    text="No gateway fetches an address of its own machine or network because a caller's picture is said to stand there.",
+    defects=("songquanpeng/one-api#2387", "kyegomez/swarms#1714"),
+)
+COUNT_GROWS = Requirement(
+    id="translation/count-tokens-grows",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(
+        source="anthropic-messages",
+        section="Count tokens",
+        says="input_tokens: the total number of tokens across messages, system and tools",
+    ),
+    text="For a model of another vendor, too, a count of tokens is more than 0 and grows with the text.",
+    defects=("lbjlaq/Antigravity-Manager#3295",),
+)
+LIMIT_INSIDE = Requirement(
+    id="translation/rate-limit-inside",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.OBSERVED,
+    clause=Clause(source="openai-errors", section="429", says="Rate limit reached for requests: pace your requests"),
+    text="A rate limit that the upstream tells in the body of a 5xx reaches the client as a 429, or another upstream answers.",
+    defects=("BerriAI/litellm#30417",),
+)
+STATUS_FIRST = Requirement(
+    id="translation/status-before-stream",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=_contract("203 to 207", "upstream errors are surfaced with their status"),
+    text="An upstream's refusal of a stream is answered by its status and an error body, never by a 200 with the error inside.",
+    defects=("Oaklight/llm-rosetta#345",),
+)
+NO_BETAS = Requirement(
+    id="translation/no-foreign-betas",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="anthropic-versions", section="Beta headers", says="anthropic-beta names features of Anthropic's API"),
+    text="What a Messages client switches on by anthropic-beta is not told to an upstream of another protocol, in header or body.",
+    defects=("envoyproxy/ai-gateway#2411", "envoyproxy/ai-gateway#2420"),
+)
+BETAS_AGREE = Requirement(
+    id="translation/betas-agree",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.OBSERVED,
+    clause=Clause(source="anthropic-versions", section="Beta headers", says="anthropic-beta: a list of features"),
+    text="Where betas go upstream in a header and in the body, both lists are the same.",
+    defects=("maximhq/bifrost#2411",),
+)
+KEYS_APART = Requirement(
+    id="translation/cache-keys-apart",
+    severity=Severity.COST,
+    basis=Basis.OBSERVED,
+    clause=Clause(source="openai-responses", section="prompt_cache_key", says="Used by OpenAI to cache responses for similar requests"),
+    text="Two sessions of one user are not given one prompt_cache_key, under which they would push each other out of the cache.",
+    defects=("BerriAI/litellm#40342", "BerriAI/litellm#37623"),
+)
+SYSTEM_ALONE = Requirement(
+    id="translation/system-alone",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="anthropic-messages", section="messages", says="at least one message is required; system is a member of its own"),
+    text="A request with a system message alone is answered: the upstream gets its text and at least one message.",
+    defects=("maximhq/bifrost#3200",),
+)
+STREAMS_GO_ON = Requirement(
+    id="translation/streams-while-counting",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.OBSERVED,
+    clause=Clause(source="rfc-9110", section="7.6", says="an intermediary forwards messages as they come"),
+    text="A stream goes on while the tokens of a long text are being counted for somebody else.",
+    defects=("BerriAI/litellm#36429",),
+)
+IMAGE_BY_ADDRESS = Requirement(
+    id="translation/image-by-address",
+    severity=Severity.COST,
+    basis=Basis.DOCUMENTED,
+    clause=_contract("159, 208", "an undeliverable asset counts as a failure; failures never bill"),
+    text="An image that the vendor gives by address is delivered and billed once, or the call fails and costs nothing.",
+    claims=("contract:159",),
+    defects=("theopenco/llmgateway#1762",),
+)
+IMAGE_LINKED = Requirement(
+    id="translation/image-linked-by-default",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=_contract("210", "images.generate(model, prompt, size, n): data[0].url present"),
+    text="Where the client does not say how it wants an image, it gets a link in data[0].url, whatever the vendor itself sends.",
+    claims=("contract:210",),
+    defects=("diegosouzapw/OmniRoute#9932", "use-agent-os/agent-os#2570"),
+)
+
+
+def _translated(surface: Surface) -> Given:
+    def also(case: Case) -> bool:
+        return case.upstream is not None and case.upstream.surface is not surface
+
+    return Given(surfaces=frozenset({surface}), also=also)
+
+
+def check_start_counts(exchange: Exchange) -> Verdict:
+    for seen in exchange.client_events:
+        if isinstance(seen.data, dict) and seen.data.get("type") == "message_start":
+            message = seen.data.get("message")
+            usage = message.get("usage") if isinstance(message, dict) else None
+            counts: list[int] = [usage[name] for name in _PROMPT if type(usage.get(name)) is int] if isinstance(usage, dict) else []
+            wrong = [at_event(seen, expected="a count above 0", got=shown(usage), pointer="/message/usage")] if sum(counts) <= 0 else []
+            return conclude(wrong, f"{sum(counts)} tokens at the start")
+    return Inconclusive("no message_start reached the client")
+
+
+_PROMPT: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
+def _blocks(exchange: Exchange) -> list[tuple[str, dict[str, Any]]]:
+    """The blocks of a Messages answer, each with its pointer or place."""
+    response = exchange.client.response
+    if response is None or not response.ok:
+        return []
+    if response.is_sse:
+        starts = [
+            seen.data for seen in exchange.client_events if isinstance(seen.data, dict) and seen.data.get("type") == "content_block_start"
+        ]
+        return [(f"/content/{place}", block) for place, start in enumerate(starts) if isinstance(block := start.get("content_block"), dict)]
+    body = response.json
+    content = body.get("content") if isinstance(body, dict) else None
+    return [(f"/content/{place}", block) for place, block in enumerate(content or ()) if isinstance(block, dict)]
+
+
+def check_call_ids(exchange: Exchange) -> Verdict:
+    calls = [(pointer, block.get("id")) for pointer, block in _blocks(exchange) if block.get("type") == "tool_use"]
+    findings = [
+        Finding(expected="at most 64 letters, digits, _ and -", got=shown(name), pointer=f"{pointer}/id")
+        for pointer, name in calls
+        if not (isinstance(name, str) and _CALL_ID.fullmatch(name))
+    ]
+    return conclude(findings, f"{len(calls)} ids that can be sent back") if calls else Inconclusive("no call reached the client")
+
+
+def check_item_ids(exchange: Exchange) -> Verdict:
+    items = [(pointer, item, _PREFIXES[item["type"]]) for pointer, item in _items(exchange) if item.get("type") in _PREFIXES]
+    findings = [
+        Finding(expected=f"{prefix}…", got=shown(item.get("id")), pointer=f"{pointer}/id")
+        for pointer, item, prefix in items
+        if not (isinstance(item.get("id"), str) and item["id"].startswith(prefix))
+    ]
+    return conclude(findings, f"{len(items)} items") if items else Inconclusive("no item reached the client")
+
+
+def _items(exchange: Exchange) -> list[tuple[str, dict[str, Any]]]:
+    """The output items of a Responses answer, and in a stream those of its last event and each one that was announced."""
+    response = exchange.client.response
+    if response is None or not response.ok:
+        return []
+    if not response.is_sse:
+        return _output(response.json, "")
+    found = []
+    for seen in exchange.client_events:
+        if not isinstance(seen.data, dict):
+            continue
+        if isinstance(item := seen.data.get("item"), dict):
+            found.append((f"event {seen.frame}/item", item))
+        found += _output(seen.data.get("response"), f"event {seen.frame}/response")
+    return found
+
+
+def _output(response: Any, pointer: str) -> list[tuple[str, dict[str, Any]]]:
+    output = response.get("output") if isinstance(response, dict) else None
+    return [(f"{pointer}/output/{place}", item) for place, item in enumerate(output or ()) if isinstance(item, dict)]
+
+
+def check_not_fetched(exchange: Exchange) -> Verdict:
+    if exchange.client.response is None:
+        return Inconclusive("the client got no answer")
+    fetched = [hop for hop in exchange.upstream if hop.request.method != "POST"]
+    findings = [Finding(side=Side.UPSTREAM, expected="no visitor", got=f"{hop.request.method} {hop.request.target}") for hop in fetched]
+    return conclude(findings, f"nobody came; answered {exchange.client.response.status}")
+
+
+def check_count_grows(exchange: Exchange) -> Verdict:
+    names = ("short", "longer", "longest")
+    if (why := failed(exchange, *names)) is not None:
+        return why
+    findings, before = [], 0
+    for name in names:
+        seen = exchange.step(name)
+        document = json_of(seen)
+        count = document.get("input_tokens") if isinstance(document, dict) else None
+        if type(count) is not int or count <= before:
+            findings.append(at(seen, expected=f"more than {before}", got=shown(count), pointer="/input_tokens"))
+        else:
+            before = count
+    return conclude(findings, f"up to {before} tokens")
+
+
+def check_limit_inside(exchange: Exchange) -> Verdict:
+    response = exchange.client.response
+    if response is None:
+        return Inconclusive("the client got no answer")
+    wrong = [] if response.status == 429 or response.ok else [Finding(expected="status 429", got=f"status {response.status}")]
+    return conclude(wrong, f"status {response.status}")
+
+
+def check_status_first(exchange: Exchange) -> Verdict:
+    response = exchange.client.response
+    upstream = exchange.upstream[-1].response if exchange.upstream else None
+    if response is None or upstream is None or upstream.ok:
+        return Inconclusive("the upstream did not refuse")
+    findings = []
+    right = response.status == upstream.status if upstream.status in _SAME else response.status >= 400
+    if not right:
+        wanted = f"status {upstream.status}" if upstream.status in _SAME else "an error status"
+        findings.append(Finding(expected=wanted, got=f"status {response.status}"))
+    if response.is_sse:
+        findings.append(Finding(expected="an error body", got="text/event-stream"))
+    return conclude(findings, f"status {response.status} for {upstream.status}")
+
+
+def check_no_betas(exchange: Exchange) -> Verdict:
+    if not exchange.upstream:
+        return Inconclusive("the upstream was not called")
+    request = exchange.upstream[-1].request
+    body = request.json if isinstance(request.json, dict) else {}
+    findings = [_up("no anthropic-beta", shown(line)) for line in values(request.headers, "anthropic-beta")]
+    findings += [_up(f"no {name}", shown(body[name]), pointer=f"/{name}") for name in _BETAS if name in body]
+    return conclude(findings, "no word of betas")
+
+
+def check_betas_agree(exchange: Exchange) -> Verdict:
+    if not exchange.upstream:
+        return Inconclusive("the upstream was not called")
+    request = exchange.upstream[-1].request
+    body = request.json if isinstance(request.json, dict) else {}
+    line = value(request.headers, "anthropic-beta")
+    head = sorted(part.strip() for part in line.split(",")) if line else None
+    lists = [sorted(map(str, body[name])) for name in _BETAS if isinstance(body.get(name), list)]
+    wrong = [_up(shown(head), shown(named)) for named in lists if head is not None and named != head]
+    return conclude(wrong, "one list of betas at most")
+
+
+def _up(expected: str, got: str, pointer: str | None = None) -> Finding:
+    return Finding(side=Side.UPSTREAM, expected=expected, got=got, pointer=pointer)
+
+
+def check_keys_apart(exchange: Exchange) -> Verdict:
+    names = ("first", "second")
+    if (why := failed(exchange, *names)) is not None:
+        return why
+    keys = []
+    for name in names:
+        hops = exchange.step(name).upstream
+        body = hops[-1].request.json if hops else None
+        keys.append(body.get("prompt_cache_key") if isinstance(body, dict) else None)
+    wrong = (
+        [_up("another prompt_cache_key for each session", shown(keys[0]), "/prompt_cache_key")]
+        if keys[0] is not None and keys[0] == keys[1]
+        else []
+    )
+    return conclude(wrong, "two sessions, no key in common")
+
+
+def check_system_alone(exchange: Exchange) -> Verdict:
+    response = exchange.client.response
+    if response is None:
+        return Inconclusive("the client got no answer")
+    if not exchange.upstream:
+        return conclude([Finding(expected="an answer", got=f"status {response.status}")], "")
+    request = exchange.upstream[-1].request
+    body = request.json if isinstance(request.json, dict) else {}
+    turns = next((body[name] for name in ("messages", "input", "contents") if body.get(name)), None)
+    findings = [] if turns else [_up("at least one message", shown(body.get("messages")), "/messages")]
+    if exchange.marker.encode() not in request.body:
+        findings.append(_up("the system message's text", "none of it"))
+    if not response.ok:
+        findings.append(Finding(expected="an answer", got=f"status {response.status}"))
+    return conclude(findings, "answered, with a message upstream")
+
+
+def check_streams_go_on(exchange: Exchange) -> Verdict:
+    if (why := failed(exchange, "stream", "long")) is not None:
+        return why
+    seen = exchange.step("stream")
+    sent = seen.upstream[-1].response if seen.upstream else None
+    got = seen.answer
+    if sent is None or got is None or not sent.reads or not got.reads:
+        return Inconclusive("no stream came about")
+    if exchange.lag_ms > _MOST_LAG_MS:
+        return Inconclusive(f"our own loop stood still for {exchange.lag_ms} ms")
+    findings = []
+    if got.reads[0].at_ms > sent.reads[-1].at_ms:
+        findings.append(at(seen, expected="its first words before the vendor's last", got="nothing until the vendor had done"))
+    for write in sent.reads:
+        came = next((read.at_ms for read in got.reads if read.at_ms >= write.at_ms), got.end_ms)
+        if came - write.at_ms > _MOST_STILL_MS:
+            findings.append(at(seen, expected=f"a word within {_MOST_STILL_MS} ms", got=f"none for {came - write.at_ms} ms"))
+            break
+    return conclude(findings, f"{len(got.reads)} reads while {len(sent.reads)} writes came")
+
+
+def check_image_by_address(exchange: Exchange) -> Verdict:
+    if (why := unmet(exchange, "unsaid", "by-address")) is not None:
+        return why
+    seen, rows = exchange.step("by-address"), new_rows(exchange)
+    row = row_of(exchange, seen)
+    if seen.status == 200:
+        wrong = [] if row is not None else [at(seen, expected="a row of the image", got="none")]
+        return conclude(wrong, "delivered and billed")
+    known = {header(exchange.step("unsaid"), "x-request-id")}
+    others = [name for name in rows if name not in known]
+    wrong = [Finding(side=Side.ACCOUNT, expected="no row of an image that was not delivered", got=shown(name)) for name in others]
+    return conclude(wrong, f"status {seen.status}, and no row")
+
+
+def check_image_linked(exchange: Exchange) -> Verdict:
+    if (why := failed(exchange, "unsaid")) is not None:
+        return why
+    seen = exchange.step("unsaid")
+    document = json_of(seen)
+    data = document.get("data") if isinstance(document, dict) else None
+    urls = [item.get("url") for item in data or () if isinstance(item, dict)]
+    wrong = [] if urls and all(isinstance(url, str) and url for url in urls) else [at(seen, expected="data[0].url", got=shown(data))]
+    return conclude(wrong, f"{len(urls)} links")
+
+
+def _with(trait: str, *, surface: Surface = Surface.MESSAGES, steps: bool = False) -> Given:
+    return Given(surfaces=frozenset({surface}), traits=frozenset({trait}), steps=steps)
+
+
+def _foreign(case: Case) -> bool:
+    return case.upstream is not None and case.upstream not in (Dialect.ANTHROPIC, Dialect.DEEPSEEK_ANTHROPIC)
+
+
+_REFUSED_STREAM: Final = Given(stream=True, outcomes=frozenset({Outcome.UPSTREAM_ERROR}), also=lambda case: case.upstream is not None)
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        START_COUNTS,
+        check_start_counts,
+        Given(surfaces=frozenset({Surface.MESSAGES}), stream=True, also=_translated(Surface.MESSAGES).also),
+    ),
+    Rule(CALL_IDS, check_call_ids, _translated(Surface.MESSAGES)),
+    Rule(ITEM_IDS, check_item_ids, _translated(Surface.RESPONSES)),
+    Rule(NOT_FETCHED, check_not_fetched, _with("inner-address", surface=Surface.CHAT)),
+    Rule(COUNT_GROWS, check_count_grows, _with("counted", steps=True)),
+    Rule(LIMIT_INSIDE, check_limit_inside, Given(outcomes=frozenset({Outcome.UPSTREAM_ERROR}), traits=frozenset({"limit-inside"}))),
+    Rule(STATUS_FIRST, check_status_first, _REFUSED_STREAM),
+    Rule(NO_BETAS, check_no_betas, Given(surfaces=frozenset({Surface.MESSAGES}), traits=frozenset({"betas"}), also=_foreign)),
+    Rule(BETAS_AGREE, check_betas_agree, _with("betas")),
+    Rule(KEYS_APART, check_keys_apart, _with("two-sessions", steps=True)),
+    Rule(SYSTEM_ALONE, check_system_alone, _with("system-only", surface=Surface.CHAT)),
+    Rule(IMAGE_BY_ADDRESS, check_image_by_address, _with("images-probed", surface=Surface.IMAGES, steps=True)),
+    Rule(IMAGE_LINKED, check_image_linked, _with("images-probed", surface=Surface.IMAGES, steps=True)),
+    Rule(STREAMS_GO_ON, check_streams_go_on, _with("beside-a-stream", steps=True)),
+)
