@@ -10,26 +10,49 @@ from suites.errors.reading import Said, said
 from suites.evidence import conclude, shown
 from suites.steps import at, header, json_of, status, unmet
 
+# contract:012 to contract:015, each with what stands below it: by the envelope that its callers read.
 _NOT_EXPOSED: Final = (
     ("files", "GET", "/v1/files"),
     ("upload", "POST", "/v1/files"),
+    ("file", "GET", "/v1/files/file-1"),
+    ("file-content", "GET", "/v1/files/file-1/content"),
+    ("file-deleted", "DELETE", "/v1/files/file-1"),
+    ("uploads", "POST", "/v1/uploads"),
     ("assistants", "POST", "/v1/assistants"),
+    ("assistant", "GET", "/v1/assistants/asst_1"),
+    ("threads", "POST", "/v1/threads"),
+    ("runs", "POST", "/v1/threads/thread_1/runs"),
     ("vector-stores", "POST", "/v1/vector_stores"),
+    ("vector-store", "GET", "/v1/vector_stores/vs_1"),
+    ("vector-search", "POST", "/v1/vector_stores/vs_1/search"),
     ("fine-tuning", "POST", "/v1/fine_tuning/jobs"),
+    ("fine-tuning-job", "GET", "/v1/fine_tuning/jobs/ftjob-1"),
     ("batches", "POST", "/v1/batches"),
+    ("batch", "GET", "/v1/batches/batch_1"),
     ("message-batches", "POST", "/v1/messages/batches"),
+    ("message-batches-list", "GET", "/v1/messages/batches"),
+    ("message-batch", "GET", "/v1/messages/batches/msgbatch_1"),
+    ("message-batch-cancel", "POST", "/v1/messages/batches/msgbatch_1/cancel"),
+    ("message-batch-results", "GET", "/v1/messages/batches/msgbatch_1/results"),
+    ("message-batch-deleted", "DELETE", "/v1/messages/batches/msgbatch_1"),
     ("embeddings", "POST", "/v1/embeddings"),
+    ("gemini-embeddings", "POST", "/v1beta/models/text-embedding:embedContent"),
+    ("gemini-embeddings-batch", "POST", "/v1beta/models/text-embedding:batchEmbedContents"),
     ("speech", "POST", "/v1/audio/speech"),
     ("transcriptions", "POST", "/v1/audio/transcriptions"),
+    ("translations", "POST", "/v1/audio/translations"),
     ("rerank", "POST", "/v1/rerank"),
     ("nowhere", "GET", "/nowhere"),
+    ("nowhere-openai", "POST", "/v1/nowhere"),
+    ("nowhere-gemini", "POST", "/v1beta/nowhere"),
+    ("nowhere-account", "GET", "/api/v1/nowhere"),
 )
 _WRONG_METHODS: Final = (
     ("get-chat", "GET", "/v1/chat/completions"),
     ("get-messages", "GET", "/v1/messages"),
     ("delete-models", "DELETE", "/v1/models"),
 )
-_ANTHROPIC: Final = ("message-batches", "get-messages")
+_FAMILIES: Final = {"message-batch": "anthropic", "get-messages": "anthropic", "gemini-": "google", "nowhere-gemini": "google"}
 _TASK_BYTES: Final = 1 << 20  # contract:204
 
 NOT_EXPOSED = Requirement(
@@ -87,8 +110,13 @@ CASES: tuple[Case, ...] = (
 )
 
 
+def family_of_step(name: str) -> str:
+    """Whose envelope the step's caller reads."""
+    return next((family for prefix, family in _FAMILIES.items() if name.startswith(prefix)), "openai")
+
+
 def _cause(seen: StepSeen) -> Said | None:
-    return said("anthropic" if seen.name in _ANTHROPIC else "openai", json_of(seen))
+    return said(family_of_step(seen.name), json_of(seen))
 
 
 def _refused(exchange: Exchange, wanted: int, *names: str) -> tuple[list[Finding], Inconclusive | None]:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from harness.exchange import Exchange, Response, StepSeen
-from suites.errors.paths import CASES, RULES
+from suites.errors.paths import CASES, RULES, family_of_step
 from suites.tests.steps import answer, assert_all_pass, assert_fails, exchange, seen, with_step
 
 STATUS = {"get-chat": 405, "get-messages": 405, "delete-models": 405, "too-large": 413}
@@ -11,7 +11,12 @@ STATUS = {"get-chat": 405, "get-messages": 405, "delete-models": 405, "too-large
 
 def refusal(name: str, status: int | None = None, **headers: str) -> Response:
     error = {"message": "No.", "type": "not_found_error", "param": None, "code": "not_found"}
-    body = {"type": "error", "error": error} if name in ("message-batches", "get-messages") else {"error": error}
+    bodies = {
+        "openai": {"error": error},
+        "anthropic": {"type": "error", "error": error},
+        "google": {"error": {"code": 404, "message": "No.", "status": "NOT_FOUND"}},
+    }
+    body = bodies[family_of_step(name)]
     given = {"x_request_id": f"req_{name}", "allow": "POST", **headers}
     return answer(STATUS.get(name, 404) if status is None else status, body, **given)
 
