@@ -432,13 +432,21 @@ def _message_end(draft: _Draft, value: dict[str, Any]) -> None:
     written, by_ttl = _count(usage.get("cache_creation_input_tokens")), _object(usage.get("cache_creation"))
     if written is None and by_ttl:
         written = sum(_count(by_ttl.get(f"ephemeral_{ttl}_input_tokens")) or 0 for ttl in ("5m", "1h"))
+    rounds = _objects(usage.get("iterations"))  # each is paid for; the counts beside them are the last one's
+    if not all(_count(each.get("input_tokens")) is not None and _count(each.get("output_tokens")) is not None for each in rounds):
+        rounds = []
     draft.count(
-        input=_count(usage.get("input_tokens")),
-        output=_count(usage.get("output_tokens")),
-        cache_read=_count(usage.get("cache_read_input_tokens")),
-        cache_write=written,
+        input=_over(rounds, "input_tokens", _count(usage.get("input_tokens"))),
+        output=_over(rounds, "output_tokens", _count(usage.get("output_tokens"))),
+        cache_read=_over(rounds, "cache_read_input_tokens", _count(usage.get("cache_read_input_tokens"))),
+        cache_write=_over(rounds, "cache_creation_input_tokens", written),
         reasoning=_count(_object(usage.get("output_tokens_details")).get("thinking_tokens")),
     )
+
+
+def _over(rounds: Iterable[dict[str, Any]], name: str, otherwise: int | None) -> int | None:
+    counts = [count for each in rounds if (count := _count(each.get(name))) is not None]
+    return sum(counts) if counts else otherwise
 
 
 def _gemini(draft: _Draft, value: dict[str, Any]) -> None:

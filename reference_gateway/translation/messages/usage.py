@@ -1,6 +1,8 @@
 """Messages' `usage` and the ask's `Tokens` (translation.md 3.8): the counts are disjoint on both sides, so nothing is added or taken away.
 
-`input_tokens` counts neither cache reads nor writes. What is absent or null is not zero: None here, null there.
+`input_tokens` counts neither cache reads nor writes. What is absent or null is not zero: None here, null there. An answer that came to be
+in several `iterations` (a compaction, an adviser's word, a second model's try) is counted in the sum of them: the counts beside them are
+those of the last ones only.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ def read_usage(usage: object) -> Tokens | None:
 
     The writes of an hour are told apart by `cache_creation`; all others are those of five minutes, as the ledger has it.
     """
-    said = _object(usage)
+    said = _summed(_object(usage))
     input_tokens, output = count(said.get("input_tokens")), count(said.get("output_tokens"))
     if input_tokens is None or output is None:
         return None
@@ -44,6 +46,26 @@ def read_usage(usage: object) -> Tokens | None:
         cache_write_1h=hour,
         reasoning=count(_object(said.get("output_tokens_details")).get("thinking_tokens")),
     )
+
+
+def _summed(usage: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The usage, its counts those of all its iterations. One of them without its counts says nothing about the whole."""
+    given = usage.get("iterations")
+    iterations = [_object(each) for each in given] if isinstance(given, list) else []
+    if len(iterations) < 2 and not any(each.get("type") == "compaction" for each in iterations):
+        return usage
+    if any(count(each.get(name)) is None for each in iterations for name in ("input_tokens", "output_tokens")):
+        return usage
+    whole: dict[str, Any] = dict(usage)
+    for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
+        counts = [found for each in iterations if (found := count(each.get(name))) is not None]
+        if counts:
+            whole[name] = sum(counts)
+    by_ttl = [_object(each.get("cache_creation")) for each in iterations]
+    if any(by_ttl):
+        names = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+        whole["cache_creation"] = {name: sum(count(each.get(name)) or 0 for each in by_ttl) for name in names}
+    return whole
 
 
 def merge(earlier: Mapping[str, Any], later: object) -> dict[str, Any]:

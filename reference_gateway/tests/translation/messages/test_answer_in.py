@@ -226,6 +226,23 @@ def test_what_message_delta_says_takes_the_place_of_what_message_start_said() ->
     assert answer.tokens == Tokens(input=10, output=20, cache_read=6, cache_write_5m=3, cache_write_1h=4, reasoning=8)
 
 
+def test_the_counts_of_several_iterations_are_their_sum() -> None:
+    one = {"type": "compaction", "input_tokens": 100, "output_tokens": 30, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 8}
+    two = {"type": "message", "input_tokens": 20, "output_tokens": 4}
+    usage = {"input_tokens": 20, "output_tokens": 4, "iterations": [one, two]}
+    tokens = Tokens(input=120, output=34, cache_read=5, cache_write_5m=8)
+    said: dict[str, Any] = {"id": "msg_1", "type": "message", "content": [{"type": "text", "text": "a"}], "stop_reason": "end_turn"}
+    for iterations, wanted in (
+        ([one, two], tokens),
+        ([two], Tokens(input=20, output=4)),
+        ([one, {}], Tokens(input=20, output=4)),
+        ("x", None),
+    ):
+        answer = read_answer({**said, "usage": {**usage, "iterations": iterations}})
+        assert isinstance(answer, Answer)
+        assert answer.tokens == (wanted or Tokens(input=20, output=4))
+
+
 @pytest.mark.parametrize(
     ("usage", "tokens"),
     [

@@ -61,8 +61,8 @@ def test_every_answer_is_read() -> None:
         answer = answer_of(case)
         kind = "streamed" if case.is_sse else "whole"
         if isinstance(answer, Broken):
-            assert case.status is not None, case.id
-            assert case.status >= 400, case.id
+            compacted = b'"stop_reason":"compaction"' in case.body  # and said nothing else
+            assert compacted or (case.status or 0) >= 400, case.id
             seen[f"{kind} errors"] += 1
             continue
         seen[kind] += 1
