@@ -16,7 +16,7 @@ from reference_gateway.catalog import Model
 from reference_gateway.errors import INVALID_REQUEST, Family, Refusal
 from reference_gateway.routes import Surface
 
-_ABSENT: Final = msgspec.Raw(b"")
+ABSENT: Final = msgspec.Raw(b"")
 
 
 class _Members(msgspec.Struct):
@@ -39,12 +39,12 @@ class _Members(msgspec.Struct):
     prompt_cache_key: Any = None
     previous_response_id: Any = None
     metadata: Any = None
-    system: msgspec.Raw = _ABSENT
-    instructions: msgspec.Raw = _ABSENT
-    systemInstruction: msgspec.Raw = _ABSENT  # noqa: N815
-    messages: msgspec.Raw = _ABSENT
-    input: msgspec.Raw = _ABSENT
-    contents: msgspec.Raw = _ABSENT
+    system: msgspec.Raw = ABSENT
+    instructions: msgspec.Raw = ABSENT
+    systemInstruction: msgspec.Raw = ABSENT  # noqa: N815
+    messages: msgspec.Raw = ABSENT
+    input: msgspec.Raw = ABSENT
+    contents: msgspec.Raw = ABSENT
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):  # one a request: a frozen dataclass takes five times as long to make
@@ -60,10 +60,26 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):  # one a request: a froz
     prompt_cache_key: str | None = None
     previous_response_id: str | None = None
     session: str | None = None  # what the caller calls the conversation
-    opening: tuple[msgspec.Raw, msgspec.Raw] = (_ABSENT, _ABSENT)  # the JSON of system prompt and conversation, unparsed
+    opening: tuple[msgspec.Raw, msgspec.Raw] = (ABSENT, ABSENT)  # the JSON of system prompt and conversation, unparsed
+
+
+class Usual(msgspec.Struct):
+    """A request on chat or messages as it nearly always is; what is of another type, or must be null here, is for `read` to see."""
+
+    model: str
+    stream: bool | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+    prompt_cache_key: None = None
+    logprobs: bool | None = None
+    top_logprobs: None = None
+    tools: msgspec.Raw = ABSENT
+    functions: msgspec.Raw = ABSENT
 
 
 _DECODE: Final = msgspec.json.Decoder(_Members).decode
+_DECODE_USUAL: Final = msgspec.json.Decoder(Usual).decode
 _MODEL: Final = re.compile(rb'"model"\s*:\s*("[^"\\]*")')
 _CACHE_KEY: Final = re.compile(rb'"prompt_cache_key"\s*:\s*("(?:[^"\\]|\\.)*")')
 # A key may be spelled with escapes; then only a whole scan can say which members are called so.
@@ -110,6 +126,16 @@ def read(body: bytes, surface: Surface) -> Facts:
     )
 
 
+def usual(body: bytes) -> tuple[Usual, tuple[int, int]] | None:
+    """The members, and where the model's name stands; None for a request that `read` has to look at."""
+    try:
+        members = _DECODE_USUAL(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    span = _usual_span(body)
+    return None if span is None or members.logprobs else (members, span)
+
+
 def _output_cap(members: _Members, surface: Surface) -> int | None:
     match surface:
         case Surface.CHAT:
@@ -139,10 +165,9 @@ def _count(value: object) -> int | None:
 
 def _model_span(body: bytes, model: str) -> tuple[int, int]:
     """Where the value of the top-level `model` stands. One that stands twice is refused: gateway and vendor might each believe another."""
-    at = _only_model_of_large(body) if len(body) > LARGE else body.find(b'"model"')
-    once = at >= 0 and (len(body) > LARGE or (body.find(b'"model"', at + 7) < 0 and not _has_escaped_keys(body)))
-    if once and (match := _MODEL.match(body, at)) is not None:
-        return match.span(1)
+    usual_span = _usual_span(body)
+    if usual_span is not None:
+        return usual_span
     spans = top_level_spans(body, "model")
     if len(spans) != 1:
         raise Refusal(INVALID_REQUEST, "model must stand in the request once.", param="model")
@@ -150,6 +175,18 @@ def _model_span(body: bytes, model: str) -> tuple[int, int]:
     if json.loads(body[start:end]) != model:
         raise Refusal(INVALID_REQUEST, "model must stand in the request once.", param="model")
     return spans[0]
+
+
+def _usual_span(body: bytes) -> tuple[int, int] | None:
+    """Of a name that obviously stands once."""
+    if len(body) > LARGE:
+        at = _only_model_of_large(body)
+    else:
+        at = body.find(b'"model"')
+        if body.find(b'"model"', at + 7) >= 0 or (b"\\u00" in body and _ESCAPED.search(body) is not None):
+            return None
+    match = _MODEL.match(body, at) if at >= 0 else None
+    return match.span(1) if match is not None else None
 
 
 class _Key(str):
@@ -232,7 +269,11 @@ def with_model(body: bytes, facts: Facts, upstream_id: str) -> bytes:
     """The same bytes but for the model's name."""
     if facts.model is None or facts.model == upstream_id:
         return body
-    (start, end), view = facts.model_span, memoryview(body)
+    return renamed(body, facts.model_span, upstream_id)
+
+
+def renamed(body: bytes, model_span: tuple[int, int], upstream_id: str) -> bytes:
+    (start, end), view = model_span, memoryview(body)
     return b"".join((view[:start], msgspec.json.encode(upstream_id), view[end:]))
 
 
@@ -245,9 +286,12 @@ def is_json(data: bytes) -> bool:
 
 
 def hold_amount(body: bytes, facts: Facts, model: Model, prices: Prices) -> int:
-    """The most this request is expected to cost, in micro-USD.
+    """The most this request is expected to cost, in micro-USD."""
+    return hold_of(body, facts.output_cap, facts.choices, model, prices)
 
-    Input by size at the dearest input price, output by its cap (4.2, "Hold size").
+
+def hold_of(body: bytes, output_cap: int | None, choices: int, model: Model, prices: Prices) -> int:
+    """Input by size at the dearest input price, output by its cap (4.2, "Hold size").
 
     A third of a token a byte is above what any of these tokenizers makes of ordinary text.
     """
@@ -255,8 +299,8 @@ def hold_amount(body: bytes, facts: Facts, model: Model, prices: Prices) -> int:
     if prices.cache_write_1h > dearest and b'"1h"' in body:
         dearest = prices.cache_write_1h
     input_tokens = len(body) // 3 + 1
-    cap = facts.output_cap if facts.output_cap is not None else model.max_output_tokens
-    output_tokens = min(cap, model.max_output_tokens) * facts.choices
+    most = model.max_output_tokens
+    output_tokens = (most if output_cap is None or output_cap > most else output_cap) * choices
     return -(-(input_tokens * dearest + output_tokens * prices.output) // 1_000_000)
 
 

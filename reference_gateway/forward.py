@@ -30,9 +30,9 @@ from reference_gateway.crossing import Borders, Crossing, Ferry, refusal_of
 from reference_gateway.errors import Fault, Refusal
 from reference_gateway.operations.journal import Asked, Journal
 from reference_gateway.proxy.relay import CallerGone, Milestone, Patience, Relay
-from reference_gateway.proxy.server import Headers
-from reference_gateway.proxy.upstream import Connection, Gather, ResponseHead, UpstreamBroken, UpstreamTimeout
-from reference_gateway.routes import Surface
+from reference_gateway.proxy.server import Headers, RequestHead
+from reference_gateway.proxy.upstream import Connection, Gather, ResponseHead, UpstreamBroken, UpstreamTimeout, too_large
+from reference_gateway.routes import Call, Surface
 from reference_gateway.routing import rewrite
 from reference_gateway.routing.router import Lane, Lanes, Router
 from reference_gateway.routing.sticky import Sticky, response_id, session_of
@@ -126,9 +126,22 @@ class Forwarder:
         own = headers.own(call.request_id, call.family, self.treasury.standing(call.key))
         call.answer.send(200, [JSON, (b"x-wireproof-estimated", b"true"), *own], b'{"input_tokens":%d}' % tokens)
 
-    def billed(self, call: ModelCall, hold: Hold) -> Coroutine[Any, Any, None]:
+    def billed(
+        self, call: ModelCall, hold: Hold, begun: Begun | None = None, broken_off: BrokenOff | None = None
+    ) -> Coroutine[Any, Any, None]:
         """Settles the hold, or leaves it open where nothing is owed. Raises Refusal where the caller has had nothing yet."""
-        return _Exchange(self, call, hold).run()
+        exchange = _Exchange(self, call, hold)
+        exchange.begun, exchange.broken_off = begun, broken_off
+        return exchange.run()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt at a call's one channel that somebody else has made: what came of it, and the body where that was taken already."""
+
+    connection: Connection
+    came: ResponseHead | UpstreamBroken
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +161,6 @@ class _Exchange:
     __slots__ = (
         "_answer",
         "_broke_in_mid_stream",
-        "_broken_off",
         "_call",
         "_connection",
         "_crossing",
@@ -159,6 +171,8 @@ class _Exchange:
         "_router",
         "_timeouts",
         "_treasury",
+        "begun",
+        "broken_off",
     )
 
     def __init__(self, forwarder: Forwarder, call: ModelCall, hold: Hold | None) -> None:
@@ -173,7 +187,8 @@ class _Exchange:
         self._lane = call.lanes[0]
         self._connection: Connection | None = None
         self._crossing: Crossing | None = None  # of a lane that does not speak the caller's protocol
-        self._broken_off: BrokenOff | None = None
+        self.begun: Begun | None = None
+        self.broken_off: BrokenOff | None = None
         self._broke_in_mid_stream = False
 
     @property
@@ -185,7 +200,7 @@ class _Exchange:
         return self._call.streams
 
     def break_off(self, reason: BrokenOff) -> None:
-        self._broken_off = reason
+        self.broken_off = reason
         if self._connection is not None:
             self._connection.abort(reason)
 
@@ -195,7 +210,7 @@ class _Exchange:
         try:
             if len(lanes) > 1 or self._call.facts.previous_response_id is not None:
                 await self._among(lanes)
-            elif not lanes[0].ready(self._router.now()):
+            elif self.begun is None and not lanes[0].ready(self._router.now()):
                 raise self._router.no_channel(lanes)
             elif (failure := await self._attempt(lanes[0])) is not None:
                 await self._surface(failure)
@@ -235,13 +250,13 @@ class _Exchange:
     def _next(self, lanes: Lanes, tried: list[Lane], preferred: str | None) -> Lane | None:
         if not tried and len(lanes) == 1 and lanes[0].ready(self._router.now()):
             return lanes[0]
-        if len(tried) >= self._router.routing.attempts or self._answer.gone or self._broken_off is not None:
+        if len(tried) >= self._router.routing.attempts or self._answer.gone or self.broken_off is not None:
             return None
         return self._router.pick(lanes, tried, preferred)
 
     def _may_go_on(self, failure: Refusal | _VendorError) -> bool:
         """The request's own 4xx is nobody else's to answer. The gateway's credentials or funds at one vendor are not the request's."""
-        if self._broken_off is not None or self._answer.gone:
+        if self.broken_off is not None or self._answer.gone:
             return False
         if isinstance(failure, Refusal):
             return failure.fault in ANOTHER
@@ -275,7 +290,7 @@ class _Exchange:
 
     def _note(self, lane: Lane, failure: Refusal | _VendorError | None) -> None:
         """What the attempt says about the channel's health."""
-        if self._answer.gone or self._broken_off is not None:
+        if self._answer.gone or self.broken_off is not None:
             lane.abandoned()
         elif isinstance(failure, _VendorError) and failure.status == 429:
             lane.limited(self._router.now(), failure.retry_after_s)
@@ -285,12 +300,13 @@ class _Exchange:
             lane.succeeded()
 
     async def _try(self) -> Refusal | _VendorError | None:
+        begun = self.begun
         try:
-            connection = self._connection = await self._lane.pool.get()
+            connection = self._connection = await self._lane.pool.get() if begun is None else begun.connection
         except UpstreamBroken as broken:
-            return _refusal(self._broken_off or broken)
+            return _refusal(self.broken_off or broken)
         try:
-            response = await self._send(connection)
+            response = await self._send(connection) if begun is None else self._came(begun)
             if response.status >= 400:
                 return await self._upstream_error(connection, response)
             if not 200 <= response.status < 300:
@@ -312,12 +328,21 @@ class _Exchange:
             connection.release()
         return None
 
-    async def _send(self, connection: Connection) -> ResponseHead:
+    def _came(self, begun: Begun) -> ResponseHead:
+        self._follow_caller(begun.connection)
+        if isinstance(begun.came, UpstreamBroken):
+            raise begun.came
+        return begun.came
+
+    def _follow_caller(self, connection: Connection) -> None:
         if self._answer.gone:
             raise UpstreamBroken("The caller has gone.")
-        if self._broken_off is not None:
-            raise self._broken_off
+        if self.broken_off is not None:
+            raise self.broken_off
         self._answer.on_gone = lambda: connection.abort(UpstreamBroken("The caller has gone."))
+
+    async def _send(self, connection: Connection) -> ResponseHead:
+        self._follow_caller(connection)
         call, lane = self._call, self._lane
         if self._crossing is not None:
             data = self._crossing.data
@@ -327,9 +352,7 @@ class _Exchange:
             )
         head: bytes | None = self._crossing.head() if self._crossing is not None else call.head.memo.get(lane)
         if head is None:
-            lines = b"".join(headers.to_upstream(call.head))
-            head = b"POST %b HTTP/1.1\r\nhost: %b\r\n%b%b" % (self._target(lane), lane.host_header, lines, lane.auth_line)
-            call.head.memo[lane] = head
+            head = call.head.memo[lane] = upstream_head(call.head, call.route, lane)
         wait_ms = self._timeouts.first_byte_ms if self._call.streams else self._timeouts.answer_ms
         begun, status = time.monotonic(), 0
         try:
@@ -338,13 +361,6 @@ class _Exchange:
             return response
         finally:
             self._journal.asked(Asked(lane.channel.name, time.monotonic() - begun, status))
-
-    def _target(self, lane: Lane) -> bytes:
-        path = lane.base_path + self._call.route.upstream_path
-        if self._call.route.gemini_model is not None:
-            path += b"%b:%b" % (quote(lane.upstream_id, safe="").encode(), self._call.route.gemini_method)
-        query = keys.without_key(self._call.head.query)
-        return b"%b?%b" % (path, query) if query else path
 
     def _own_headers(self) -> Headers:
         own = headers.own(self._call.request_id, self._call.family, self._treasury.standing(self._call.key))
@@ -360,6 +376,10 @@ class _Exchange:
         return own
 
     async def _gather(self, connection: Connection) -> bytes:
+        if self.begun is not None and self.begun.body is not None:
+            if len(self.begun.body) > self._forwarder.max_answer_bytes:
+                raise too_large(self._forwarder.max_answer_bytes)
+            return self.begun.body
         return await Gather(connection, self._forwarder.max_answer_bytes, self._timeouts.idle_ms / 1000).body()
 
     def _is_stream(self, response: ResponseHead) -> bool:
@@ -695,6 +715,16 @@ class _Exchange:
             estimated=estimated,
             cap=cap,
         )
+
+
+def upstream_head(head: RequestHead, route: Call, lane: Lane) -> bytes:
+    """The request's head as the upstream gets it, up to content-length."""
+    path = lane.base_path + route.upstream_path
+    if route.gemini_model is not None:
+        path += b"%b:%b" % (quote(lane.upstream_id, safe="").encode(), route.gemini_method)
+    query = keys.without_key(head.query)
+    target = b"%b?%b" % (path, query) if query else path
+    return b"POST %b HTTP/1.1\r\nhost: %b\r\n%b%b" % (target, lane.host_header, b"".join(headers.to_upstream(head)), lane.auth_line)
 
 
 def _refusal(broken: UpstreamBroken) -> Refusal:

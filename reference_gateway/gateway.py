@@ -16,13 +16,15 @@ from reference_gateway.accounts.directory import Directory
 from reference_gateway.accounts.endpoints import Endpoints
 from reference_gateway.accounts.keys import Key
 from reference_gateway.accounts.manage import Reply
-from reference_gateway.billing.interface import Treasury
+from reference_gateway.billing.interface import Hold, Treasury
+from reference_gateway.billing.treasury import Treasury as InOneProcess
 from reference_gateway.calls import MediaCall, ModelCall
 from reference_gateway.catalog import Alias, Catalog, Model
 from reference_gateway.clock import ShiftedClock
 from reference_gateway.config import Config
 from reference_gateway.errors import Family, Refusal
-from reference_gateway.forward import BrokenOff, Forwarder
+from reference_gateway.express import Booth, Express
+from reference_gateway.forward import Begun, BrokenOff, Forwarder
 from reference_gateway.media import MediaRooms
 from reference_gateway.operations import moving
 from reference_gateway.operations.admin import ReadyState, ready_answer
@@ -58,10 +60,13 @@ class Gateway:
         self._switchboard = dial.Switchboard()
         self._treasury = treasury
         self._forwarder = forwarder
+        self._booth = Booth(self._catalog, treasury, forwarder, directory.ring, self) if isinstance(treasury, InOneProcess) else None
 
     def load(self, config: Config) -> None:
         """Channels, models, groups, aliases and prices as they are now; all else stays until the next start."""
         self._catalog = config.catalog
+        if self._booth is not None:
+            self._booth.catalog = config.catalog
         self._forwarder.load(config)
         self._endpoints.load(config)
 
@@ -84,6 +89,26 @@ class Gateway:
         request_id = new_request_id()
         own = headers.own(request_id, family, None)
         return [JSON, *own], errors.body(family, fault, message, request_id)
+
+    @property
+    def take(self) -> Callable[[RequestHead, bytes, Answer], bool] | None:
+        """proxy.server.Prompt; None where the books are not in this process."""
+        return self._booth.take if self._booth is not None else None
+
+    async def go_on(self, begun: Express, problem: Exception | None, response: Begun | None) -> None:
+        """express.Rest: from where the call stands."""
+        key = begun.key
+        try:
+            if problem is not None:
+                raise problem
+            await self._held(begun.call(), begun.hold, response, begun)
+        except (Refusal, StorageFailed) as error:
+            await self._refuse(error, begun.answer, begun.request_id, begun.route.surface.family, key)
+        finally:
+            self._forwarder.under_way.discard(begun)
+            if self._treasury.is_open(begun.hold):
+                await self._treasury.release(begun.hold)
+            begun.noted()
 
     async def serve(self, head: RequestHead, request_body: bytes, answer: Answer) -> None:
         request_id = new_request_id()
@@ -130,19 +155,7 @@ class Gateway:
             await self._treasury.refresh(key)
             answer.send(status, [JSON, *headers.own(request_id, family, self._treasury.standing(key))], data)
         except (Refusal, StorageFailed) as error:
-            if answer.started:  # it has begun: nothing can be said any more
-                raise
-            error.__traceback__ = error.__context__ = None  # see errors.Refusal
-            refusal = error if isinstance(error, Refusal) else Refusal(errors.UNAVAILABLE, "The books cannot be read or written now.")
-            standing = None
-            if key is not None:
-                await self._treasury.refresh(key)
-                standing = self._treasury.standing(key)
-                if refusal.fault is errors.CONCURRENCY_LIMIT:
-                    standing = standing.without_reset()
-            text = errors.body(family, refusal.fault, refusal.message, request_id, refusal.param)
-            own = [JSON, *headers.own(request_id, family, standing), *refusal.headers]
-            answer.send(refusal.fault.status, own, text)
+            await self._refuse(error, answer, request_id, family, key)
         finally:
             self.journal.answered(
                 Answered(
@@ -160,6 +173,21 @@ class Gateway:
                     head.header.get(b"traceparent", b""),
                 )
             )
+
+    async def _refuse(self, error: Refusal | StorageFailed, answer: Answer, request_id: str, family: Family, key: Key | None) -> None:
+        if answer.started:  # it has begun: nothing can be said any more
+            raise error
+        error.__traceback__ = error.__context__ = None  # see errors.Refusal
+        refusal = error if isinstance(error, Refusal) else Refusal(errors.UNAVAILABLE, "The books cannot be read or written now.")
+        standing = None
+        if key is not None:
+            await self._treasury.refresh(key)
+            standing = self._treasury.standing(key)
+            if refusal.fault is errors.CONCURRENCY_LIMIT:
+                standing = standing.without_reset()
+        text = errors.body(family, refusal.fault, refusal.message, request_id, refusal.param)
+        own = [JSON, *headers.own(request_id, family, standing), *refusal.headers]
+        answer.send(refusal.fault.status, own, text)
 
     def _authenticate(self, head: RequestHead, answer: Answer) -> Key:
         """Raises Refusal: 401 without a live key, 403 from where the key may not be used."""
@@ -260,12 +288,21 @@ class Gateway:
         prices = treasury.prices.at(call.model.priced_as, treasury.clock() * 1000)
         hold = await treasury.hold(call.key, call.request_id, body.hold_amount(call.request, call.facts, call.model, prices), prices)
         try:
-            if call.key.id not in self.keys.by_id or call.key.account in self.keys.suspended:  # gone while the hold was written
-                raise Refusal(errors.INVALID_KEY, "This API key is not valid any more.")
-            await self._forwarder.billed(call, hold)
+            await self._held(call, hold)
         finally:
             if treasury.is_open(hold):  # however it ended: nothing was settled, so nothing is owed
                 await treasury.release(hold)
+
+    async def _held(self, call: ModelCall, hold: Hold, response: Begun | None = None, begun: Express | None = None) -> None:
+        if not self.keys.is_known(call.key):  # gone while the hold was written
+            if response is not None:
+                response.connection.release()
+            raise Refusal(errors.INVALID_KEY, "This API key is not valid any more.")
+        broken_off = None
+        if begun is not None:  # from here on the exchange stands for it
+            self._forwarder.under_way.discard(begun)
+            broken_off = begun.broken_off
+        await self._forwarder.billed(call, hold, response, broken_off)
 
 
 def _family(route: Route, head: RequestHead) -> Family:

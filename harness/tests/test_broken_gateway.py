@@ -119,14 +119,11 @@ BREAKAGES = (
     ),
     Breakage(
         name="writes the JSON anew",
-        file="forward.py",
+        file="express.py",
         changes=(
             (
-                "        self._answer.send_block(response.status, headers.caller_lines(response) + self._own_lines(), data)\n",
-                (
-                    "        data = data if data[:1] == b'\\x1f' else __import__('json').dumps(__import__('json').loads(data)).encode()\n"
-                    "        self._answer.send_block(response.status, headers.caller_lines(response) + self._own_lines(), data)\n"
-                ),
+                "self._response, self._data = response, data\n",
+                "self._response, self._data = response, __import__('json').dumps(__import__('json').loads(data)).encode()\n",
             ),
         ),
         breaks=("native/body-bytes",),

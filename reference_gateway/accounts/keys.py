@@ -45,7 +45,7 @@ class KeyRing:
 
     def __init__(self, pepper: bytes, keys: Iterable[Key] = ()) -> None:
         self._pepper = pepper
-        self._by_hash: dict[bytes, Key] = {}
+        self.by_hash: dict[bytes, Key] = {}
         self.by_id: dict[str, Key] = {}
         self.suspended: set[str] = set()  # accounts
         for key in keys:
@@ -53,12 +53,12 @@ class KeyRing:
 
     def put(self, key: Key) -> None:
         self.drop(key.id)
-        self._by_hash[key.hash] = self.by_id[key.id] = key
+        self.by_hash[key.hash] = self.by_id[key.id] = key
 
     def drop(self, key_id: str) -> None:
         key = self.by_id.pop(key_id, None)
-        if key is not None and self._by_hash.get(key.hash) is key:  # a younger key may have its secret by now
-            del self._by_hash[key.hash]
+        if key is not None and self.by_hash.get(key.hash) is key:  # a younger key may have its secret by now
+            del self.by_hash[key.hash]
 
     def digest(self, secret: bytes) -> bytes:
         return digest(self._pepper, secret)
@@ -72,13 +72,17 @@ class KeyRing:
 
     def holder(self, wanted: bytes, now: float) -> Key | None:
         """As `find`, by the secret's digest."""
-        key = self._by_hash.get(wanted)
+        key = self.by_hash.get(wanted)
         if key is None or not hmac.compare_digest(key.hash, wanted) or not self.is_live(key, now):
             return None
         return key
 
     def is_live(self, key: Key, now: float) -> bool:
         return not key.revoked and (key.expires_at is None or now < key.expires_at) and key.account not in self.suspended
+
+    def is_known(self, key: Key) -> bool:
+        """Whether it was neither deleted nor suspended meanwhile."""
+        return key.id in self.by_id and key.account not in self.suspended
 
     def of_account(self, account: str) -> list[Key]:
         """Oldest first."""

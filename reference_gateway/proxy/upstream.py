@@ -269,7 +269,7 @@ class Connection(asyncio.Protocol):
         self._broken = reason
         self._transport.abort()
         asker = self._asker
-        if asker is not None:
+        if asker is not None and self._head is None:
             self._asker = None
             asker.on_no_head(reason)
         else:
@@ -432,6 +432,10 @@ class Pool:
         self._idle.clear()
 
 
+def too_large(limit_bytes: int) -> UpstreamBroken:
+    return UpstreamBroken(f"The upstream's answer is over {limit_bytes} bytes.")
+
+
 class Gather:
     """A sink for an answer that must be whole before anything is made of it."""
 
@@ -446,7 +450,7 @@ class Gather:
         if whole is None:
             return await self._rest()
         if len(whole) > self._limit_bytes:
-            raise self._too_large()
+            raise too_large(self._limit_bytes)
         return whole
 
     async def _rest(self) -> bytes:
@@ -464,9 +468,6 @@ class Gather:
         finally:
             self._timer.cancel()
 
-    def _too_large(self) -> UpstreamBroken:
-        return UpstreamBroken(f"The upstream's answer is over {self._limit_bytes} bytes.")
-
     def _check_idle(self) -> None:
         quiet = self._loop.time() - self._last_read
         if quiet >= self._idle_s:
@@ -478,7 +479,7 @@ class Gather:
         self._last_read = self._loop.time()
         self._size += len(read)
         if self._size > self._limit_bytes:
-            reason = self._too_large()
+            reason = too_large(self._limit_bytes)
             self._connection.abort(reason)
             self.on_broken(reason)  # what has come whole already can no longer be aborted
             return

@@ -27,11 +27,15 @@ class Lane:
     Failures close the channel; an upstream that says "too many" (429) closes only this model on it, since vendors count by model.
     """
 
-    __slots__ = ("_health", "_model_health", "auth_line", "base_path", "channel", "host_header", "native", "pool", "spoken", "upstream_id")
+    __slots__ = (
+        *("_health", "_model_health", "auth_line", "base_path", "channel", "host_header"),
+        *("native", "pool", "provider", "spoken", "upstream_id"),
+    )
 
     def __init__(self, offer: Offer, spoken: Surface, pool: Pool, health: Health, model_health: Health, *, native: bool) -> None:
         self.channel = offer.channel
         self.upstream_id = offer.upstream_id
+        self.provider = offer.channel.kind.value
         self.spoken = spoken
         self.native = native
         endpoint = offer.channel.endpoint_for(spoken)
@@ -147,6 +151,10 @@ class Router:
             if lane.ready(now):
                 return lanes
         raise self.no_channel(lanes)
+
+    def every_lane(self, group: str, model: str, surface: Surface) -> Lanes:
+        """Whether they may be called now or not; none for a surface that the model is not served on."""
+        return self._rows[group][model].get(surface, ())
 
     def no_channel(self, lanes: Lanes) -> Refusal:
         """contract:205, contract:233: 503 with what an SDK's retry reads."""

@@ -11,6 +11,7 @@ A settlement and its usage row are one transaction, so the sum of the rows is wh
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -46,6 +47,7 @@ PAGE_BYTES: Final = 1024
 CHECKPOINT_EVERY: Final = 4000  # rows
 MAX_WAL_BYTES: Final = 32 * 1024 * 1024
 T = TypeVar("T")
+log = logging.getLogger("reference_gateway")
 
 
 @dataclass(slots=True)
@@ -187,7 +189,10 @@ class Store:
             waiting.set_exception(StorageFailed(error))
             waiting.exception()  # whoever waits is told; a settlement nobody waits for must not warn as well
         for then in waiting.then:
-            then(error)
+            try:
+                then(error)
+            except Exception:  # its own fault, and not that of the others in the group
+                log.exception("a request failed once its part of the ledger was written")
         self._rows_since_checkpoint += rows
         if self._rows_since_checkpoint >= CHECKPOINT_EVERY and self._path != MEMORY:
             self._rows_since_checkpoint = 0
