@@ -160,6 +160,18 @@ def test_a_result_with_an_image() -> None:
     ]
 
 
+def test_the_images_of_several_results_are_in_the_order_of_their_calls() -> None:
+    other = Image(source=Inline(media_type="image/png", base64="aGg="))
+    results = (ToolResult(call_id="b", parts=(other,)), ToolResult(call_id="a", parts=(IMAGE,)))
+    turns = loop(tool_call("a"), tool_call("b", name="g"), results=results)
+    assert contents(*turns, upstream=GEMINI_2_5)[2]["parts"][2:] == [
+        {"text": "Of the result of f:"},
+        {"inlineData": {"mimeType": "image/png", "data": "aGk="}},
+        {"text": "Of the result of g:"},
+        {"inlineData": {"mimeType": "image/png", "data": "aGg="}},
+    ]
+
+
 def signatures(*turns: Turn, upstream: Upstream = GEMINI_3) -> list[str | None]:
     return [part.get("thoughtSignature") for part in contents(*turns, upstream=upstream)[1]["parts"]]
 
