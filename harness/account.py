@@ -60,7 +60,7 @@ class WireproofAccount:
             raise AccountError(f"the account documents of {root} lack {error}") from error
 
     async def prices(self, model: str) -> dict[str, int]:
-        """micro-USD per million tokens of each class, by /api/pricing (contract:62); empty where the target has no such table."""
+        """micro-USD per million tokens of each class and per search, by /api/pricing (contract:62); empty where there is no such table."""
         root = self._root()
         answer = await self._client.get(f"{root}/api/pricing", headers=self._headers)
         if answer.status_code != httpx2.codes.OK:
@@ -68,7 +68,8 @@ class WireproofAccount:
         try:
             table = json.loads(answer.content, parse_float=Decimal)
             rates: dict[str, Any] = next((entry["rates"] for entry in table["data"] if entry["model"] == model), {})
-            return {name: micro_usd(rate) for name, rate in rates.items() if name.endswith("_per_1m") and rate is not None}
+            priced = {name: rate for name, rate in rates.items() if rate is not None and (name.endswith("_per_1m") or name == "per_search")}
+            return {name: micro_usd(rate) for name, rate in priced.items()}
         except (KeyError, TypeError, ValueError) as error:
             raise AccountError(f"the price table of {root} is not as documented: {error}") from error
 

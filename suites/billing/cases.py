@@ -73,6 +73,18 @@ CASES: tuple[Case, ...] = (
         traits=frozenset({"cache-write", "exact"}),
         account=True,
     ),
+    *(
+        Case(
+            id=f"{surface}/billed-search{end}",
+            surface=surface,
+            stream=bool(end),
+            play=Play(recording=f"{surface}/web-search{end}"),
+            traits=frozenset({"searches", "exact"}),
+            account=True,
+        )
+        for surface in (Surface.MESSAGES, Surface.RESPONSES)
+        for end in ("", ".stream")
+    ),
     Case(
         id="messages/count-tokens-free",
         surface=Surface.COUNT_TOKENS,

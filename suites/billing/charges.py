@@ -10,7 +10,7 @@ from harness.case import Outcome, Surface
 from harness.exchange import AccountReading, Exchange, UsageRow, value
 from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
-from suites.billing.reading import content_bytes, reported
+from suites.billing.reading import Tokens, content_bytes, reported, searches
 from suites.errors.reading import family_of, said
 from suites.evidence import conclude, shown
 
@@ -82,6 +82,14 @@ PRICE = Requirement(
     text="The wallet loses what the answer's own token counts cost by the price table, each class at its own price.",
     claims=("contract:62", "contract:118", "contract:164"),
     defects=("BerriAI/litellm#9812", "icebear0828/codex-proxy#587"),
+)
+SEARCHES = Requirement(
+    id="billing/searches-priced",
+    severity=Severity.COST,
+    basis=Basis.DOCUMENTED,
+    clause=_spec("90", "web search: surcharge per 1k uses"),
+    text="Each search that the vendor ran for the answer costs what the price table says of a search, beside the tokens.",
+    claims=("contract:90",),
 )
 NOT_ESTIMATED = Requirement(
     id="billing/reported-not-estimated",
@@ -258,18 +266,38 @@ def check_price(exchange: Exchange) -> Verdict:
     prices = exchange.account.prices
     if not {"input_per_1m", "output_per_1m"} <= prices.keys():
         return Inconclusive("the target has no price table, or this model is not in it")
+    wanted = _price_of(tokens, prices)
+    charged = exchange.account.charged_micro_usd
+    wrong = [] if abs(charged - wanted) <= 1 else [_book(f"{wanted:.2f} micro-USD by the price table", f"{charged} micro-USD")]
+    return conclude(wrong, f"{charged} micro-USD, by the price table")
+
+
+def _price_of(tokens: Tokens, prices: dict[str, int]) -> float:
+    """micro-USD by the price table."""
     plain = prices["input_per_1m"]
     write_5m = prices.get("cache_write_per_1m", plain)
-    wanted = (
+    return (
         tokens.input_tokens * plain
         + tokens.output_tokens * prices["output_per_1m"]
         + tokens.cache_read_tokens * prices.get("cache_read_per_1m", plain)
         + (tokens.cache_write_tokens - tokens.cache_write_1h_tokens) * write_5m
         + tokens.cache_write_1h_tokens * prices.get("cache_write_1h_per_1m", write_5m)
     ) / 1_000_000
-    charged = exchange.account.charged_micro_usd
-    wrong = [] if abs(charged - wanted) <= 1 else [_book(f"{wanted:.2f} micro-USD by the price table", f"{charged} micro-USD")]
-    return conclude(wrong, f"{charged} micro-USD, by the price table")
+
+
+def check_searches(exchange: Exchange) -> Verdict:
+    tokens, count = reported(exchange), searches(exchange)
+    if exchange.account is None or not _ok(exchange) or tokens is None:
+        return _NO_BOOKS
+    prices = exchange.account.prices
+    if not {"input_per_1m", "output_per_1m", "per_search"} <= prices.keys():
+        return Inconclusive("the target names no price of a search")
+    if not count:
+        return Inconclusive("the answer tells of no search")
+    wanted, charged = _price_of(tokens, prices) + count * prices["per_search"], exchange.account.charged_micro_usd
+    told = f"{wanted:.2f} micro-USD, {count * prices['per_search']} of them for searching"
+    wrong = [] if abs(charged - wanted) <= 1 else [_book(told, f"{charged} micro-USD")]
+    return conclude(wrong, f"{charged} micro-USD, with {count} searches")
 
 
 def check_not_estimated(exchange: Exchange) -> Verdict:
@@ -425,7 +453,8 @@ RULES: tuple[Rule, ...] = (
     Rule(ROW_TOKENS, check_row_tokens, _PAID),
     Rule(ROW_CACHE, check_row_cache, Given(account=True, also=lambda case: bool({"cache-read", "cache-write"} & case.traits))),
     Rule(CHARGE, check_charge, _PAID),
-    Rule(PRICE, check_price, _PAID),
+    Rule(PRICE, check_price, Given(account=True, without=frozenset({"searches"}))),
+    Rule(SEARCHES, check_searches, Given(account=True, traits=frozenset({"searches"}))),
     Rule(NOT_ESTIMATED, check_not_estimated, _PAID),
     Rule(QUOTA_HEADER, check_quota_header, _PAID),
     Rule(FAILURE_FREE, check_failure_free, _FAILED),

@@ -80,6 +80,29 @@ def _tokens(surface: Surface, usage: dict[str, Any]) -> Tokens | None:
             return None
 
 
+def searches(exchange: Exchange) -> int:
+    """How often the vendor searched the web for the answer, as the client was told: Messages counts, Responses has an item of each."""
+    response = exchange.client.response
+    if response is None:
+        return 0
+    if exchange.case.surface is Surface.MESSAGES:
+        counts = [usage.get("server_tool_use") for usage in _usages(Surface.MESSAGES, response, exchange.client_events)]
+        found = [count.get("web_search_requests") for count in counts if isinstance(count, dict)]
+        return next((count for count in reversed(found) if type(count) is int), 0)
+    values = [seen.data for seen in exchange.client_events] if response.is_sse else [response.json]
+    wholes = [value.get("response") if response.is_sse else value for value in values if isinstance(value, dict)]
+    outputs = [whole.get("output") for whole in wholes if isinstance(whole, dict)]
+    items = next((output for output in reversed(outputs) if isinstance(output, list)), [])
+    return sum(isinstance(item, dict) and item.get("type") == "web_search_call" and _ran(item) for item in items)
+
+
+def _ran(call: dict[str, Any]) -> bool:
+    """A search that came to its end; to open a page and look through it is none."""
+    action = call.get("action")
+    kind = action.get("type") if isinstance(action, dict) else "search"
+    return call.get("status") != "failed" and kind == "search"
+
+
 def content_bytes(surface: Surface, events: Iterable[Seen]) -> int:
     """Bytes of text, reasoning and tool input in the events. A role, message_start and pings are no content."""
     return sum(_said(_content(surface, seen.data)) for seen in events if isinstance(seen.data, dict))

@@ -54,6 +54,17 @@ def _dearer(books: Books, which: int) -> Books:
     return replace(books, rows=rows)
 
 
+def _searches_free(books: Books) -> Books:
+    """As if each call had cost a cent less, in the balance and in its row."""
+    if books.balance:
+        balance = dict(books.balance["balance"])
+        balance["available_usd"] = round(balance["available_usd"] + books.succeeded * 0.01, 6)
+        return replace(books, balance={**books.balance, "balance": balance})
+    ids = set(books.request_ids)
+    rows = [{**row, "cost_micro_usd": row["cost_micro_usd"] - 10_000} if row["request_id"] in ids else row for row in books.rows]
+    return replace(books, rows=rows)
+
+
 def _without_newest(books: Books) -> Books:
     """One row where there are two calls: the later one's is missing."""
     return replace(books, rows=[row for row in books.rows if row["request_id"] not in books.request_ids[-1:]])
@@ -163,6 +174,13 @@ MUTANTS: tuple[Mutant, ...] = (
         requirement="billing/price-identity",
         text="Charges more than its price table says.",
         books=per_call,
+    ),
+    Mutant(
+        id="billing-searches-free",
+        requirement="billing/searches-priced",
+        text="Bills the tokens of an answer and not the searches that were run for it.",
+        books=_searches_free,
+        where=lambda case: "searches" in case.traits,
     ),
     Mutant(
         id="billing-always-estimates",

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -102,3 +103,32 @@ def test_usage_is_read_over_the_whole_stream() -> None:
     )
     found = reading.reported(traffic.made(Surface.MESSAGES, stream))
     assert found == reading.Tokens(input_tokens=10, output_tokens=9, cache_read_tokens=3)
+
+
+@pytest.mark.parametrize(("charged", "right"), [(20_090, True), (20_091, True), (90, False), (10_090, False), (30_090, False)])
+def test_each_search_costs_what_the_price_table_says(charged: int, right: bool) -> None:
+    searched = ANSWER.replace(b'"output_tokens": 7', b'"output_tokens": 7, "server_tool_use": {"web_search_requests": 2}')
+    exchange = billed(ROW, charged=charged, answer=searched)
+    assert exchange.account is not None
+    rates = {"input_per_1m": 1_000_000, "output_per_1m": 5_000_000, "cache_read_per_1m": 400_000, "cache_write_per_1m": 1_800_000}
+    assert isinstance(charges.check_searches(replace(exchange, account=replace(exchange.account, prices=rates))), Inconclusive)
+    rates["per_search"] = 10_000
+    assert isinstance(
+        charges.check_searches(replace(exchange, account=replace(exchange.account, prices=rates))), Passed if right else Failed
+    )
+    silent = billed(ROW, charged=charged)
+    assert silent.account is not None
+    assert isinstance(charges.check_searches(replace(silent, account=replace(silent.account, prices=rates))), Inconclusive)
+
+
+def test_searches_are_counted_as_each_protocol_tells_of_them() -> None:
+    calls = [
+        {"type": "web_search_call", "status": "completed", "action": {"type": "search"}},
+        {"type": "web_search_call", "status": "completed"},
+        {"type": "web_search_call", "status": "completed", "action": {"type": "open_page"}},
+        {"type": "web_search_call", "status": "failed"},
+        {"type": "message"},
+    ]
+    of_responses = billed(ROW, answer=json.dumps({"output": calls}).encode())
+    of_responses = replace(of_responses, case=replace(of_responses.case, surface=Surface.RESPONSES))
+    assert reading.searches(of_responses) == 2
