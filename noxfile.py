@@ -91,6 +91,12 @@ def sdks(on: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(on: nox.Session) -> None:
+    """A hundred thousand mutated upstream streams through the translator; `nox -s fuzz -- --streams 5000 --seed 7` is shorter."""
+    run(on, "python", "-m", "reference_gateway.tests.translation.fuzz", *on.posargs)
+
+
+@nox.session
 def soak(on: nox.Session) -> None:
     """Five minutes of high load, faults and hang-ups: nothing may be left over. `nox -s soak -- --seconds 30` is shorter."""
     run(on, "python", "-m", "reference_gateway.tests.soak", *on.posargs)

@@ -123,6 +123,7 @@ class _Draft:
     order: list[str | _Call] = field(default_factory=list)
     said: dict[tuple[Any, ...], str] = field(default_factory=dict)  # Responses: of each part that is told by deltas
     whole: set[tuple[Any, ...]] = field(default_factory=set)  # those that have ended
+    newest: Any = None  # chat: the key of the call that was spoken of last
     blocks: dict[Any, str] = field(default_factory=dict)  # Messages: the type of each that has begun
     stop: str | None = None
     stop_sequence: str | None = None
@@ -163,9 +164,22 @@ class _Draft:
         self.said[key] = before + delta
         self.say(kind, delta)
 
+    @property
+    def told(self) -> bool:
+        """Whether any event has said something."""
+        return bool(self.signatures or self.images or self.text or self.reasoning or self.refusal) or any(
+            call.name for call in self.calls.values()
+        )
+
+    def again(self, key: Any) -> None:
+        """A call of this key is over: another one takes it."""
+        if key in self.calls:
+            self.calls = {(key, len(self.calls)) if each == key else each: call for each, call in self.calls.items()}
+
     def forget_nameless(self, key: Any) -> None:
         if key in self.calls and not self.calls[key].name:
             call = self.calls.pop(key)
+            self.whole.discard(("arguments", key))
             self.order = [came for came in self.order if came is not call]
 
     def argue(self, key: Any, whole: str) -> None:
@@ -241,6 +255,9 @@ def _chat(draft: _Draft, value: dict[str, Any]) -> None:
             inner = _object(call.get("function")) or _object(call.get("custom"))
             made.kind = CallKind.CUSTOM if "custom" in call else made.kind
             made.id = made.id or _text(call.get("id"))
+            if not made.name:  # it begins with its name
+                draft.order = [came for came in draft.order if came is not made]
+                draft.order.append(made)
             made.name = made.name or _text(inner.get("name"))
             made.arguments += _text(inner.get("arguments")) + _text(inner.get("input"))
             signature = _text(_object(_object(call.get("extra_content")).get("google")).get("thought_signature"))
@@ -271,20 +288,20 @@ def _chat(draft: _Draft, value: dict[str, Any]) -> None:
 
 def _chat_call(draft: _Draft, call: dict[str, Any], place: int) -> Any:
     """By its index. One without is another where it has an id of its own (Google's dialect), else more of the newest."""
-    if "index" in call:
-        return call["index"]
-    return _text(call.get("id")) or next(reversed(draft.calls), place)
+    index, call_id = call.get("index"), _text(call.get("id"))
+    draft.newest = index if type(index) is int else call_id or (place if draft.newest is None else draft.newest)
+    return draft.newest
 
 
 def _responses(draft: _Draft, value: dict[str, Any]) -> None:
-    kind, place = _text(value.get("type")), value.get("output_index")
+    kind, place = _text(value.get("type")), _place(value.get("output_index"))
     if value.get("object") == "response":
         for number, item in enumerate(_objects(value.get("output"))):
             _item(draft, number, item, whole=True)
         _response_end(draft, value)
         return
     delta, text = _text(value.get("delta")), _text(value.get("text"))
-    part = (place, value.get("content_index", 0), value.get("summary_index", 0))
+    part = (place, _place(value.get("content_index", 0)), _place(value.get("summary_index", 0)))
     match kind:
         case "response.output_text.delta" | "response.output_text.done":
             draft.tell("text", ("text", *part), delta, text)
@@ -305,7 +322,7 @@ def _responses(draft: _Draft, value: dict[str, Any]) -> None:
             _done(draft, place, _object(value.get("item")))
         case "response.completed" | "response.incomplete" | "response.failed":
             response = _object(value.get("response"))
-            if not draft.order and not draft.signatures:  # of which no event has told
+            if not draft.told:
                 for number, item in enumerate(_objects(response.get("output"))):
                     _item(draft, number, item, whole=True)
             _response_end(draft, {"status": kind.removeprefix("response."), **response})
@@ -385,16 +402,17 @@ def _messages(draft: _Draft, value: dict[str, Any]) -> None:
         case "message_start":
             _message_end(draft, _object(value.get("message")))
         case "content_block_start":
-            _block(draft, value.get("index"), _object(value.get("content_block")), whole=False)
+            _block(draft, _place(value.get("index")), _object(value.get("content_block")), whole=False)
         case "content_block_delta":
-            delta, kind = _object(value.get("delta")), draft.blocks.get(value.get("index"))
+            place, delta = _place(value.get("index")), _object(value.get("delta"))
+            kind = draft.blocks.get(place)
             if kind in (None, "text"):
                 draft.say("text", _text(delta.get("text")))
             if kind in (None, "thinking"):
                 draft.say("reasoning", _text(delta.get("thinking")))
                 draft.prove(_text(delta.get("signature")))
             if kind in (None, *_CALLS) and "partial_json" in delta:
-                draft.call(value.get("index")).arguments += _text(delta.get("partial_json"))
+                draft.call(place).arguments += _text(delta.get("partial_json"))
         case "message_delta":
             _message_end(draft, {**_object(value.get("delta")), "usage": value.get("usage")})
         case "message_stop":
@@ -410,6 +428,7 @@ def _block(draft: _Draft, place: Any, block: dict[str, Any], *, whole: bool) -> 
     draft.blocks[place] = _text(block.get("type"))
     match block.get("type"):
         case "tool_use" | "server_tool_use" | "mcp_tool_use" as kind:
+            draft.again(place)
             call = draft.call(place)
             call.id, call.name = _text(block.get("id")), _text(block.get("name"))
             call.kind = CallKind.FUNCTION if kind == "tool_use" else CallKind.HOSTED
@@ -452,7 +471,9 @@ def _over(rounds: Iterable[dict[str, Any]], name: str, otherwise: int | None) ->
 def _gemini(draft: _Draft, value: dict[str, Any]) -> None:
     if value.get("error"):
         draft.fail(value["error"])
-    for candidate in _objects(value.get("candidates"))[:1]:
+    for candidate in _objects(value.get("candidates")):
+        if candidate.get("index", 0) not in (0, None):
+            continue
         for part in _objects(_object(candidate.get("content")).get("parts")):
             draft.say("reasoning" if part.get("thought") is True else "text", _text(part.get("text")))
             signature = _text(part.get("thoughtSignature"))
@@ -568,6 +589,11 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _place(value: Any) -> Any:
+    """An index; whatever else stands in its place is one place."""
+    return value if type(value) in (int, str) else None
 
 
 def _count(value: Any) -> int | None:

@@ -369,7 +369,7 @@ class StreamReader:
         return True
 
     def _event(self, event: _Event, data: bytes, events: list[Event]) -> None:
-        self._speaking = None
+        self._speaking, before = None, len(events)
         # an index stays the same through a stream even where a server gives an item a new id in each event
         place = event.item_id if event.output_index is None else event.output_index
         text = (_TEXT, event.content_index)
@@ -410,7 +410,7 @@ class StreamReader:
                 self._break(failure(msgspec.json.decode(data)), events)
             case _:
                 pass
-        if event.type.endswith(".delta") and event.output_index is not None and events and isinstance(events[-1], Delta):
+        if event.type.endswith(".delta") and event.output_index is not None and len(events) > before and isinstance(events[-1], Delta):
             members = (event.type, event.output_index, event.content_index, event.summary_index)
             self._speaking = (members, self._parts[events[-1].index])
 

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, Final
 
 from harness.case import Surface as Spoken
+from harness.transcript import ToolCall, Transcript
 from harness.transcript_oracle import Losses, compare, failed, heard
 from reference_gateway.routes import Surface
 from reference_gateway.tests.translation.fuzz import grammar
@@ -29,8 +30,10 @@ from reference_gateway.translation.losses import FieldRule
 from reference_gateway.translation.responses import sealed
 from reference_gateway.translation.translator import Dialect, Passage, Translator
 
+_STOPS: Final = ("end", "length", "tools", "refused")
 NAMING: Final = Naming(id="0" * 24, model="asked", created=1_700_000_000, stands_for={}, request_id="req_1")
 _PROOF: Final = re.compile(r"[a-zA-Z0-9+/=_-]+")
+_ODD_COUNT: Final = re.compile(rb'"\w*(?:_tokens|TokenCount)"\s*:\s*+(?!\d+\s*[,}]|null)')
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 PATIENCE_S: Final = 20.0  # for one stream; the slowest takes less than a tenth of a second
 ASKED: Final[dict[Surface, dict[str, Any]]] = {
@@ -108,10 +111,12 @@ def judged(told: Told, body: bytes) -> Outcome:
     said, got = heard(spoken, body), heard(client, told.data, as_client=not told.array)
     if (why := failed(said)) is not None:
         raise Fault(f"a clean end, though the upstream's answer has {why}")
-    if told.passage.estimated:  # only where the upstream's counts are none
+    if told.passage.estimated or _ODD_COUNT.search(body):  # counts that are none
         said = replace(said, usage={})
     if told.client is Surface.GEMINI and len({call.id for call in said.calls}) == len(said.calls):  # each is said when it is whole
-        said, got = (replace(each, calls=tuple(sorted(each.calls, key=lambda call: call.id))) for each in (said, got))
+        said, got = (replace(each, calls=_sorted(each), order=_but_calls(each)) for each in (said, got))
+    if spoken is Spoken.RESPONSES and said.stop not in _STOPS:  # translation.md 3.6: it was cut short all the same
+        said = replace(said, stop=got.stop)
     if (
         told.passage.blocked and told.dialect is Dialect.GEMINI and said.usage and not got.usage.get("output")
     ):  # translation.md 3.5: what a vendor says of it is input
@@ -119,12 +124,20 @@ def judged(told: Told, body: bytes) -> Outcome:
     if any(not _ID.fullmatch(call.id) for call in said.calls):  # Messages takes no others, so they are written otherwise
         said = replace(said, calls=tuple(replace(call, id="") for call in said.calls))
     if not all(map(_PROOF.fullmatch, said.signatures)):  # no proof of any vendor's: Gemini and Responses hold them as base64
-        said = replace(said, signatures=())
+        said = replace(said, signatures=(), call_signatures=())
     if said.usage.get("reasoning", 0) > said.usage.get("output", 0):  # no count of a part is more than that of the whole
         said, got = (replace(each, usage={**each.usage, "reasoning": 0}) for each in (said, got))
     if findings := compare(said, got, upstream=spoken, client=client, losses=_losses()):
         raise Fault(f"the client was told otherwise: {findings[0]}")
     return Outcome.TRANSLATED
+
+
+def _sorted(spoken: Transcript) -> tuple[ToolCall, ...]:
+    return tuple(sorted(spoken.calls, key=lambda call: call.id))
+
+
+def _but_calls(spoken: Transcript) -> tuple[str, ...]:
+    return tuple(kind for kind in spoken.order if kind != "call")
 
 
 @cache
