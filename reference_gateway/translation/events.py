@@ -73,21 +73,18 @@ class Collector:
     def __init__(self) -> None:
         self._started = Started(id="", model="")
         self._parts: dict[int, PartStarted] = {}
-        self._texts: dict[int, list[str]] = {}
+        self.texts: dict[int, list[str]] = {}  # of each part that has begun: what its deltas said
         self._proofs: dict[int, Signed] = {}
         self._end: Ended | Broken | None = None
-
-    def more(self, delta: Delta) -> None:
-        self._texts[delta.index].append(delta.text)
 
     def take(self, events: Iterable[Event]) -> None:
         for event in events:
             match event:
-                case Delta():
-                    self.more(event)
+                case Delta(index=index, text=text):
+                    self.texts[index].append(text)
                 case PartStarted(index=index):
                     self._parts[index] = event
-                    self._texts[index] = []
+                    self.texts[index] = []
                 case Signed(index=index):
                     self._proofs[index] = event
                 case Started():
@@ -116,7 +113,7 @@ class Collector:
         )
 
     def _item(self, part: PartStarted) -> AssistantItem:
-        text = "".join(self._texts[part.index])
+        text = "".join(self.texts[part.index])
         match part.kind:
             case PartKind.TEXT:
                 return Text(text=text)

@@ -249,7 +249,7 @@ class Passage:
         self._writer = self._client.stream_writer(ask, naming, self._seal)
         self._keepsakes = events.Collector()  # calls and thoughts, and texts that may be signed; any other is let go of
         self._keeps = (PartKind.REASONING, PartKind.TOOL_CALL, *((PartKind.TEXT,) if self._vendor.maker is Maker.GEMINI else ()))
-        self._kept: set[int] = set()
+        self._kept: dict[int, list[str]] = {}  # parts of which the deltas are kept too
         self.prompt: Tokens | None = None  # what the upstream said of it at the start
         self.end: Ended | Broken | None = None
         self.estimated = False
@@ -283,15 +283,15 @@ class Passage:
             if type(event) is Delta:
                 text = event.text
                 self.content_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-                if event.index in self._kept:
-                    self._keepsakes.more(event)
+                if (said := self._kept.get(event.index)) is not None:
+                    said.append(text)
                 continue
             match event:
                 case Started(tokens=tokens):
                     self.prompt = tokens
                 case PartStarted(index=index, kind=kind) if kind in self._keeps:
-                    self._kept.add(index)
                     self._keepsakes.take((event,))
+                    self._kept[index] = self._keepsakes.texts[index]
                 case Signed(index=index) if index in self._kept:
                     self._keepsakes.take((event,))
                 case Ended(tokens=tokens):
@@ -303,7 +303,7 @@ class Passage:
         try:
             return self._writer.write(found)
         except Unwritable as problem:
-            return self.fail(Broken(status=502, message=str(problem)))
+            return problem.written + self.fail(Broken(status=502, message=str(problem)))
 
     def _counted(self, tokens: Tokens | None) -> Tokens:
         """What the upstream counted; of what it did not count, what will be billed."""

@@ -27,11 +27,13 @@ class Reader:
         self._begun = False
         self._after_cr = False  # a LF that comes first in the next read belongs to this CR
 
+    def only(self, data: bytes) -> bytes | None:
+        """The data of a read that is one event without a name, with CRLF, as Google's are; None for any other: `feed` takes that."""
+        if data.endswith(_CRLF_END) and data.startswith(_DATA) and data.count(b"\r") == 2 == data.count(b"\n"):
+            return data[6:-4] if self._begun and not self._rest and not self._after_cr else None
+        return None
+
     def feed(self, data: bytes) -> list[Frame]:
-        # Google's reads are one event with CRLF, and nothing else.
-        alone = data.endswith(_CRLF_END) and data.startswith(_DATA) and data.count(b"\r") == 2 == data.count(b"\n")
-        if alone and self._begun and not self._rest and not self._after_cr:
-            return [(b"", data[6:-4])]
         if not self._begun or self._after_cr or b"\r" in data:
             data = self._plain(data)
         # A read is often one event with its name, and nothing else.

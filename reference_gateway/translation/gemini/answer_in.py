@@ -230,19 +230,42 @@ class StreamReader:
                 if data.strip():
                     self._break(events, Broken(status=502, message=f"the upstream sent what cannot be read: {problem}"))
                 continue
-            self._chunk(chunk, events)
+            if not self._goes_on(chunk, events):
+                self._chunk(chunk, events)
         return events
+
+    def _goes_on(self, chunk: _Chunk, events: list[Event]) -> bool:
+        """More of the open text or thought, and counts, which nearly all chunks are: what `_chunk` would do, at half the cost."""
+        candidates = chunk.candidates
+        if candidates is None or len(candidates) != 1 or chunk.prompt_feedback is not None or chunk.error is not None:
+            return False
+        candidate = candidates[0]
+        content = candidate.content
+        if candidate.finish_reason is not None or candidate.index or content is None or content.parts is None or len(content.parts) != 1:
+            return False
+        part = content.parts[0]
+        kind = PartKind.REASONING if part.thought else PartKind.TEXT
+        if not part.text or kind is not self._speaking or part.thought_signature is not None or part.function_call is not None:
+            return False
+        if candidate.grounding_metadata is not _NOTHING:
+            return False
+        self._count(chunk.usage_metadata)
+        events.append(Delta(index=self._at, text=part.text))
+        return True
+
+    def _count(self, metadata: msgspec.Raw) -> None:
+        """Of the whole answer so far: the last one counts, and of those that leave the prompt out only where none has it."""
+        usage = bytes(metadata)
+        if _PROMPT_COUNTED in usage or (_COUNTS in usage and _PROMPT_COUNTED not in self._usage):
+            self._usage = usage
 
     def _chunk(self, chunk: _Chunk, events: list[Event]) -> None:
         if chunk.error is not None:
             self._break(events, failure(chunk.error))
             return
-        usage = bytes(chunk.usage_metadata)
-        # Of the whole answer so far: the last one counts, and of those that leave the prompt out only where none has it.
-        if _PROMPT_COUNTED in usage or (_COUNTS in usage and _PROMPT_COUNTED not in self._usage):
-            self._usage = usage
+        self._count(chunk.usage_metadata)
         feedback, candidates = chunk.prompt_feedback, chunk.candidates
-        if candidates is None and (feedback is None or feedback.block_reason is None) and not usage:
+        if candidates is None and (feedback is None or feedback.block_reason is None) and not bytes(chunk.usage_metadata):
             return  # nothing of an answer
         if self._phase is _Phase.WAITING:
             self._phase = _Phase.SPEAKING

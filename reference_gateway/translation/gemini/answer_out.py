@@ -158,9 +158,8 @@ class StreamWriter:
         self._refused = False
 
     def write(self, events: Iterable[Event]) -> bytes:
-        """Raises Unwritable; an error can be written after that."""
+        """Raises Unwritable; an error can be written after what it has."""
         out: list[bytes] = []
-        first = self._first
         try:
             for event in events:
                 if type(event) is Delta:
@@ -174,8 +173,8 @@ class StreamWriter:
                         out += (part.before, _json(event.text), part.after)
                 else:
                     self._say(event, out)
-        except Unwritable:
-            self._first = first  # what was to be written is not
+        except Unwritable as problem:
+            problem.written = b"".join(out)
             raise
         return b"".join(out)
 

@@ -34,7 +34,8 @@ class Reader:
             inner = self._inner = _Objects() if first[:1] in b"[{" else sse.Reader()
             data, self._begin = (self._begin if isinstance(inner, sse.Reader) else first), b""
         if isinstance(inner, sse.Reader):
-            return [frame for _, frame in inner.feed(data)]
+            only = inner.only(data)
+            return [frame for _, frame in inner.feed(data)] if only is None else [only]
         return inner.feed(data)
 
     def close(self) -> list[bytes]:
