@@ -20,33 +20,35 @@ Limits = tuple[int, int, int]  # micro-USD in the order of SPANS; 0 is none
 class Window:
     """Spend of the last `span_s` seconds in micro-USD; times are Unix seconds and never go back."""
 
+    __slots__ = ("_grain_s", "name", "newest_until", "span_s", "spends", "spent")
+
     def __init__(self, name: str, span_s: int, grain_s: float | None = None) -> None:
         self.name = name
         self.span_s = span_s
         self.spent = 0
         self._grain_s = span_s / GRAINS_OF_SPAN if grain_s is None else grain_s
-        self._newest_until = -math.inf  # later spends begin a new entry
+        self.newest_until = -math.inf  # later spends begin a new entry
         # Each: when it leaves, and how much.
-        self._spends: deque[list[float | int]] = deque()
+        self.spends: deque[list[float | int]] = deque()
 
     def add(self, at: float, amount: int) -> None:
         self.spent += amount
-        if at < self._newest_until:
-            newest = self._spends[-1]
+        if at < self.newest_until:
+            newest = self.spends[-1]
             newest[0] = at + self.span_s
             newest[1] += amount
         else:
             self.forget(at)
-            self._spends.append([at + self.span_s, amount])
-            self._newest_until = at + self._grain_s
+            self.spends.append([at + self.span_s, amount])
+            self.newest_until = at + self._grain_s
 
     def forget(self, now: float) -> None:
         """A spend has left the window once its age is the span."""
-        spends = self._spends
+        spends = self.spends
         while spends and spends[0][0] <= now:
             self.spent -= int(spends.popleft()[1])
         if not spends:
-            self._newest_until = -math.inf  # there is no entry left to add to
+            self.newest_until = -math.inf  # there is no entry left to add to
 
     def resets_at(self, now: float, limit: int) -> int:
         """Unix seconds, rounded up.
@@ -54,8 +56,10 @@ class Window:
         When remaining grows next, for an exhausted window when it grows above zero; for an unspent one, when a spend made now would
         have left it.
         """
-        spent = self.spent
-        for leaves_at, amount in self._spends:
+        spends, spent = self.spends, self.spent
+        if spends and spent - spends[0][1] < limit:
+            return math.ceil(spends[0][0])
+        for leaves_at, amount in self.spends:
             spent -= int(amount)
             if spent < limit:
                 return math.ceil(leaves_at)
@@ -63,10 +67,10 @@ class Window:
 
     def save(self) -> Saved:
         """For `load`, and to be written down at once: the newest may still grow."""
-        return list(self._spends)
+        return list(self.spends)
 
     def load(self, saved: Saved) -> None:
-        self._spends.extend(saved)
+        self.spends.extend(saved)
         self.spent += sum(int(amount) for _, amount in saved)
 
 
@@ -88,7 +92,13 @@ class Windows:
 
     def add(self, at: float, amount: int) -> None:
         for window in self._windows:
-            window.add(at, amount)
+            if at < window.newest_until:  # as Window.add, which is a call for each of three
+                newest = window.spends[-1]
+                newest[0] = at + window.span_s
+                newest[1] += amount
+                window.spent += amount
+            else:
+                window.add(at, amount)
 
     def have_room(self, held: int, limits: Limits) -> bool:
         """Whether each window has some even with what may have left it by now: then nobody need look."""
@@ -104,7 +114,8 @@ class Windows:
         least, least_limit, least_remaining = None, 0, 0
         for window, limit in zip(self._windows, limits, strict=True):
             if limit:
-                window.forget(now)
+                if window.spends and window.spends[0][0] <= now:
+                    window.forget(now)
                 remaining = limit - window.spent
                 if least is None or remaining < least_remaining:
                     least, least_limit, least_remaining = window, limit, remaining

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from reference_gateway.billing.interface import Settled
 
 EVERY_S: Final = 0.25
+_request_id: Final = attrgetter("request_id")
 MOST_SETTLED: Final = 10_000
 
 
@@ -98,8 +100,7 @@ class Journal:
         self._settled.clear()
         self._asked.clear()
         costs = self._costs
-        for settlement in settled:
-            costs[settlement.request_id] = settlement
+        costs.update(zip(map(_request_id, settled), settled, strict=True))
         known = {answer.request_id: cost for answer in answered if (cost := costs.pop(answer.request_id, None)) is not None}
         while len(costs) > MOST_SETTLED:  # tasks: nobody waits for their answer
             del costs[next(iter(costs))]

@@ -471,6 +471,9 @@ class ServerConnection(asyncio.Protocol):
         self._in_request = False
         self._head = None
         self._body = []  # an idle connection holds no body
+        if self._answer is None and not self._queue and not self._closing:
+            self._begin(head, body, keep_alive, version_1_1)
+            return
         self._queue.append((head, body, keep_alive, version_1_1))
         if self._answer is None:
             self._next()
@@ -482,10 +485,14 @@ class ServerConnection(asyncio.Protocol):
     def _next(self) -> None:
         if not self._queue or self._closing:
             return
-        head, body, self._keep_alive, self.chunked = self._queue.popleft()
-        self._bodiless = head.method == b"HEAD"
+        request = self._queue.popleft()
         if len(self._queue) == MAX_PIPELINED - 1:
             self.transport.resume_reading()
+        self._begin(*request)
+
+    def _begin(self, head: RequestHead, body: bytes, keep_alive: bool, version_1_1: bool) -> None:
+        self._keep_alive, self.chunked = keep_alive, version_1_1
+        self._bodiless = head.method == b"HEAD"
         if self._server.stopping:
             self._keep_alive = False
         self._answering = head
@@ -526,7 +533,8 @@ class ServerConnection(asyncio.Protocol):
             self._continue_owed = False
             self._outbox.flush()
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._next()
+        if self._queue:
+            self._next()
 
     def send(self, status: int, lines: bytes, body: bytes) -> None:
         head = b"HTTP/1.1 %d %b\r\n%b%bcontent-length: %d\r\n\r\n" % (
