@@ -110,18 +110,18 @@ SDK_READS = Requirement(
 )
 
 
-def _items(response: Response | None) -> list[dict[str, Any]]:
+def items_of(response: Response | None) -> list[dict[str, Any]]:
     document = response.json if response is not None else None
     data = document.get("data") if isinstance(document, dict) else None
     return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
 
 
-def _images(response: Response | None) -> list[bytes]:
+def images_of(response: Response | None) -> list[bytes]:
     """The images that stand in the answer itself."""
-    return [image for item in _items(response) if (image := _decoded(item.get("b64_json"))) is not None]
+    return [image for item in items_of(response) if (image := decoded(item.get("b64_json"))) is not None]
 
 
-def _decoded(text: Any) -> bytes | None:
+def decoded(text: Any) -> bytes | None:
     try:
         return base64.b64decode(text, validate=True) if isinstance(text, str) else None
     except binascii.Error:
@@ -130,7 +130,7 @@ def _decoded(text: Any) -> bytes | None:
 
 def _made(seen: StepSeen) -> list[bytes]:
     """The images that the vendor gave for the step."""
-    return [image for hop in seen.upstream for image in _images(hop.response)]
+    return [image for hop in seen.upstream for image in images_of(hop.response)]
 
 
 def check_shape(exchange: Exchange) -> Verdict:
@@ -153,7 +153,7 @@ def check_as_asked(exchange: Exchange) -> Verdict:
     findings = []
     for name, form in (("one", "b64_json"), ("three", "b64_json"), ("link", "url")):
         seen = exchange.step(name)
-        found = [item for item in _items(seen.answer) if isinstance(item.get(form), str) and item[form]]
+        found = [item for item in items_of(seen.answer) if isinstance(item.get(form), str) and item[form]]
         if len(found) != _ASKED[name]:
             findings.append(at(seen, expected=f"{_ASKED[name]} with {form}", got=f"{len(found)}", pointer="/data"))
     return conclude(findings, "1, 3 and 1 images, as asked")
@@ -165,7 +165,7 @@ def check_bytes(exchange: Exchange) -> Verdict:
     findings, seen_images = [], 0
     for name in ("one", "three", "partial"):
         seen = exchange.step(name)
-        made, came = _made(seen), _images(seen.answer)
+        made, came = _made(seen), images_of(seen.answer)
         seen_images += len(came)
         if came != made:
             sizes = f"images of {[len(image) for image in made]} bytes"
@@ -208,7 +208,7 @@ def check_per_image(exchange: Exchange) -> Verdict:
     findings = []
     for name in ("three", "partial"):
         seen = exchange.step(name)
-        row, count = row_of(exchange, seen), len(_items(seen.answer))
+        row, count = row_of(exchange, seen), len(items_of(seen.answer))
         wanted, got = one.cost_micro_usd * count, row.cost_micro_usd if row is not None else 0
         if got != wanted:
             findings.append(_book(f"{wanted} micro-USD for {count} images", f"{got} micro-USD"))
@@ -226,7 +226,7 @@ def check_partial(exchange: Exchange) -> Verdict:
     if (why := unmet(exchange, "partial")) is not None:
         return why
     seen = exchange.step("partial")
-    count = len(_items(seen.answer))
+    count = len(items_of(seen.answer))
     if seen.status != 200 or count >= _ASKED["partial"]:
         return Inconclusive(f"answered {seen.status} with {count} images")
     document = json_of(seen)
@@ -280,7 +280,7 @@ def check_sdk(exchange: Exchange) -> Verdict:
         return Failed(Finding(side=Side.SDK, expected="no exception", got=f"{reading.error.type}: {reading.error.message}"[:200]))
     read = reading.final.get("data") if isinstance(reading.final, dict) else None
     images = [_place(item) for item in read or () if isinstance(item, dict)]
-    wanted = [_place(item) for item in _items(response)]
+    wanted = [_place(item) for item in items_of(response)]
     wrong = [] if images and images == wanted else [Finding(side=Side.SDK, expected=f"{len(wanted)} images", got=f"{len(images)} others")]
     return conclude(wrong, f"{len(images)} images")
 

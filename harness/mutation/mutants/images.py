@@ -10,6 +10,7 @@ from harness.mutation.mutant import Answer, Ask, Books, Mutant, ask_body, on_jso
 from harness.mutation.mutants.limits import instead
 
 _GENERATIONS = "/v1/images/generations"
+_EDITS = "/v1/images/edits"
 
 
 def _on_answer(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Answer], Answer]:
@@ -65,6 +66,33 @@ def _unsigned(ask: Ask) -> Ask:
 def _as_many_as_allowed(ask: Ask) -> Ask:
     body = json.loads(ask.body)
     return ask_body(lambda _: {**body, "n": 4})(ask) if body.get("n", 1) > 4 else ask
+
+
+def _without_mask(ask: Ask) -> Ask:
+    """The form without the part that says where to paint."""
+    edge, _, _ = ask.body.partition(b"\r\n")
+    parts = [part for part in ask.body.split(edge) if b'name="mask"' not in part]
+    return replace(ask, body=edge.join(parts))
+
+
+def _edited_for_nothing(ask: Ask) -> Ask:
+    """An edit without a picture, sent on as if the first of its fields were one."""
+    if b"filename=" in ask.body:
+        return ask
+    return replace(ask, body=ask.body.replace(b'name="quality"', b'name="image"; filename="0.png"'))
+
+
+def _edits_dearer(books: Books) -> Books:
+    """As if every image had been delivered that was asked for: the row with two of three at the price of three."""
+    prices = sorted(row["cost_micro_usd"] for row in books.rows if row["request_id"] in books.request_ids)
+    if not prices:
+        return books
+    one = prices[0]
+    rows = [
+        {**row, "cost_micro_usd": 3 * one} if row["request_id"] in books.request_ids and row["cost_micro_usd"] == 2 * one else row
+        for row in books.rows
+    ]
+    return replace(books, rows=rows)
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -135,6 +163,34 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Makes four images where more were asked for, and says nothing.",
         ask=_as_many_as_allowed,
         paths=_GENERATIONS,
+    ),
+    Mutant(
+        id="images-edit-loses-mask",
+        requirement="images/edit-forwarded",
+        text="Sends an edit on without its mask.",
+        ask=_without_mask,
+        paths=_EDITS,
+    ),
+    Mutant(
+        id="images-edit-repacked",
+        requirement="images/edit-delivered",
+        text="Hands on other bytes of an edit than the vendor's.",
+        answer=_on_items(lambda items: [_reversed_bytes(item) for item in items]),
+        paths=_EDITS,
+    ),
+    Mutant(
+        id="images-edit-missing-billed",
+        requirement="images/edit-billed-by-the-image",
+        text="Lists what an edit was asked for, and not what came.",
+        books=_edits_dearer,
+        where=lambda case: "images-edited" in case.traits,
+    ),
+    Mutant(
+        id="images-edit-of-nothing",
+        requirement="images/edit-needs-a-picture",
+        text="Takes some field for the picture where an edit has none.",
+        ask=_edited_for_nothing,
+        paths=_EDITS,
     ),
     Mutant(
         id="images-not-a-list",
