@@ -251,13 +251,15 @@ def _chat(draft: _Draft, value: dict[str, Any]) -> None:
         for image in _objects(said.get("images")):
             draft.show(_data(_text(_object(image.get("image_url")).get("url"))))
         for place, call in enumerate(_objects(said.get("tool_calls"))):
-            made = draft.call(_chat_call(draft, call, place))
+            key = _chat_call(draft, call, place)
+            made = draft.call(key)
             inner = _object(call.get("function")) or _object(call.get("custom"))
             made.kind = CallKind.CUSTOM if "custom" in call else made.kind
             made.id = made.id or _text(call.get("id"))
             if not made.name:  # it begins with its name
                 draft.order = [came for came in draft.order if came is not made]
                 draft.order.append(made)
+                draft.calls[key] = draft.calls.pop(key)
             made.name = made.name or _text(inner.get("name"))
             made.arguments += _text(inner.get("arguments")) + _text(inner.get("input"))
             signature = _text(_object(_object(call.get("extra_content")).get("google")).get("thought_signature"))
@@ -289,7 +291,12 @@ def _chat(draft: _Draft, value: dict[str, Any]) -> None:
 def _chat_call(draft: _Draft, call: dict[str, Any], place: int) -> Any:
     """By its index. One without is another where it has an id of its own (Google's dialect), else more of the newest."""
     index, call_id = call.get("index"), _text(call.get("id"))
-    draft.newest = index if type(index) is int else call_id or (place if draft.newest is None else draft.newest)
+    if type(index) is int:
+        draft.newest = index
+    elif call_id:
+        draft.newest = next((key for key, made in draft.calls.items() if made.id == call_id), len(draft.calls))
+    elif draft.newest is None:
+        draft.newest = place
     return draft.newest
 
 

@@ -75,7 +75,7 @@ class StreamWriter(Protocol):
     """The client's SSE bytes, each event as soon as it can be said."""
 
     def write(self, events: Iterable[Event]) -> bytes:
-        """Raises Unwritable, after which it takes a Broken."""
+        """Raises Unwritable, after which it takes a Broken; `written` of it comes before that."""
         ...
 
 

@@ -256,6 +256,8 @@ class Malformed(Exception):
 class Unwritable(Exception):
     """502: the upstream's answer cannot be said in the client's protocol, such as a call whose arguments are no JSON object."""
 
+    written: bytes = b""  # of a stream: what the same `write` came to before; the client has to get it
+
 
 # answer
 

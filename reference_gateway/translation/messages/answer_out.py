@@ -181,7 +181,11 @@ class StreamWriter:
                         if part.arguments is not None:
                             part.arguments.append(event.text)
                     continue
-            self._say(event, out)
+            try:
+                self._say(event, out)
+            except Unwritable as problem:
+                problem.written = b"".join(out)
+                raise
         return b"".join(out)
 
     def _say(self, event: Event, out: list[bytes]) -> None:

@@ -124,7 +124,7 @@ def judged(told: Told, body: bytes) -> Outcome:
     if any(not _ID.fullmatch(call.id) for call in said.calls):  # Messages takes no others, so they are written otherwise
         said = replace(said, calls=tuple(replace(call, id="") for call in said.calls))
     if not all(map(_PROOF.fullmatch, said.signatures)):  # no proof of any vendor's: Gemini and Responses hold them as base64
-        said = replace(said, signatures=(), call_signatures=())
+        said = replace(said, signatures=(), call_signatures=(), text_signatures=())
     if said.usage.get("reasoning", 0) > said.usage.get("output", 0):  # no count of a part is more than that of the whole
         said, got = (replace(each, usage={**each.usage, "reasoning": 0}) for each in (said, got))
     if findings := compare(said, got, upstream=spoken, client=client, losses=_losses()):

@@ -11,7 +11,7 @@ from typing import Final
 
 from reference_gateway.routes import Surface
 from reference_gateway.tests.translation.fuzz import mutations
-from reference_gateway.tests.translation.fuzz.judge import Hang, Outcome, judged, patience, tell
+from reference_gateway.tests.translation.fuzz.judge import Fault, Hang, Outcome, judged, patience, tell
 from reference_gateway.tests.translation.fuzz.streams import DIRECTIONS, Stream, recorded, shipped
 from reference_gateway.translation.translator import Dialect
 
@@ -75,6 +75,8 @@ def one(seed: int, seeds: dict[Dialect, list[Stream]], tally: Tally) -> None:
             told = tell(dialect, client, reads, array=array, give_up=give_up)
             tally.slowest_ms = max(tally.slowest_ms, (time.perf_counter() - began) * 1000)
             outcome = judged(told, body)
+            if not give_up and tell(dialect, client, [body], array=array).data != told.data:
+                raise Fault("the client was told otherwise for how the upstream's bytes were split")
     except (Exception, Hang) as problem:  # whatever it is, it is what is looked for
         tally.faults.append(f"seed {seed}, {stream.name} to {client}, {' + '.join(names)}: {_said(problem)}")
         return
