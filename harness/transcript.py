@@ -213,6 +213,8 @@ class _Draft:
             stop = "tools"
         elif stop == "end" and self.refusal:
             stop = "refused"
+        for kind in ("text", "refusal", "reasoning") if self.said else ():  # part after part, even where their deltas are mixed
+            setattr(self, kind, "".join(text for (of, *_), text in self.said.items() if kind == ("reasoning" if of == "summary" else of)))
         order: list[str] = []
         for came in self.order:
             kind = came if isinstance(came, str) else "call" if came.kind is not CallKind.HOSTED and came in begun else ""
@@ -302,6 +304,8 @@ def _chat_call(draft: _Draft, call: dict[str, Any], place: int) -> Any:
 
 def _responses(draft: _Draft, value: dict[str, Any]) -> None:
     kind, place = _text(value.get("type")), _place(value.get("output_index"))
+    if place is None:
+        place = _text(value.get("item_id")) or _text(_object(value.get("item")).get("id")) or None
     if value.get("object") == "response":
         for number, item in enumerate(_objects(value.get("output"))):
             _item(draft, number, item, whole=True)
@@ -383,6 +387,8 @@ def _item(draft: _Draft, place: Any, item: dict[str, Any], *, whole: bool) -> No
 def _response_end(draft: _Draft, response: dict[str, Any]) -> None:
     reason = _text(_object(response.get("incomplete_details")).get("reason"))
     status = _text(response.get("status"))
+    if status == "incomplete" and reason not in _CLASS:  # for whatever reason: it was cut, and that is what matters
+        reason = "max_output_tokens"
     draft.stop = reason or status or None
     draft.ended = status not in ("", "failed", "cancelled", "queued", "in_progress")
     if response.get("error") or status == "failed":

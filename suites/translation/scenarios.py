@@ -64,6 +64,7 @@ def _traits(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
+_SOME: Final = 9  # frames after which something was said in every dialect
 _TEXT: Final = _recorded("text", chat="cells/chat-text")
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
@@ -148,7 +149,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         by=(By.RAW, By.RAW),
         outcome=Outcome.UPSTREAM_BROKEN,
         traits=_traits("error"),
-        faults=(Fault(kind=FaultKind.ERROR_IN_OK, status=500), Fault(kind=FaultKind.ERROR_EVENT, status=500, after_frames=4)),
+        faults=(Fault(kind=FaultKind.ERROR_IN_OK, status=500), Fault(kind=FaultKind.ERROR_EVENT, status=500, after_frames=_SOME)),
     ),
     Scenario(
         name="truncated",
@@ -157,7 +158,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         by=(By.RAW, By.SDK),
         outcome=Outcome.UPSTREAM_BROKEN,
         traits=_traits("error"),
-        faults=(Fault(kind=FaultKind.NO_TERMINAL), Fault(kind=FaultKind.NO_TERMINAL, after_frames=4)),
+        faults=(Fault(kind=FaultKind.NO_TERMINAL), Fault(kind=FaultKind.NO_TERMINAL, after_frames=_SOME)),
     ),
     Scenario(
         name="unknown-event", says="what nobody knows yet", answers=_own("unknown-event"), by=(By.SDK, By.HELPER), traits=_traits("text")
@@ -180,6 +181,20 @@ INSTEAD: Final[Mapping[tuple[str, Dialect], str]] = {
     ("refusal", _GEMINI): "says it by finishReason alone (google-generate-content, FinishReason)",
 }
 # Scenario, surface, dialect -> why the gateway answers 400 and asks nobody.
-REFUSED: Final[Mapping[tuple[str, Surface, Dialect], str]] = {}
+_TEXT_SURFACES: Final = (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI)
+_TEXT_ONLY: Final = "takes text alone (deepseek-anthropic: image and document are not supported; contract:84, contract:131)"
+REFUSED: Final[Mapping[tuple[str, Surface, Dialect], str]] = {
+    **{("image", surface, dialect): _TEXT_ONLY for surface in _TEXT_SURFACES for dialect in (_DEEPSEEK, _DEEPSEEK_MESSAGES)},
+    **{
+        ("document", surface, dialect): _TEXT_ONLY
+        for surface in _TEXT_SURFACES
+        for dialect in (_DEEPSEEK, _DEEPSEEK_MESSAGES)
+        if surface is not dialect.surface  # natively it goes to the vendor as it stands
+    },
+    **{
+        ("structured", Surface.GEMINI, dialect): "responseSchema without upstream support is a 400 (contract:136)"
+        for dialect in (_DEEPSEEK, _DEEPSEEK_MESSAGES)
+    },
+}
 
 CROSS_SECTION: Final = frozenset({"text", "parallel-tools"})  # what the default run drives of every pair
