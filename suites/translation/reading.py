@@ -50,7 +50,10 @@ def told(exchange: Exchange) -> Told | None:
 def _unforced(exchange: Exchange, said: Transcript, got: Transcript) -> Transcript:
     """Where the gateway forced a tool on the model to have JSON of it, the call is the answer's text, in any spelling."""
     play = exchange.case.play
-    tool = forced_tool(exchange.upstream[-1].request.body) if play is not None and play.if_forced is not None else None
+    asked = exchange.client.request.json
+    own = isinstance(asked, dict) and bool(asked.get("tools"))  # then the client may have forced one itself
+    forced = play is not None and play.if_forced is not None and not own
+    tool = forced_tool(exchange.upstream[-1].request.body) if forced else None
     call = next((call for call in said.calls if call.name == tool), None)
     if call is None:
         return said
