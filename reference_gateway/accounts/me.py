@@ -47,8 +47,7 @@ async def account(treasury: Treasury, key: Key, group: Mapping[str, Model]) -> b
     balance: dict[str, Any] = {f"{name}_usd": micro / MILLION for name, micro in amounts.items()}
     balance["low_balance_flagged"] = wallet.available < threshold
     balance |= {f"{name}_micro_usd": micro for name, micro in amounts.items()}
-    own = UsageFilter(account=key.account, key_id=key.id)
-    spent = {bucket.model: bucket.cost_micro_usd for bucket in await stored.buckets(treasury.database, own, [GroupBy.MODEL])}
+    spent = await treasury.spent_by_model(key)
     return msgspec.json.encode(
         {
             "user": {"id": key.account},

@@ -147,6 +147,9 @@ class Treasury(Protocol):
 
     async def spent_by_key(self, key: Key) -> int: ...
 
+    async def spent_by_model(self, key: Key) -> Mapping[str, int]:
+        """What the key has spent on each model that it has called; kept as it is spent, never added up."""
+
     async def move(
         self, account: str, kind: Kind, amount_micro_usd: int, *, reference: str, source: str = "", note: str = ""
     ) -> Transaction:

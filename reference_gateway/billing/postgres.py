@@ -377,6 +377,10 @@ class PostgresTreasury:
         rows = await self._call("SELECT spent_micro_usd FROM keys WHERE id = :id", {"id": key.id})
         return int(rows[0]["spent_micro_usd"]) if rows else 0
 
+    async def spent_by_model(self, key: Key) -> Mapping[str, int]:
+        rows = await self._call("SELECT model, spent_micro_usd FROM model_sums WHERE key_id = :key_id", {"key_id": key.id})
+        return {row["model"]: int(row["spent_micro_usd"]) for row in rows}
+
     async def _call(self, sql: str, values: Values) -> list[Row]:
         """For answers: raises Refusal where the database is away."""
         try:

@@ -45,6 +45,7 @@ class _KeyBook:
     windows: Windows = field(default_factory=Windows)
     spent: int = 0
     held: int = 0
+    models: dict[str, int] = field(default_factory=dict)  # what was spent on each
 
 
 class Treasury:
@@ -103,6 +104,13 @@ class Treasury:
                 book = self._books[key_id] = _KeyBook(spent=spent, held=held)
                 book.windows.load(windows)
             self._ledger.open = {entry.request_id: entry for entry in map(Entry._make, saved["open"])}
+            for key_id, models in saved.get("models", ()):
+                self._book(key_id).models = models
+        # A snapshot of an older gateway knows no models.
+        after_models = after_id if snapshot is None or "models" in saved else 0
+        for key_id, model, spent in self._store.spent_by_model(after_models):
+            book = self._book(key_id)
+            book.models[model] = book.models.get(model, 0) + spent
         for entry in self._store.entries(after_id):
             self._replay(entry)
 
@@ -130,6 +138,7 @@ class Treasury:
         body: dict[str, list[Any]] = {
             "wallets": [(account, wallet.spent, wallet.held) for account, wallet in self._ledger.wallets.items()],
             "keys": [(key_id, book.spent, book.held, book.windows.save(now)) for key_id, book in self._books.items()],
+            "models": [(key_id, book.models) for key_id, book in self._books.items() if book.models],
             "open": list(self._ledger.open.values()),
         }
         self._store.save(msgspec.json.encode(body).decode())
@@ -293,6 +302,7 @@ class Treasury:
         entries = self._ledger.settle(request_id, cost, at_ms, at_most=quota_left)
         charged = entries[0].amount_micro_usd if len(entries) == 1 else sum(entry.amount_micro_usd for entry in entries)
         book.spent += charged
+        book.models[model] = book.models.get(model, 0) + charged
         book.windows.add(at_ms / 1000, charged)
         self._ended(account, request_id)
         input_tokens, output_tokens, read = usage.input_tokens, usage.output_tokens, usage.cache_read_tokens
@@ -373,6 +383,9 @@ class Treasury:
 
     async def spent_by_key(self, key: Key) -> int:
         return self._book(key.id).spent
+
+    async def spent_by_model(self, key: Key) -> Mapping[str, int]:
+        return self._book(key.id).models
 
     @property
     def open_holds(self) -> int:

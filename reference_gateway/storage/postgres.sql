@@ -16,6 +16,24 @@ CREATE TABLE IF NOT EXISTS window_sums (
     spent_5h bigint NOT NULL, oldest_5h bigint, spent_1d bigint NOT NULL, oldest_1d bigint, spent_7d bigint NOT NULL, oldest_7d bigint
 ) WITH (fillfactor = 50);
 
+-- What each key has spent on each model, so that nobody adds up its rows: kept by whoever writes one, of whatever version. The trigger comes
+-- first and keeps others out of the table until the sums of what is there already are made.
+CREATE TABLE IF NOT EXISTS model_sums (
+    key_id text, model text, spent_micro_usd bigint NOT NULL, PRIMARY KEY (key_id, model)
+) WITH (fillfactor = 50);
+
+CREATE OR REPLACE FUNCTION gateway_used_1() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO model_sums AS sums VALUES (NEW.key_id, NEW.model, NEW.cost_micro_usd)
+        ON CONFLICT (key_id, model) DO UPDATE SET spent_micro_usd = sums.spent_micro_usd + excluded.spent_micro_usd;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER gateway_used AFTER INSERT ON usage FOR EACH ROW EXECUTE FUNCTION gateway_used_1();
+
+DELETE FROM model_sums;
+INSERT INTO model_sums SELECT key_id, model, sum(cost_micro_usd) FROM usage GROUP BY key_id, model;
+
 
 -- The sum of a window and its oldest spend, without what has left the window: a_oldest_ms is null where nothing was spent in it.
 CREATE OR REPLACE FUNCTION gateway_age_1(a_key_id text, a_span_ms bigint, a_now_ms bigint, INOUT spent bigint, INOUT oldest bigint)

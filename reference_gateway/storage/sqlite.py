@@ -138,6 +138,14 @@ class Store:
         sql = f"SELECT {columns} FROM ledger WHERE id > ? AND balance_after_micro_usd IS NULL ORDER BY id"
         return map(Entry._make, self._connection.execute(sql, (after_id,)))
 
+    def spent_by_model(self, after_id: int = 0) -> Iterator[tuple[str, str, int]]:
+        """Key, model and what was charged, summed over the settlements that stand in the ledger after that row; read at start."""
+        sql = """
+            SELECT usage.key_id, usage.model, sum(usage.cost_micro_usd) FROM ledger JOIN usage ON usage.request_id = ledger.request_id
+            WHERE ledger.id > ? AND ledger.kind = 'settle' GROUP BY usage.key_id, usage.model
+        """
+        return self._connection.execute(sql, (after_id,))
+
     # the hot path
 
     def append(self, *entries: Entry, usage: UsageValues | None = None) -> asyncio.Future[None]:

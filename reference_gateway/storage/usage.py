@@ -99,12 +99,6 @@ async def buckets(database: Database, wanted: UsageFilter, group_by: Sequence[Gr
     return [_bucket(row) for row in found if row["calls"]]
 
 
-async def total_micro_usd(database: Database, wanted: UsageFilter) -> int:
-    where, values = wanted.where()
-    (row,) = await database.fetch(f"SELECT coalesce(sum(cost_micro_usd), 0) AS cost FROM usage WHERE {where}", values)
-    return int(row["cost"])
-
-
 def _bucket(row: Row) -> Bucket:
     return Bucket(
         day_ms=row.get("group_day"),

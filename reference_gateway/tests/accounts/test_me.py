@@ -1,5 +1,6 @@
 """What an account reads of its own: balance, movements, usage rows and sums; and nothing of anyone else's."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,9 +9,14 @@ import pytest
 
 from reference_gateway.billing.ledger import Kind
 from reference_gateway.routes import Surface
+from reference_gateway.storage.interface import Row, Values
+from reference_gateway.tests import scripted
 from reference_gateway.tests.accounts.test_manage import create
 from reference_gateway.tests.scripted import Stage, Upstream, stage
+from reference_gateway.tests.services import Postgres, postgres
 from reference_gateway.tests.wires import BODIES, COSTS, MODELS, request
+
+__all__ = ["postgres"]
 
 COST = COSTS[Surface.CHAT]
 
@@ -172,3 +178,39 @@ async def test_free_endpoints_move_nothing(tmp_path: Path) -> None:
             for name in ("x-quota-remaining-credits", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"):
                 assert answer.header(name) == dict(before)[name], (path, name)
         assert await s.account() == balance
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "postgres"])
+async def test_no_document_of_the_account_looks_through_all_of_its_rows(
+    storage: str, tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in the account's document is kept as it is spent; rows, sums and movements are found by an index."""
+    if storage == "postgres":
+        (tmp_path / "database").write_text(await asyncio.to_thread(postgres.fresh))
+        monkeypatch.setattr(scripted, "PREAMBLE", f'[storage]\ndatabase_file = "{tmp_path / "database"}"\n')
+    async with stage(tmp_path / "gateway", answering) as s:
+        for surface in (Surface.CHAT, Surface.MESSAGES, Surface.CHAT):
+            await ask(s, surface)
+        await ask(s, Surface.CHAT, s.demo.keys[1])
+        asked: list[tuple[str, Values]] = []
+        database = s.running.books.database
+        fetch = database.fetch
+
+        async def noted(sql: str, values: Values) -> list[Row]:
+            asked.append((sql, values))
+            return await fetch(sql, values)
+
+        monkeypatch.setattr(database, "fetch", noted)
+        models = (await s.get("/api/v1/me/account")).json()["allowed_models"]
+        assert {model["id"]: round(model["quota_used_usd"] * 1_000_000) for model in models if model["quota_used_usd"]} == {
+            MODELS[Surface.CHAT]: 2 * COST,
+            MODELS[Surface.MESSAGES]: COSTS[Surface.MESSAGES],
+        }
+        assert not [sql for sql, _ in asked if "usage" in sql]
+        if storage == "sqlite":
+            for path in ("/api/v1/me/usage", "/api/v1/usage", "/api/v1/usage?request_id=x", "/api/v1/me/billing/transactions"):
+                asked.clear()
+                assert (await s.get(path)).status == 200
+                for sql, values in [each for each in asked if "usage" in each[0] or "ledger" in each[0]]:
+                    plan = [row["detail"] for row in await fetch(f"EXPLAIN QUERY PLAN {sql}", values)]
+                    assert plan[0].startswith("SEARCH"), (path, plan)

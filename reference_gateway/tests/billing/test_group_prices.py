@@ -52,7 +52,7 @@ async def test_the_same_model_costs_more_in_a_dearer_group(tmp_path: Path) -> No
     ("price", "says"),
     [
         ('[groups.default.prices.gpt-9]\ninput = "1"\noutput = "1"\n', "model gpt-9 is not defined"),
-        ('[groups.default.prices.seedream-4-5]\nimages = { default = "1" }\n', "priced by the image, which no group can change"),
+        ('[groups.default.prices.seedream-4-5]\nimages = { default = "1" }\n', "priced by the piece, which no group can change"),
         ('[groups.default.prices.gpt-5-5]\ninput = "1"\n', "lacks output"),
     ],
 )

@@ -364,3 +364,30 @@ async def test_a_raised_limit_is_in_force_at_the_next_request(tmp_path: Path) ->
     with pytest.raises(Refusal, match="1d window"):
         await treasury.hold(replace(wide, limit_1d_micro_usd=COST), "r3", 1, PRICES)
     await store.close()
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+async def test_what_was_spent_on_each_model_is_kept_over_restarts(orderly: bool, tmp_path: Path) -> None:
+    """By the snapshot of an orderly end, by the ledger after a kill, and by both; a snapshot from before models were in it too."""
+    config = demo(tmp_path)
+    expected: dict[str, int] = {}
+    for number in range(4):
+        store, treasury, key = await opened(config)
+        assert await treasury.spent_by_model(key) == expected
+        for model in ("gpt-5-5", "gpt-5-4", "gpt-5-5"):
+            hold = await treasury.hold(key, f"r{number}{model}{sum(expected.values())}", 5_000, PRICES)
+            charged = await treasury.settle(hold, USAGE, **{**SERVED, "model": model})
+            expected[model] = expected.get(model, 0) + charged
+        released = await treasury.hold(key, f"gone{number}", 5_000, PRICES)
+        await treasury.release(released)
+        assert await treasury.spent_by_model(key) == expected
+        if orderly or number == 1:
+            await treasury.close()
+        await store.close()
+    with sqlite3.connect(config.database) as connection:
+        connection.execute("UPDATE snapshots SET body = json_remove(body, '$.models')")
+    connection.close()
+    store, treasury, key = await opened(config)
+    assert await treasury.spent_by_model(key) == expected
+    assert sum(expected.values()) == await treasury.spent_by_key(key) == 12 * COST
+    await store.close()

@@ -57,7 +57,8 @@ class Actor:
             case "settle":
                 usage = Usage(input_tokens=draw["cost"] // 2, output_tokens=draw["cost"] // 4)
                 hold = self.holds.pop(request_id)
-                return await self.treasury.settle(hold, usage, model="m", surface="chat", cap=draw["cap"])
+                model = f"m{draw['cost'] // 40 % 2}"
+                return await self.treasury.settle(hold, usage, model=model, surface="chat", cap=draw["cap"])
             case "release":
                 await self.treasury.release(self.holds.pop(request_id))
             case "move":
@@ -76,7 +77,9 @@ class Actor:
         for key in KEYS:
             standing = self.treasury.standing(key)
             window = None if standing.window is None else (standing.window.name, standing.window.spent, standing.window.remaining)
-            standings.append((standing.credits, window, await self.treasury.spent_by_key(key)))
+            by_model = dict(await self.treasury.spent_by_model(key))
+            assert sum(by_model.values()) == await self.treasury.spent_by_key(key)
+            standings.append((standing.credits, window, by_model))
         return [await self.treasury.wallet(account) for account in ACCOUNTS], standings
 
 
