@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from reference_gateway.translation.common.names import LONGEST_ID, fitting
 from reference_gateway.translation.items import Answer, Ask, Item, Maker, Reasoning, Role, Text, ToolCall, Turn
 
 TTL_S: Final = 6 * 3600.0
@@ -95,12 +96,12 @@ class ReasoningStore:
             for item in answer.items
             if isinstance(item, Reasoning) and ((item.signature or item.opaque or maker is Maker.DEEPSEEK) if calls else item.proves_text)
         ]
-        signatures = {call.id: call.signature for call in calls if call.signature}
+        signatures = {name: call.signature for call in calls if call.signature for name in _names(call.id)}
         if not thoughts and not signatures:
             return
         note = msgspec.json.encode(_Note(maker=maker, thoughts=thoughts, signatures=signatures)).decode()
         if len(note) <= MAX_NOTE_BYTES:
-            for name in [call.id for call in calls] or [_by_text(answer.items)]:
+            for name in [name for call in calls for name in _names(call.id)] or [_by_text(answer.items)]:
                 await self._notes.remember(_name(key, name), note, self._ttl_s)
 
     async def restore(self, key: str, ask: Ask, maker: Maker) -> Ask:
@@ -125,6 +126,11 @@ class ReasoningStore:
 
 def _name(key: str, name: str) -> str:
     return f"reasoning:{blake2b(f'{key} {name}'.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
+
+
+def _names(call_id: str) -> dict[str, None]:
+    """What clients may call it: one of Messages is given an id that its vendor would take."""
+    return dict.fromkeys((call_id, *fitting((call_id,), longest=LONGEST_ID).values()))
 
 
 def _by_text(items: Sequence[Item]) -> str:

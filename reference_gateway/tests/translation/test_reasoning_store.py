@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from reference_gateway.translation.codec import Naming
 from reference_gateway.translation.items import Answer, Ask, Item, Maker, Reasoning, Role, Stop, Text, ToolCall, ToolResult, Turn
+from reference_gateway.translation.messages.answer_out import write_answer
 from reference_gateway.translation.reasoning_store import Memory, ReasoningStore
 from reference_gateway.translation.seal import Sealer
 
@@ -54,6 +56,17 @@ async def test_a_calls_own_signature_comes_back_to_that_call() -> None:
     await store.keep("key-1", answer(replace(CALL, signature="c2ln"), OTHER), Maker.GEMINI)
     back = await store.restore("key-1", ask(CALL, OTHER), Maker.GEMINI)
     assert back.turns[0].items == (replace(CALL, signature="c2ln", maker=Maker.GEMINI), OTHER)
+
+
+async def test_a_call_is_known_by_the_id_that_a_client_of_messages_was_given() -> None:
+    store = ReasoningStore(Memory())
+    strange = replace(CALL, id="look:0|a.b", signature="c2ln")
+    await store.keep("key-1", answer(strange, OTHER), Maker.GEMINI)
+    told = write_answer(answer(strange, OTHER), ask(), Naming(id="1", model="m", created=1, stands_for={}))["content"][0]["id"]
+    assert told != strange.id
+    for known in (told, strange.id):
+        back = await store.restore("key-1", ask(replace(CALL, id=known), OTHER), Maker.GEMINI)
+        assert back.turns[0].items == (replace(CALL, id=known, signature="c2ln", maker=Maker.GEMINI), OTHER)
 
 
 async def test_deepseek_wants_the_words_themselves_back() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
+LONGEST_ID: Final = 64  # of a call, for a vendor of Messages
+
 # openai-chat and anthropic-messages alike: letters, digits, `_` and `-`.
 _STRANGE: Final = re.compile(r"[^a-zA-Z0-9_-]")
 

@@ -21,7 +21,7 @@ import msgspec
 from reference_gateway.translation.codec import Naming
 from reference_gateway.translation.common.arguments import object_of
 from reference_gateway.translation.common.estimate import input_tokens
-from reference_gateway.translation.common.names import fitting
+from reference_gateway.translation.common.names import LONGEST_ID, fitting
 from reference_gateway.translation.items import (
     Answer,
     Ask,
@@ -60,7 +60,6 @@ STOP_REASONS: Final = {
     Stop.REFUSAL: "refusal",
     Stop.PAUSE: "pause_turn",
 }
-LONGEST_ID: Final = 64
 CUT: Final = {Stop.LENGTH, Stop.CONTEXT_FULL}  # where a call's arguments may be cut too
 
 # Source: anthropic-messages errors; translation.md 3.12. Any other status is an api_error.
