@@ -118,7 +118,7 @@ class LiveSession:
                 self._tell("starting the embedded reference gateway")
                 self._gateway = EmbeddedGateway(upstream_url, settings)
                 target = self._gateway.ready()
-            self.target = target
+            self.target = replace(target, restarts=target.restarts and settings.storm_calls > 0)
             self._loop.run(self._open())
         except BaseException:
             self.close()

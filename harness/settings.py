@@ -75,7 +75,7 @@ OPTIONS: Final = (
     ),
     Option(name="postgres_url", metavar="URL", help="a database for --storage postgres; without it a server is started for the run"),
     Option(name="redis_url", metavar="URL", help="Redis or Valkey for --storage postgres; without it a server is started for the run"),
-    Option(name="storm_calls", metavar="N", default="150", help="calls of the case in whose midst the gateway's nodes are killed"),
+    Option(name="storm_calls", metavar="N", help="kill the gateway's nodes in the midst of so many calls; without it none is killed"),
     Option(
         name="matrix",
         switch=True,
@@ -100,7 +100,7 @@ class Settings:
     nodes: int = 1
     postgres_url: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
-    storm_calls: int = 150
+    storm_calls: int = 0
     matrix: bool = False
     run: Path | None = None
 

@@ -167,7 +167,7 @@ class Target:
     clock_path: str | None = None
     failover_model: str | None = None  # the model that two channels serve
     losses: Declared | None = None  # what it declares that translation loses; None: nothing
-    restarts: bool = False  # its nodes can be killed and started again
+    restarts: bool = False  # its nodes can be killed and started again, and shall be
     restart: str | None = None  # by this command of the shell; None: by whoever started it
     sweep_ms: int = 20_000  # so long after a kill what was held may still be held
 
@@ -186,7 +186,7 @@ class Target:
         if Need.FAILOVER in case.needs and self.failover_model is None:
             return "the target file names no model with two channels ([target] failover_model)"
         if Need.RESTART in case.needs and not self.restarts:
-            return "the target file names no command that kills a node and starts it again ([process] restart)"
+            return "killing nodes wants --storm-calls N, and a command for it where the gateway is not embedded ([process] restart)"
         if case.steps and case.account and self.dialect == "none":
             return "the target shows no account (dialect none)"
         for key in {step.key for step in case.steps if step.key_from is None} | {case.key}:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from harness.plan import cases_of, plan, rules_of, suite_modules
 from harness.session import LiveSession
 from harness.settings import OPTIONS, Settings, add_options
 
+_STORM_CALLS: Final = 100
 _STYLE: Final = {Fate.KILLED: "green", Fate.OTHER: "yellow", Fate.SURVIVED: "bold red", Fate.NOT_EXERCISED: "magenta"}
 
 
@@ -36,6 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
         return 2
     try:
         settings = Settings.of({option.name: getattr(arguments, option.name, None) for option in OPTIONS})
+        settings = replace(settings, storm_calls=settings.storm_calls or _STORM_CALLS)
         rows = _hunt(settings, mutants, console)
     except USER_ERRORS as error:
         sys.stderr.write(f"wireproof: {error}\n")

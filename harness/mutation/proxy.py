@@ -262,6 +262,8 @@ class _Peer:
             yield bytes(event.data)
 
     async def send(self, event: Any) -> None:
+        if self._writer.is_closing():
+            raise ConnectionResetError("the peer has gone")
         self._writer.write(self.connection.send(event) or b"")
         await self._writer.drain()
 

@@ -38,6 +38,7 @@ ROW_ID = Requirement(
     clause=_spec("C33, C34", "a row's id equals the response's x-request-id"),
     text="The usage row carries the request id that the answer's header shows.",
     claims=("contract:181",),
+    invariants=(20,),
 )
 ROW_MODEL = Requirement(
     id="billing/row-model",
@@ -46,6 +47,7 @@ ROW_MODEL = Requirement(
     clause=_spec("C33", "row: request id, model, token classes, cost"),
     text="The usage row names the model that was asked for.",
     claims=("contract:181", "contract:242"),
+    invariants=(20,),
 )
 ROW_TOKENS = Requirement(
     id="billing/row-tokens",
@@ -54,6 +56,7 @@ ROW_TOKENS = Requirement(
     clause=_spec("164", "Price = input * rate + output * rate + cache"),
     text="The usage row counts the input and output tokens that the answer reports.",
     claims=("contract:129", "contract:164", "contract:166"),
+    invariants=(1, 20),
     defects=("Dstack-TEE/private-ai-gateway#194", "envoyproxy/ai-gateway#2184"),
 )
 ROW_CACHE = Requirement(
@@ -63,6 +66,7 @@ ROW_CACHE = Requirement(
     clause=_spec("118", "Cache read billed at the discounted rate, write at 1.25 times the rate"),
     text="Tokens read from and written to the vendor's cache are counted as such in the row, and not as plain input.",
     claims=("contract:117", "contract:118", "contract:164"),
+    invariants=(10,),
     defects=("BerriAI/litellm#11789", "BerriAI/litellm#9812", "icebear0828/codex-proxy#587"),
 )
 CHARGE = Requirement(
@@ -72,6 +76,7 @@ CHARGE = Requirement(
     clause=_spec("4.3, 2", "Σ usage rows over a period = wallet delta"),
     text="The wallet loses just what the row says, and that is more than nothing.",
     claims=("contract:152", "contract:162"),
+    invariants=(2,),
     defects=("QuantumNous/new-api#6771",),
 )
 PRICE = Requirement(
@@ -81,6 +86,7 @@ PRICE = Requirement(
     clause=_spec("4.3, 1", "Wallet delta = Σ class tokens in the response's own usage * price table, within one micro-USD"),
     text="The wallet loses what the answer's own token counts cost by the price table, each class at its own price.",
     claims=("contract:62", "contract:118", "contract:164"),
+    invariants=(1, 10),
     defects=("BerriAI/litellm#9812", "icebear0828/codex-proxy#587"),
 )
 SEARCHES = Requirement(
@@ -107,6 +113,7 @@ QUOTA_HEADER = Requirement(
     clause=_spec("4.3, 18", "header values equal the settled state after a non-stream answer, the state at admission before a stream"),
     text="X-Quota-Remaining-Credits is the balance: after the call on a whole answer, no more than before it on a stream.",
     claims=("contract:145", "contract:192"),
+    invariants=(18,),
 )
 FAILURE_FREE = Requirement(
     id="billing/failure-is-free",
@@ -115,6 +122,7 @@ FAILURE_FREE = Requirement(
     clause=_spec("153", "Failures never bill."),
     text="A call that failed, whoever's fault it was and however much had been shown, costs nothing.",
     claims=("contract:153", "contract:155", "contract:158", "contract:159", "contract:209"),
+    invariants=(3,),
     defects=("QuantumNous/new-api#95", "QuantumNous/new-api#4168", "theopenco/llmgateway#3505", "Kilo-Org/kilocode#13691"),
 )
 FAILURE_NO_ROW = Requirement(
@@ -124,6 +132,7 @@ FAILURE_NO_ROW = Requirement(
     clause=_spec("154", "On failure: X-Quota-Remaining-Credits unmoved, no row"),
     text="A call that failed leaves no usage row.",
     claims=("contract:154", "contract:180"),
+    invariants=(3, 20),
 )
 EITHER = Requirement(
     id="billing/paid-if-delivered",
@@ -140,6 +149,7 @@ LEFT_EARLY = Requirement(
     clause=_spec("157", "Abort before the first content token bills nothing."),
     text="A caller who leaves before the first content was sent pays nothing.",
     claims=("contract:157",),
+    invariants=(9,),
     defects=("Wei-Shaw/sub2api#4408", "bfenetworks/bfe#1353"),
 )
 LEFT_LATER = Requirement(
@@ -149,6 +159,7 @@ LEFT_LATER = Requirement(
     clause=_spec("156; 4.3, 9", "Abort mid-stream bills the partial output consumed so far; never above the full price"),
     text="A caller who leaves in mid-stream pays at most once, and for no more output than the vendor had sent.",
     claims=("contract:156",),
+    invariants=(9,),
     defects=("BerriAI/litellm#36008", "bfenetworks/bfe#1353"),
 )
 FREE_CALLS = Requirement(
@@ -158,6 +169,7 @@ FREE_CALLS = Requirement(
     clause=_spec("172", "/v1/models, query, cancel, /api/v1/me/* are free."),
     text="Listing models and counting tokens cost nothing and leave no row.",
     claims=("contract:61", "contract:172", "contract:196"),
+    invariants=(16,),
 )
 EMPTY_WALLET = Requirement(
     id="billing/empty-wallet",
@@ -166,6 +178,7 @@ EMPTY_WALLET = Requirement(
     clause=_spec("C32", "wallet empty: 402 insufficient_balance; billing_error; FAILED_PRECONDITION; 429 and 403 tolerated"),
     text="A wallet that cannot pay is refused with 402 (or 429, 403) and its cause, before any vendor is called.",
     claims=("contract:160", "contract:175", "contract:176"),
+    invariants=(4,),
     defects=("BerriAI/litellm#26672", "BerriAI/litellm#4829"),
 )
 

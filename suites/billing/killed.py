@@ -152,11 +152,11 @@ def check_within_quota(exchange: Exchange) -> Verdict:
     costs = [rows[call.request_id] for call in poor if call.request_id in rows]
     if not costs:
         return Inconclusive("nothing was billed to the key with the quota")
-    if len(served) == len(poor):
-        return Inconclusive("the quota was not spent")
     findings = [] if sum(costs) <= quota else [_book(f"at most {quota} micro-USD", f"{sum(costs)} micro-USD")]
     if len(served) * min(costs) > quota:
         findings.append(_book(f"at most {quota // min(costs)} calls served", f"{len(served)} served"))
+    if not findings and len(served) == len(poor):
+        return Inconclusive("the quota was not spent")
     return conclude(findings, f"{sum(costs)} of {quota} micro-USD, {len(served)} of {len(poor)} served; {_story(seen)}")
 
 

@@ -7,7 +7,7 @@ from harness.case import Surface
 from harness.exchange import Exchange, StepSeen, UsageRow
 from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
-from suites.billing.ledger_cases import FREE
+from suites.billing.ledger_cases import CACHE_USES, FREE
 from suites.evidence import conclude, shown
 from suites.steps import at, failed, header, json_of, micro_usd, new_rows, row_of, status, unmet
 
@@ -27,6 +27,7 @@ STREAM_IS_WHOLE = Requirement(
     clause=_spec("4.3, 11", "Stream equals non-stream in charge for the same script"),
     text="The same answer costs the same, streamed or not.",
     claims=("contract:164",),
+    invariants=(11,),
 )
 AGAIN = Requirement(
     id="billing/retry-after-success-bills-again",
@@ -35,6 +36,7 @@ AGAIN = Requirement(
     clause=_spec("185; 4.3, 8", "Text endpoints are not idempotent: a retry after a 200 bills again"),
     text="A call that is made again after it succeeded is a second call: a row of its own, at the same price.",
     claims=("contract:185", "contract:186"),
+    invariants=(8,),
 )
 HELD = Requirement(
     id="billing/hold-visible",
@@ -43,6 +45,7 @@ HELD = Requirement(
     clause=_spec("160, 161; 4.3, 5", "balance.available_usd is net of holds; afterwards it returns exactly"),
     text="While a call is open the balance is less by what is held for it; afterwards only by what it cost.",
     claims=("contract:160", "contract:161"),
+    invariants=(5,),
 )
 RETRIED = Requirement(
     id="billing/retry-after-failure-bills-once",
@@ -51,6 +54,7 @@ RETRIED = Requirement(
     clause=_spec("4.3, 7", "SDK auto-retry after a 503 yields one row"),
     text="A call that fails and succeeds on the second try is billed once.",
     claims=("contract:153", "contract:209", "contract:233"),
+    invariants=(7,),
 )
 FAILOVER = Requirement(
     id="billing/failover-bills-once",
@@ -59,6 +63,7 @@ FAILOVER = Requirement(
     clause=_spec("4.3, 7", "Failover from a failing account to a good one yields one row"),
     text="A call that a second channel answers, after the first had failed, is billed once.",
     claims=("contract:064", "contract:206"),
+    invariants=(7,),
 )
 MONOTONE = Requirement(
     id="billing/hang-up-costs-grow",
@@ -67,6 +72,7 @@ MONOTONE = Requirement(
     clause=_spec("156; 4.3, 9", "charge monotone in k; never above the full price"),
     text="Who leaves a stream later pays no less than who leaves the same stream sooner, and never more than the whole costs.",
     claims=("contract:156",),
+    invariants=(9,),
 )
 IDENTITY = Requirement(
     id="billing/ledger-identity",
@@ -75,6 +81,7 @@ IDENTITY = Requirement(
     clause=_spec("178; 4.3, 2", "lifetime_topup - lifetime_spent = available when no request is open"),
     text="With no call open, what was ever paid in less what was ever spent is what is there.",
     claims=("contract:178",),
+    invariants=(2,),
 )
 BALANCE = Requirement(
     id="billing/balance-is-the-account",
@@ -99,6 +106,7 @@ ROW_COMPLETE = Requirement(
     clause=_spec("4.3, 20", "row has request id, model, token classes, cost"),
     text="A usage row says request, model, tokens by class, and cost.",
     claims=("contract:181",),
+    invariants=(20,),
 )
 BUCKETS = Requirement(
     id="billing/usage-by-key",
@@ -107,6 +115,7 @@ BUCKETS = Requirement(
     clause=_spec("180, 242", "group_by api_key: buckets with total_usd, input_tokens, output_tokens, call_count; failed calls excluded"),
     text="Usage by key sums up that key's billed calls, and no failed one.",
     claims=("contract:180", "contract:242"),
+    invariants=(20,),
 )
 TRANSACTIONS = Requirement(
     id="billing/transactions-are-no-usage",
@@ -123,6 +132,7 @@ FREE_DOCUMENTS = Requirement(
     clause=_spec("172; 4.3, 16", "/v1/models, query, cancel, /api/v1/me/* leave wallet and windows unchanged"),
     text="Reading models, prices, groups and one's own account costs nothing, and moves neither quota nor window.",
     claims=("contract:040", "contract:172", "contract:196"),
+    invariants=(16,),
 )
 TOLD_TWICE = Requirement(
     id="billing/end-told-twice-bills-once",
@@ -131,6 +141,16 @@ TOLD_TWICE = Requirement(
     clause=_spec("4.3, 7", "a duplicate upstream terminal event does not double"),
     text="A stream whose vendor tells usage and end twice is billed once.",
     claims=("contract:152", "contract:164"),
+    invariants=(7,),
+)
+CACHE_ALIKE = Requirement(
+    id="billing/cache-costs-alike",
+    severity=Severity.COST,
+    basis=Basis.DOCUMENTED,
+    clause=_spec("4.3, 10", "OpenAI-shaped and Anthropic-shaped views of the same script agree"),
+    text="What is read from the vendor's cache and written to it costs the same, whichever protocol the call was made in.",
+    claims=("contract:118", "contract:164"),
+    invariants=(1, 10),
 )
 FAILS_OVER = Requirement(
     id="billing/fails-over",
@@ -230,6 +250,23 @@ def _once(exchange: Exchange, seen: StepSeen) -> Verdict:
     elif row.cost_micro_usd != charged:
         findings.append(_book(f"{row.cost_micro_usd} micro-USD, as its row says", f"{charged} micro-USD"))
     return conclude(findings, f"one row, {charged} micro-USD")
+
+
+def check_cache_alike(exchange: Exchange) -> Verdict:
+    pairs = [(f"{use}-{Surface.MESSAGES}", f"{use}-{Surface.CHAT}") for use in CACHE_USES]
+    if (why := failed(exchange, *(name for pair in pairs for name in pair))) is not None:
+        return why
+    findings, costs = [], []
+    for own, other in pairs:
+        first, second = (row_of(exchange, exchange.step(name)) for name in (own, other))
+        if first is None or second is None:
+            return Inconclusive("not every call has its row")
+        if not (first.cache_read_tokens or first.cache_write_tokens):
+            return Inconclusive(f"the row of {own} shows no use of the cache")
+        costs.append(first.cost_micro_usd)
+        if first.cost_micro_usd != second.cost_micro_usd:
+            findings.append(_book(f"{first.cost_micro_usd} micro-USD, as {own} cost", f"{second.cost_micro_usd} micro-USD for {other}"))
+    return conclude(findings, f"{' and '.join(map(str, costs))} micro-USD over both protocols")
 
 
 def check_fails_over(exchange: Exchange) -> Verdict:
@@ -412,6 +449,7 @@ RULES: tuple[Rule, ...] = (
     Rule(HELD, check_held, _on("held")),
     Rule(RETRIED, check_retried, _on("retried")),
     Rule(FAILOVER, check_failover, _on("failover")),
+    Rule(CACHE_ALIKE, check_cache_alike, _on("cache-alike")),
     Rule(TOLD_TWICE, check_told_twice, _on("told-twice")),
     Rule(FAILS_OVER, check_fails_over, _on("failover")),
     Rule(MONOTONE, check_monotone, _on("left")),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from harness.case import Case, Fault, FaultKind, Need, Pace, Play, Step, Surface
+from harness.case import Case, Dialect, Fault, FaultKind, Need, Pace, Play, Step, Surface
 from suites.steps import MADE, got, made, prompt, unmade
 from suites.surfaces import TEXT
 
@@ -10,6 +10,7 @@ _FAILS: Final = Play(recording="chat/text", fault=Fault(kind=FaultKind.STATUS, s
 _WORKS: Final = Play(recording="chat/text")
 _TOLD_TWICE: Final = Play(recording="chat/usage.stream", fault=Fault(kind=FaultKind.TERMINAL_TWICE))
 _PAID: Final = {**prompt(), "max_tokens": 4000}
+CACHE_USES: Final = ("read", "write")
 FREE: Final = (
     ("models", "/v1/models"),
     ("account", "/api/v1/me/account"),
@@ -62,6 +63,21 @@ CASES: tuple[Case, ...] = (
     _case("failover", Step(name="call", model="{failover}", request=prompt(), plays=(_FAILS, _WORKS)), needs=frozenset({Need.FAILOVER})),
     _case("told-twice", Step(name="call", stream=True, plays=(_TOLD_TWICE,))),
     _case("left", _hang_up("soon", 3), _hang_up("later", 30), _hang_up("late", 120)),
+    Case(
+        id="billing/cache-alike",
+        surface=Surface.CHAT,
+        upstream=Dialect.ANTHROPIC,
+        play=None,
+        steps=(
+            *(
+                Step(name=f"{use}-{surface}", surface=surface, request=request, plays=(Play(recording=f"messages/cache-{use}"),))
+                for use in CACHE_USES
+                for surface, request in ((Surface.MESSAGES, _PAID), (Surface.CHAT, _PAID))
+            ),
+        ),
+        traits=frozenset({"one-model", "billing-cache-alike"}),
+        account=True,
+    ),
     _case(
         "documents",
         made(quota=1, rate_limit_5h=1),

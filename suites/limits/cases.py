@@ -10,6 +10,15 @@ _LONG: Final = (Play(recording="chat/long.stream"),)  # costs some cents
 _SLOW: Final = (Play(recording="chat/text.stream", pace=Pace.RECORDED),)
 _BURST: Final = 12
 _LATER: Final = "{later:/key}"
+_IN_STREAM: Final = frozenset({FaultKind.CUT_FIN, FaultKind.CUT_RST, FaultKind.ERROR_EVENT, FaultKind.NO_TERMINAL})
+FAILURES: Final = {
+    **{f"status-{number}": Fault(kind=FaultKind.STATUS, status=number) for number in (400, 401, 403, 404, 429, 500, 503)},
+    **{
+        kind.value: Fault(kind=kind)
+        for kind in (FaultKind.REFUSE_CONNECT, FaultKind.HTML, FaultKind.HTML_ERROR, FaultKind.ERROR_IN_OK, FaultKind.EMPTY)
+    },
+    **{kind.value: Fault(kind=kind) for kind in sorted(_IN_STREAM)},
+}
 _SHORT_OF_A_WINDOW_S: Final = 4 * 3600
 _REST_OF_IT_S: Final = 3600 + 10
 
@@ -20,6 +29,12 @@ def _said(name: str, key_from: str, **rest: object) -> Step:
 
 def _long(name: str, key_from: str = MADE) -> Step:
     return Step(name=name, key_from=key_from, request={**prompt(), "max_tokens": 4000}, stream=True, plays=_LONG)
+
+
+def _failing(name: str, fault: Fault) -> Step:
+    stream = fault.kind in _IN_STREAM
+    play = Play(recording="chat/text.stream" if stream else "chat/text", fault=fault)
+    return Step(name=name, key_from=MADE, request=prompt(), stream=stream, plays=(play,))
 
 
 def _advance(name: str, seconds: int) -> Step:
@@ -90,6 +105,14 @@ CASES: tuple[Case, ...] = (
         got("now", "/v1/models", key_from=_LATER),
         unmade(),
         unmade("later"),
+    ),
+    _case(
+        "failures",
+        made(rate_limit_5h=1, quota=1),
+        _said("paid", MADE),
+        *(_failing(name, fault) for name, fault in FAILURES.items()),
+        got("now", "/v1/models", key_from=MADE),
+        unmade(),
     ),
     _case(
         "open",

@@ -8,6 +8,7 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Side, Verdict
 from suites.errors.reading import said
 from suites.evidence import conclude, shown
+from suites.limits.cases import FAILURES
 from suites.steps import at, failed, header, header_micro_usd, new_rows, not_called, row_of, status, unmet
 
 _CENT: Final = 10_000  # micro-USD: what the two decimals of a header cannot show
@@ -26,6 +27,7 @@ NO_OVERSPEND = Requirement(
     clause=_spec("4.3, 6", "Quota Q, request price c, many calls at once: at most Q/c succeed and spend stays within Q"),
     text="However many calls come at once, a key never spends more than its quota.",
     claims=("contract:160", "contract:174", "contract:175"),
+    invariants=(6,),
 )
 QUOTA_REFUSED = Requirement(
     id="limits/quota-402",
@@ -42,6 +44,7 @@ BEFORE_FUNDS = Requirement(
     clause=_spec("160; 4.3, 4", "reject before contacting upstream if the wallet cannot cover it"),
     text="The vendor is called once for each call that was admitted, and never for one that cannot be paid.",
     claims=("contract:160",),
+    invariants=(4,),
 )
 WINDOW_REFUSED = Requirement(
     id="limits/window-429",
@@ -50,6 +53,7 @@ WINDOW_REFUSED = Requirement(
     clause=_spec("194", "Exhausted window: 429, rate_limit_error, rate_limit_exceeded, message names window, amounts and reset time"),
     text="A call beyond a spent window is refused with 429, with the window in its message, and no vendor hears of it.",
     claims=("contract:175", "contract:176", "contract:187", "contract:194"),
+    invariants=(13,),
 )
 SAYS_WHEN = Requirement(
     id="limits/429-says-when",
@@ -58,6 +62,7 @@ SAYS_WHEN = Requirement(
     clause=_spec("194, 233; 4.3, 13", "carries reset in the future; what the SDK's retry reads"),
     text="The refusal of a spent window says when to come back: X-RateLimit-Reset in the future, and retry-after.",
     claims=("contract:191", "contract:194", "contract:233"),
+    invariants=(13,),
 )
 CONSUMES_NOTHING = Requirement(
     id="limits/429-consumes-nothing",
@@ -66,6 +71,7 @@ CONSUMES_NOTHING = Requirement(
     clause=_spec("199; 4.3, 13", "Failures do not consume windows"),
     text="A call that a window refuses costs nothing, and leaves quota and window as they were.",
     claims=("contract:153", "contract:199"),
+    invariants=(13,),
 )
 RAISED = Requirement(
     id="limits/raised-cap-works",
@@ -74,6 +80,7 @@ RAISED = Requirement(
     clause=_spec("4.3, 14", "raising a cap takes effect on the next request"),
     text="A window that is raised admits the very next call.",
     claims=("contract:187",),
+    invariants=(14,),
 )
 APART_CAPS = Requirement(
     id="limits/caps-are-apart",
@@ -82,6 +89,7 @@ APART_CAPS = Requirement(
     clause=_spec("197; 4.3, 14", "quota and expiry are independent of the windows"),
     text="While a window is spent, the quota's header still shows what is left of the quota.",
     claims=("contract:192", "contract:197"),
+    invariants=(14,),
 )
 ARITHMETIC = Requirement(
     id="limits/window-arithmetic",
@@ -90,6 +98,7 @@ ARITHMETIC = Requirement(
     clause=_spec("189; 4.3, 12", "Remaining = limit - spend in the window; never rises inside a window"),
     text="X-RateLimit-Limit less X-RateLimit-Remaining is what the key has spent, to the cent.",
     claims=("contract:189", "contract:191"),
+    invariants=(12,),
 )
 TIGHTEST = Requirement(
     id="limits/tightest-window-shown",
@@ -106,6 +115,7 @@ KEYS_APART = Requirement(
     clause=_spec("188; 4.3, 15", "Key A's failures and spend never move key B's headers; the wallet moves by the sum"),
     text="What one key spends or fails with moves no other key's quota and window, and the wallet loses the sum.",
     claims=("contract:152", "contract:174", "contract:188"),
+    invariants=(15,),
 )
 ROLLING = Requirement(
     id="limits/windows-roll",
@@ -114,6 +124,7 @@ ROLLING = Requirement(
     clause=_spec("C37; 4.3, 12", "true sliding window over settled spend: look at t0+5h: only the second spend shows"),
     text="Five hours after a spend it has left the window, a later one has not, and a call is admitted again.",
     claims=("contract:187", "contract:190"),
+    invariants=(12, 13),
 )
 
 
@@ -366,6 +377,30 @@ def check_freed(exchange: Exchange) -> Verdict:
     return conclude(wrong, "") if wrong else Passed("admitted once the open call had ended")
 
 
+FAILURE_MOVES_NOTHING = Requirement(
+    id="limits/failure-moves-nothing",
+    severity=Severity.COST,
+    basis=Basis.DOCUMENTED,
+    clause=_spec("154, 199; 4.3, 3", "delta 0, no row, no window movement, X-Quota-Remaining-Credits equal before and after"),
+    text="Calls that fail, in whatever way their vendor does, leave the key's quota and windows as they were.",
+    claims=("contract:153", "contract:154", "contract:199"),
+    invariants=(3,),
+)
+
+
+def check_failure_moves_nothing(exchange: Exchange) -> Verdict:
+    if (why := failed(exchange, "made", "paid", "now")) is not None:
+        return why
+    paid, now = exchange.step("paid"), exchange.step("now")
+    names = ("x-quota-remaining-credits", "x-ratelimit-limit", "x-ratelimit-remaining")
+    if all(header(now, name) is None for name in names):
+        return Inconclusive("the answer shows neither quota nor window")
+    rows = new_rows(exchange)
+    billed = [name for name in FAILURES if header(exchange.step(name), "x-request-id") in rows]
+    findings = [*_moved(paid, now, *names), *(_book(f"no row of {name}", "a row") for name in billed)]
+    return conclude(findings, f"{len(FAILURES)} failures, {header(now, names[0])} of the quota left before and after")
+
+
 def _on(name: str) -> Given:
     return Given(surfaces=frozenset({Surface.CHAT}), steps=True, traits=frozenset({f"limits-{name}"}))
 
@@ -383,6 +418,7 @@ RULES: tuple[Rule, ...] = (
     Rule(TIGHTEST, check_tightest, _on("shown")),
     Rule(KEYS_APART, check_keys_apart, _on("apart")),
     Rule(ROLLING, check_rolling, _on("later")),
+    Rule(FAILURE_MOVES_NOTHING, check_failure_moves_nothing, _on("failures")),
     Rule(CAP, check_cap, _on("open")),
     Rule(FREED, check_freed, _on("open")),
 )

@@ -62,6 +62,15 @@ CASES: tuple[Case, ...] = (
         needs=frozenset({Need.MANAGEMENT}),
     ),
     _case(
+        "asked",
+        _submit("submit", _ONE, out_task_id=f"wp-{MARKER}"),
+        got("watch", "/v1/tasks/stream/{submit:/task_id}"),
+        _query("by-id", {"task_id": "{submit:/task_id}"}, books=True),
+        _query("by-own-id", {"out_task_id": "wp-{marker:submit}"}),
+        _query("again", {"task_id": "{submit:/task_id}"}),
+        _cancel("too-late", "{submit:/task_id}"),
+    ),
+    _case(
         "cancelled",
         _submit("submit", _SLOW, books=True),
         _cancel("cancel", "{submit:/task_id}"),

@@ -68,6 +68,7 @@ BILLED_ONCE = Requirement(
     clause=_contract("228; 4.3, 17", "completed bills once however often queried; re-query is free without limit"),
     text="A completed task has one row, at the price that it shows, however often it is asked for.",
     claims=("contract:172", "contract:228"),
+    invariants=(17,),
 )
 DEDUPED = Requirement(
     id="tasks/submitted-once",
@@ -76,6 +77,7 @@ DEDUPED = Requirement(
     clause=_contract("220; 4.3, 17", "same params: 200 with the existing task; duplicate submit does not add a hold"),
     text="The same submission under the same id of the caller's is the same task: nothing more is held, and no vendor asked again.",
     claims=("contract:220",),
+    invariants=(17,),
 )
 DUPLICATE = Requirement(
     id="tasks/duplicate-409",
@@ -108,6 +110,7 @@ CANCELLED = Requirement(
     clause=_contract("225, C43; 4.3, 17", "Pending cancel is free; credits_used present iff something was billed"),
     text="A task that is cancelled before it has an output ends as cancelled, and gives back what was held for it.",
     claims=("contract:225",),
+    invariants=(17,),
 )
 FAILED_FREE = Requirement(
     id="tasks/failed-is-free",
@@ -328,6 +331,32 @@ def check_failed_free(exchange: Exchange) -> Verdict:
     return conclude(findings, f"failed: {_document(seen).get('error_code')}")
 
 
+ASKING_FREE = Requirement(
+    id="tasks/asking-is-free",
+    severity=Severity.COST,
+    basis=Basis.DOCUMENTED,
+    clause=_contract("172; 4.3, 16", "query and cancel leave the wallet unchanged"),
+    text="Asking for a task, by whichever id, and cancelling one that has ended costs nothing.",
+    claims=("contract:172",),
+    invariants=(16,),
+)
+
+
+def check_asking_free(exchange: Exchange) -> Verdict:
+    if (why := failed(exchange, "submit", "watch", "by-id")) is not None:
+        return why
+    before, account = exchange.step("by-id").books, exchange.account
+    if before is None or account is None:
+        return Inconclusive("the account was not read")
+    if (why := unmet(exchange, "by-own-id", "again", "too-late")) is not None:
+        return why
+    was, now = before.available_micro_usd, account.after.available_micro_usd
+    findings = [] if was == now else [_book(f"{was} micro-USD, as after the first query", f"{now} micro-USD")]
+    if before.rows is not None and account.after.rows is not None and len(before.rows) != len(account.after.rows):
+        findings.append(_book(f"{len(before.rows)} rows as before", f"{len(account.after.rows)} rows"))
+    return conclude(findings, f"{now} micro-USD before and after")
+
+
 def _on(*names: str) -> Given:
     wanted = frozenset(f"tasks-{name}" for name in names)
     return Given(surfaces=frozenset({Surface.IMAGES}), steps=True, also=lambda case: bool(wanted & case.traits))
@@ -344,6 +373,7 @@ RULES: tuple[Rule, ...] = (
     Rule(DUPLICATE, check_duplicate, _on("completed")),
     Rule(OF_OTHERS, check_of_others, _on("completed")),
     Rule(TOO_LATE, check_too_late, _on("completed")),
+    Rule(ASKING_FREE, check_asking_free, _on("asked")),
     Rule(CANCELLED, check_cancelled, _on("cancelled")),
     Rule(FAILED_FREE, check_failed_free, _on("failed")),
 )

@@ -79,7 +79,7 @@ def _on_document(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable
     return apply
 
 
-def _on_balance(**more_usd: float) -> Callable[[Answer], Answer]:
+def on_balance(**more_usd: float) -> Callable[[Answer], Answer]:
     def change(document: dict[str, Any]) -> dict[str, Any]:
         balance = document["balance"]
         return {**document, "balance": {**balance, **{name: balance[name] + more for name, more in more_usd.items()}}}
@@ -103,7 +103,7 @@ def _again(books: Books) -> Books:
     return replace(books, rows=[*copies, *books.rows])
 
 
-def _row_for_each(books: Books) -> Books:
+def row_for_each(books: Books) -> Books:
     """A row for every call, the failed ones too."""
     if books.balance:
         return books
@@ -210,7 +210,7 @@ MUTANTS: tuple[Mutant, ...] = (
         id="billing-failures-listed",
         requirement="billing/failure-has-no-row",
         text="Lists calls that failed.",
-        books=_row_for_each,
+        books=row_for_each,
         where=lambda case: case.play is not None and (case.play.fault is None or case.play.fault.kind is not FaultKind.STALL_BEFORE),
     ),
     Mutant(
@@ -268,13 +268,19 @@ MUTANTS: tuple[Mutant, ...] = (
         id="billing-first-try-listed",
         requirement="billing/retry-after-failure-bills-once",
         text="Lists the try that failed beside the one that succeeded.",
-        books=_row_for_each,
+        books=row_for_each,
     ),
     Mutant(
         id="billing-each-channel-listed",
         requirement="billing/failover-bills-once",
         text="Lists a call once for each channel that was tried.",
         books=_again,
+    ),
+    Mutant(
+        id="billing-cache-dear-over-chat",
+        requirement="billing/cache-costs-alike",
+        text="Bills what a translated call read from the cache as plain input.",
+        books=lambda books: _dearer(books, 1),
     ),
     Mutant(
         id="billing-each-end-listed",
@@ -298,14 +304,14 @@ MUTANTS: tuple[Mutant, ...] = (
         id="billing-spent-too-low",
         requirement="billing/ledger-identity",
         text="Forgets what it has given back when it says what was ever spent.",
-        answer=_on_balance(lifetime_spent_usd=0.01),
+        answer=on_balance(lifetime_spent_usd=0.01),
         paths="/api/v1/me/account",
     ),
     Mutant(
         id="billing-stale-alias",
         requirement="billing/balance-is-the-account",
         text="Answers /v1/balance from a cache.",
-        answer=_on_balance(available_usd=1.0),
+        answer=on_balance(available_usd=1.0),
         paths="/v1/balance",
     ),
     Mutant(

@@ -158,6 +158,14 @@ MUTANTS: tuple[Mutant, ...] = (
         paths="/v1/models",
     ),
     Mutant(
+        id="limits-failures-take",
+        requirement="limits/failure-moves-nothing",
+        text="Takes something from the key's quota for each call that failed.",
+        answer=on_header("x-quota-remaining-credits", lambda text: f"{float(text) - 0.01:.6f}"),
+        paths="/v1/models",
+        where=lambda case: case.id == "limits/failures",
+    ),
+    Mutant(
         id="limits-window-anchored",
         requirement="limits/windows-roll",
         text="Begins a new window five hours after the first spend, and forgets what came later.",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.mutation.mutant import Answer, Ask, Books, Mutant, ask_body, on_data, on_json
-from harness.mutation.mutants.billing import charged
+from harness.mutation.mutants.billing import charged, per_call
 from harness.mutation.mutants.limits import instead
 
 _SUBMIT, _QUERY, _CANCEL, _STREAM = "/v1/tasks/submit", "/v1/tasks/query", "/v1/tasks/cancel/*", "/v1/tasks/stream/*"
@@ -152,5 +152,11 @@ MUTANTS: tuple[Mutant, ...] = (
         requirement="tasks/failed-is-free",
         text="Charges for a task that failed.",
         books=lambda books: charged(books, len(books.request_ids)),
+    ),
+    Mutant(
+        id="tasks-query-charged",
+        requirement="tasks/asking-is-free",
+        text="Charges for each time that a task is asked for.",
+        books=per_call,
     ),
 )

@@ -44,6 +44,12 @@ def told_twice() -> Exchange:
     return exchange(case_of(CASES, "billing/told-twice"), paid("call", "r1"), rows=[row("r1", 888)])
 
 
+def cache_alike() -> Exchange:
+    steps = (paid("read-messages", "r1"), paid("read-chat", "r2"), paid("write-messages", "r3"), paid("write-chat", "r4"))
+    rows = [row(name, cost, cache_read_tokens=100) for name, cost in (("r1", 80), ("r2", 80), ("r3", 500), ("r4", 500))]
+    return exchange(case_of(CASES, "billing/cache-alike"), *steps, rows=rows)
+
+
 def left() -> Exchange:
     steps = (paid("soon", "r1"), paid("later", "r2"), paid("late", "r3"))
     of = exchange(case_of(CASES, "billing/left"), *steps, rows=[row("r1", 80), row("r2", 500), row("r3", 500)])
@@ -74,7 +80,7 @@ def documents() -> Exchange:
     )
 
 
-@pytest.mark.parametrize("right", [twice, held, retried, failover, told_twice, left, documents])
+@pytest.mark.parametrize("right", [twice, held, retried, failover, told_twice, cache_alike, left, documents])
 def test_books_that_are_right_pass(right: Callable[[], Exchange]) -> None:
     assert_all_pass(RULES, right())
 
@@ -91,6 +97,12 @@ WRONG = (
     ("billing/transactions-are-no-usage", documents, seen("moved", answer(200, {"data": [{**MOVE, "kind": "usage"}]}, **LEFT))),
     ("billing/documents-are-free", documents, seen("groups", answer(200, {"data": []}, x_quota_remaining_credits="0.99"))),
 )
+
+
+def test_a_cache_that_costs_more_over_another_protocol_is_found() -> None:
+    of = cache_alike()
+    rows = [row(name, cost, cache_read_tokens=100) for name, cost in (("r1", 80), ("r2", 81), ("r3", 500), ("r4", 500))]
+    assert_fails(RULES, exchange(of.case, *of.steps, rows=rows), "billing/cache-costs-alike")
 
 
 @pytest.mark.parametrize(("requirement", "right", "step"), WRONG)

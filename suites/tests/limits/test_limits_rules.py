@@ -5,7 +5,7 @@ import pytest
 
 from harness.exchange import Exchange, Response, StepSeen
 from harness.mutation.mutants.limits import MUTANTS
-from suites.limits.cases import CASES
+from suites.limits.cases import CASES, FAILURES
 from suites.limits.spending import RULES
 from suites.tests import traffic
 from suites.tests.steps import (
@@ -115,7 +115,22 @@ def capped() -> Exchange:
     return exchange(case_of(CASES, "limits/open"), seen("open", said("r1")), seen("second", FULL), seen("after", said("r2")))
 
 
-RIGHT = (quota, window, shown, apart, later, capped)
+KEPT = {"x_quota_remaining_credits": "0.999624", "x_ratelimit_limit": "1.00", "x_ratelimit_remaining": "0.99"}
+
+
+def failures() -> Exchange:
+    return exchange(
+        case_of(CASES, "limits/failures"),
+        MADE,
+        seen("paid", said("r1", **KEPT)),
+        *(seen(name, answer(502, {}, x_request_id=name)) for name in FAILURES),
+        seen("now", answer(200, {"data": []}, **KEPT)),
+        UNMADE,
+        rows=[row("r1", COST)],
+    )
+
+
+RIGHT = (quota, window, shown, apart, later, capped, failures)
 
 
 def test_ids_sources_and_mutants_are_well_kept() -> None:
@@ -163,6 +178,8 @@ WRONG: tuple[tuple[str, Callable[[], Exchange], StepSeen], ...] = (
         seen("now", answer(200, {"data": []}, x_ratelimit_limit="0.05", x_ratelimit_remaining="0.05")),
     ),
     ("limits/windows-roll", later, seen("again", SPENT)),
+    ("limits/failure-moves-nothing", failures, seen("now", answer(200, {"data": []}, **{**KEPT, "x_ratelimit_remaining": "0.98"}))),
+    ("limits/failure-moves-nothing", failures, seen("html", answer(502, {}, x_request_id="r1"))),
     ("limits/concurrency-429", capped, seen("second", _with(FULL, x_ratelimit_reset="1"))),
     ("limits/concurrency-freed", capped, seen("after", FULL)),
 )

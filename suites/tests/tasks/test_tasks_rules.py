@@ -54,6 +54,12 @@ def completed() -> Exchange:
     )
 
 
+def asked() -> Exchange:
+    calls = (submitted(), states("pending", "completed"), replace(seen("by-id", answer(200, DONE)), books=balance(PRICE, row(ID, PRICE))))
+    again = (seen(name, answer(200, DONE)) for name in ("by-own-id", "again", "too-late"))
+    return exchange(case_of(CASES, "tasks/asked"), *calls, *again, rows=[row(ID, PRICE)])
+
+
 def cancelled() -> Exchange:
     ended = {"task_id": ID, "status": "cancelled"}
     steps = (seen("cancel", answer(200, ended)), states("cancelled"), seen("by-id", answer(200, ended)))
@@ -68,7 +74,7 @@ def test_ids_sources_and_mutants_are_well_kept() -> None:
     traffic.assert_well_kept(RULES, MUTANTS, "tasks/")
 
 
-@pytest.mark.parametrize("right", [completed, cancelled, failed])
+@pytest.mark.parametrize("right", [completed, asked, cancelled, failed])
 def test_tasks_as_they_should_be_pass(right: Callable[[], Exchange]) -> None:
     assert_all_pass(RULES, right())
 
@@ -102,6 +108,13 @@ def test_what_is_not_held_or_billed_twice_is_found() -> None:
     of = completed()
     twice = exchange(of.case, *of.steps, rows=[row(ID, PRICE), row("r2", PRICE)])
     assert_fails(RULES, twice, "tasks/billed-once")
+
+
+def test_a_query_that_costs_something_is_found() -> None:
+    of = asked()
+    assert of.account is not None
+    for after in (balance(PRICE + 1, row(ID, PRICE)), balance(PRICE, row(ID, PRICE), row("r2", 0))):
+        assert_fails(RULES, replace(of, account=replace(of.account, after=after)), "tasks/asking-is-free")
 
 
 @pytest.mark.parametrize(("requirement", "right"), [("tasks/cancel-returns-the-hold", cancelled), ("tasks/failed-is-free", failed)])
