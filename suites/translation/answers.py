@@ -53,9 +53,6 @@ CALL_NAMES = _answer("call-names", "A call has the name of the tool as the upstr
 ARGUMENTS = _answer("call-arguments", "A call's arguments are the upstream's, as JSON.", "contract:78", "contract:133")
 REFUSAL = _answer("refusal", "The words of a refusal reach the client, as a refusal or as declared.")
 STOP = _answer("stop", "Why the answer stopped is said in the client's word for the upstream's reason.", "contract:76", "contract:127")
-SEQUENCE = _answer(
-    "stop-sequence", "Which stop sequence ended the answer is said, where the client's protocol has a place for it.", "contract:113"
-)
 USAGE = _answer(
     "usage",
     "The client is told the upstream's counts, class by class: fresh and cached input, output, reasoning.",
@@ -413,7 +410,6 @@ RULES: tuple[Rule, ...] = (
     Rule(ARGUMENTS, _of_calls("arguments"), _on("tools")),
     Rule(REFUSAL, _about("refusal", saw=lambda said: _characters(said.refusal)), _on("refusal")),
     Rule(STOP, _about("stop", saw=lambda said: said.stop or ""), _SUCCESS),
-    Rule(SEQUENCE, _about("stop_sequence", saw=lambda said: said.stop_sequence or ""), _on("stop-sequence")),
     Rule(USAGE, _about("usage", saw=lambda said: shown(said.usage) if said.usage else ""), _COUNTED),
     Rule(FAILURE, check_failure, _BROKEN),
     Rule(ERROR_CLASS, check_error_class, _ERROR),
