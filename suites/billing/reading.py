@@ -57,10 +57,22 @@ def _tokens(surface: Surface, usage: dict[str, Any]) -> Tokens | None:
     match surface:
         case Surface.CHAT:
             cached = count("cached_tokens", "prompt_tokens_details") or count("prompt_cache_hit_tokens")
-            return Tokens(input_tokens=count("prompt_tokens") - cached, output_tokens=count("completion_tokens"), cache_read_tokens=cached)
+            written = count("cache_write_tokens", "prompt_tokens_details")
+            return Tokens(
+                input_tokens=count("prompt_tokens") - cached - written,
+                output_tokens=count("completion_tokens"),
+                cache_read_tokens=cached,
+                cache_write_tokens=written,
+            )
         case Surface.RESPONSES:
             cached = count("cached_tokens", "input_tokens_details")
-            return Tokens(input_tokens=count("input_tokens") - cached, output_tokens=count("output_tokens"), cache_read_tokens=cached)
+            written = count("cache_write_tokens", "input_tokens_details")
+            return Tokens(
+                input_tokens=count("input_tokens") - cached - written,
+                output_tokens=count("output_tokens"),
+                cache_read_tokens=cached,
+                cache_write_tokens=written,
+            )
         case Surface.MESSAGES:
             return Tokens(
                 input_tokens=count("input_tokens"),

@@ -1,11 +1,14 @@
 """What translators were seen to get wrong and no comparison of two transcripts shows: ids, counts at the start, addresses, sessions."""
 
+import json
 import re
 from typing import Any, Final
 
 from harness.case import Case, Dialect, Outcome, Surface
-from harness.exchange import Exchange, value, values
+from harness.exchange import Exchange, Response, value, values
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.transcript import CallKind
+from harness.transcript_oracle import heard
 from harness.verdict import Finding, Inconclusive, Side, Verdict
 from suites.evidence import at as at_event
 from suites.evidence import conclude, shown
@@ -135,6 +138,55 @@ STREAMS_GO_ON = Requirement(
     clause=Clause(source="rfc-9110", section="7.6", says="an intermediary forwards messages as they come"),
     text="A stream goes on while the tokens of a long text are being counted for somebody else.",
     defects=("BerriAI/litellm#36429",),
+)
+USAGE_APART = Requirement(
+    id="translation/usage-apart",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=_contract("C27", "usage frame: a separate chunk, choices: []; other chunks usage: null when requested, no usage key otherwise"),
+    text="In a translated chat stream usage comes in a chunk of its own, with no choice in it, and only where it was asked for.",
+    claims=("contract:144",),
+)
+COMES_BACK = Requirement(
+    id="translation/reasoning-comes-back",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(
+        source="anthropic-thinking",
+        section="Preserving thinking blocks",
+        says="during tool use, the thinking blocks must be passed back; other vendors ask the same of theirs",
+    ),
+    text="A client that hands back a call by its id alone does not cost the model its thought: the upstream gets its proof again.",
+)
+NOT_OF_OTHERS = Requirement(
+    id="translation/reasoning-apart",
+    severity=Severity.SECURITY,
+    basis=Basis.DOCUMENTED,
+    clause=_contract("30", "what one key's calls leave behind is no other key's"),
+    text="Whoever learns the id of another account's call does not get that call's thought into a request of its own.",
+)
+NAMES_BACK = Requirement(
+    id="translation/tool-names-given-back",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(
+        source="anthropic-messages", section="tools, name", says="a tool's name matches ^[a-zA-Z0-9_-]{1,128}$; others take 64 characters"
+    ),
+    text="A tool whose name the upstream does not take goes there by another, and the client's call has the name that it gave.",
+)
+HOSTED_APART = Requirement(
+    id="translation/hosted-calls-apart",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="anthropic-messages", section="server_tool_use", says="the vendor runs it and has the result in the same answer"),
+    text="What the vendor's own tools did is not told as a call that the client has to answer.",
+)
+AS_IT_COMES = Requirement(
+    id="translation/as-it-comes",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="rfc-9112", section="7.1 Chunked Transfer Coding", says="a sender may transfer content as it becomes known"),
+    text="A translated stream is a stream: its first words reach the client before the upstream has said its last.",
 )
 IMAGE_BY_ADDRESS = Requirement(
     id="translation/image-by-address",
@@ -341,25 +393,129 @@ def check_system_alone(exchange: Exchange) -> Verdict:
     return conclude(findings, "answered, with a message upstream")
 
 
+def _passed_on(sent: Response | None, got: Response | None, lag_ms: int) -> Verdict:
+    """Whether words came while the vendor spoke, and never stood still for long."""
+    if sent is None or got is None or not sent.reads or not got.reads:
+        return Inconclusive("no stream came about")
+    if lag_ms > _MOST_LAG_MS:
+        return Inconclusive(f"our own loop stood still for {lag_ms} ms")
+    findings = []
+    if got.reads[0].at_ms > sent.reads[-1].at_ms:
+        findings.append(Finding(expected="its first words before the vendor's last", got="nothing until the vendor had done"))
+    for write in sent.reads:
+        came = next((read.at_ms for read in got.reads if read.at_ms >= write.at_ms), got.end_ms)
+        if came - write.at_ms > _MOST_STILL_MS:
+            findings.append(Finding(expected=f"a word within {_MOST_STILL_MS} ms", got=f"none for {came - write.at_ms} ms"))
+            break
+    return conclude(findings, f"{len(got.reads)} reads while {len(sent.reads)} writes came")
+
+
 def check_streams_go_on(exchange: Exchange) -> Verdict:
     if (why := failed(exchange, "stream", "long")) is not None:
         return why
     seen = exchange.step("stream")
-    sent = seen.upstream[-1].response if seen.upstream else None
-    got = seen.answer
-    if sent is None or got is None or not sent.reads or not got.reads:
-        return Inconclusive("no stream came about")
-    if exchange.lag_ms > _MOST_LAG_MS:
-        return Inconclusive(f"our own loop stood still for {exchange.lag_ms} ms")
+    return _passed_on(seen.upstream[-1].response if seen.upstream else None, seen.answer, exchange.lag_ms)
+
+
+def check_as_it_comes(exchange: Exchange) -> Verdict:
+    return _passed_on(exchange.upstream[-1].response if exchange.upstream else None, exchange.client.response, exchange.lag_ms)
+
+
+def _proofs(exchange: Exchange) -> list[bytes]:
+    """What the first step's upstream wants back: signatures, or the thought itself where there are none."""
+    seen = exchange.step("thinks")
+    response = seen.upstream[-1].response if seen.upstream else None
+    if response is None or not response.ok:
+        return []
+    said = heard(exchange.upstream_surface, response.text)
+    return [proof.encode() for proof in said.signatures or filter(None, (said.reasoning,))]
+
+
+def _asked(exchange: Exchange, step: str) -> bytes:
+    """What the step asked of the upstream, its JSON spelled anew so that proofs can be looked for."""
+    hops = exchange.step(step).upstream
+    return json.dumps(hops[-1].request.json, ensure_ascii=False).encode() if hops else b""
+
+
+def check_comes_back(exchange: Exchange) -> Verdict:
+    if (why := failed(exchange, "thinks", "goes-on")) is not None:
+        return why
+    proofs, asked = _proofs(exchange), _asked(exchange, "goes-on")
+    if not proofs:
+        return Inconclusive("the upstream proved nothing")
+    findings = [
+        Finding(
+            step="goes-on", side=Side.UPSTREAM, expected=f"what proves the thought: {shown(proof.decode())}", got="a request without it"
+        )
+        for proof in proofs
+        if proof not in asked
+    ]
+    return conclude(findings, f"{len(proofs)} proofs handed back")
+
+
+def check_not_of_others(exchange: Exchange) -> Verdict:
+    if (why := failed(exchange, "thinks", "goes-on", "stranger")) is not None:
+        return why
+    proofs, asked = _proofs(exchange), _asked(exchange, "stranger")
+    if not proofs or not asked:
+        return Inconclusive("the upstream proved nothing, or was not called")
+    findings = [
+        Finding(step="stranger", side=Side.UPSTREAM, expected="nothing of another account's thought", got=shown(proof.decode()))
+        for proof in proofs
+        if proof in asked
+    ]
+    return conclude(findings, f"{len(proofs)} proofs, none of them told to a stranger")
+
+
+def check_names_back(exchange: Exchange) -> Verdict:
+    asked, hops = exchange.client.request.json, exchange.upstream
+    response = exchange.client.response
+    if not isinstance(asked, dict) or not hops or response is None or not response.ok:
+        return Inconclusive("the call was not answered")
+    offered = {_name(tool) for tool in asked.get("tools", ())}
+    body = hops[-1].request.json
+    sent = [_name(tool) for tool in body.get("tools", ())] if isinstance(body, dict) else []
+    findings = [_up("at most 64 letters, digits, _ and -", shown(name), "/tools") for name in sent if not _CALL_ID.fullmatch(name)]
+    got = [call.name for call in heard(exchange.case.surface, response.text, as_client=True).calls]
+    findings += [
+        Finding(expected=f"a call of {shown(sorted(offered))}", got=f"one of {shown(name)}") for name in got if name not in offered
+    ]
+    return conclude(findings, f"{len(got)} calls by the client's own names") if got else Inconclusive("no call reached the client")
+
+
+def check_hosted_apart(exchange: Exchange) -> Verdict:
+    response, answer = exchange.client.response, exchange.upstream[-1].response if exchange.upstream else None
+    if response is None or answer is None or not response.ok or not answer.ok:
+        return Inconclusive("no answer was translated")
+    said = heard(exchange.upstream_surface, answer.text)
+    hosted = [call for call in said.calls if call.kind is CallKind.HOSTED]
+    own = {call.name for call in said.calls if call.kind is not CallKind.HOSTED}
+    got = heard(exchange.case.surface, response.text, as_client=True)
+    findings = [Finding(expected="no call of the vendor's own tools", got=shown(call.name)) for call in got.calls if call.name not in own]
+    return conclude(findings, f"{len(hosted)} calls that were the vendor's own") if hosted else Inconclusive("the vendor ran no tool")
+
+
+def _name(tool: Any) -> str:
+    inner = tool.get("function", tool) if isinstance(tool, dict) else None
+    name = inner.get("name") if isinstance(inner, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def check_usage_apart(exchange: Exchange) -> Verdict:
+    asked = exchange.client.request.json
+    options = asked.get("stream_options") if isinstance(asked, dict) else None
+    wanted = isinstance(options, dict) and options.get("include_usage") is True
+    chunks = [seen for seen in exchange.client_events if isinstance(seen.data, dict) and isinstance(seen.data.get("choices"), list)]
+    if not chunks:
+        return Inconclusive("no chunk reached the client")
     findings = []
-    if got.reads[0].at_ms > sent.reads[-1].at_ms:
-        findings.append(at(seen, expected="its first words before the vendor's last", got="nothing until the vendor had done"))
-    for write in sent.reads:
-        came = next((read.at_ms for read in got.reads if read.at_ms >= write.at_ms), got.end_ms)
-        if came - write.at_ms > _MOST_STILL_MS:
-            findings.append(at(seen, expected=f"a word within {_MOST_STILL_MS} ms", got=f"none for {came - write.at_ms} ms"))
-            break
-    return conclude(findings, f"{len(got.reads)} reads while {len(sent.reads)} writes came")
+    for seen in chunks:
+        usage = seen.data.get("usage")
+        if not wanted and "usage" in seen.data:
+            findings.append(at_event(seen, expected="no usage, for which nobody asked", got=shown(usage), pointer="/usage"))
+        if usage is not None and seen.data["choices"]:
+            findings.append(at_event(seen, expected="no usage beside a choice", got=shown(usage), pointer="/usage"))
+    return conclude(findings, f"{len(chunks)} chunks, usage apart" if wanted else f"{len(chunks)} chunks, none with usage")
 
 
 def check_image_by_address(exchange: Exchange) -> Verdict:
@@ -395,6 +551,7 @@ def _foreign(case: Case) -> bool:
     return case.upstream is not None and case.upstream not in (Dialect.ANTHROPIC, Dialect.DEEPSEEK_ANTHROPIC)
 
 
+_ON_CONVERSATIONS: Final = Given(traits=frozenset({"conversation"}), steps=True)
 _REFUSED_STREAM: Final = Given(stream=True, outcomes=frozenset({Outcome.UPSTREAM_ERROR}), also=lambda case: case.upstream is not None)
 
 RULES: tuple[Rule, ...] = (
@@ -413,7 +570,13 @@ RULES: tuple[Rule, ...] = (
     Rule(BETAS_AGREE, check_betas_agree, _with("betas")),
     Rule(KEYS_APART, check_keys_apart, _with("two-sessions", steps=True)),
     Rule(SYSTEM_ALONE, check_system_alone, _with("system-only", surface=Surface.CHAT)),
+    Rule(USAGE_APART, check_usage_apart, Given(surfaces=frozenset({Surface.CHAT}), stream=True, also=_translated(Surface.CHAT).also)),
     Rule(IMAGE_BY_ADDRESS, check_image_by_address, _with("images-probed", surface=Surface.IMAGES, steps=True)),
     Rule(IMAGE_LINKED, check_image_linked, _with("images-probed", surface=Surface.IMAGES, steps=True)),
+    Rule(COMES_BACK, check_comes_back, _ON_CONVERSATIONS),
+    Rule(NOT_OF_OTHERS, check_not_of_others, _ON_CONVERSATIONS),
+    Rule(NAMES_BACK, check_names_back, Given(traits=frozenset({"tool-name"}))),
+    Rule(HOSTED_APART, check_hosted_apart, Given(traits=frozenset({"web-search", "translated"}))),
+    Rule(AS_IT_COMES, check_as_it_comes, Given(stream=True, traits=frozenset({"paced"}))),
     Rule(STREAMS_GO_ON, check_streams_go_on, _with("beside-a-stream", steps=True)),
 )

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from harness.case import MARKER, MATRIX, Case, Dialect, Fault, FaultKind, Framing, Outcome, Pace, Play, Step, Surface
+from harness.case import MARKER, MATRIX, Case, Dialect, Fault, FaultKind, Framing, Key, Outcome, Pace, Play, Step, Surface
 from harness.recording.scenarios import chat, content, gemini, messages, responses
 from harness.recording.scenarios.images import png
 
@@ -99,7 +99,7 @@ def _to_chat() -> Iterator[Case]:
     yield from _both(CHAT, claude, "probes/messages-two-thoughts", "text", "thinking")
     yield from _both(CHAT, claude, "messages/usage", "text", "usage", "thinking")
     yield from _both(CHAT, claude, "messages/parallel-tools", "text", "tools", "functions", "parallel-tools")
-    yield from _both(CHAT, claude, "messages/web-search", "text", "web-search")
+    yield from _both(CHAT, claude, "messages/web-search", "text", "tools", "web-search")
     yield from _both(CHAT, claude, "messages/text", "text")
     yield _stream(CHAT, claude, "messages/pings", "text")
     yield _stream(CHAT, claude, "probes/messages-interleaved", "tools", "functions", "parallel-tools")
@@ -118,7 +118,7 @@ def _to_chat() -> Iterator[Case]:
     yield from _both(CHAT, google, "gemini/usage", "text", "usage")
     yield from _both(CHAT, google, "gemini/refusal", "refusal")
     yield from _both(CHAT, google, "probes/gemini-recitation", "text", "refusal")
-    yield from _both(CHAT, google, "probes/gemini-signed-text", "text")
+    yield from _both(CHAT, google, "probes/gemini-signed-text", "text", "thinking")
     yield from _both(CHAT, google, "probes/gemini-malformed-call", "error", outcome=Outcome.UPSTREAM_BROKEN)
     yield from _both(CHAT, Dialect.OPENAI_RESPONSES, "responses/parallel-tools", "tools", "functions", "parallel-tools")
     yield _stream(CHAT, Dialect.OPENAI_RESPONSES, "probes/responses-arguments-when-done", "tools", "functions")
@@ -429,6 +429,162 @@ def _of_gateway() -> Iterator[Case]:
         yield _cut(client, upstream)
 
 
+def _of_conversations() -> Iterator[Case]:
+    """What a plain client, which hands back no more than the call and its result, does not lose."""
+    claude, google, newer, deepseek = Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.OPENAI_RESPONSES, Dialect.DEEPSEEK_CHAT
+    for client, upstreams in (
+        (CHAT, (claude, google, newer)),
+        (MESSAGES, (google, newer, deepseek)),
+        (RESPONSES, (claude, google)),
+    ):
+        for upstream in upstreams:
+            first, second = _turns(client, upstream)
+            steps = (
+                Step(name="thinks", surface=client, request=first, plays=(Play(recording=_THOUGHTS[upstream]),)),
+                Step(name="goes-on", surface=client, request=second, plays=(Play(recording=_ANSWERS[upstream]),)),
+                Step(name="stranger", surface=client, request=second, plays=(Play(recording=_ANSWERS[upstream]),), key=Key.OTHER_ACCOUNT),
+            )
+            yield Case(
+                id=f"translation/probe-{client}-{_NAMES[upstream]}-conversation",
+                surface=client,
+                upstream=upstream,
+                play=None,
+                steps=steps,
+                account=True,  # a stranger needs an account of its own
+                traits=frozenset({*_PROBE, "conversation"}),
+            )
+    yield from _named()
+
+
+_THOUGHTS: Final = {
+    Dialect.ANTHROPIC: "probes/messages-conversation",
+    Dialect.GEMINI: "probes/gemini-conversation",
+    Dialect.OPENAI_RESPONSES: "probes/responses-conversation",
+    Dialect.DEEPSEEK_CHAT: "chat/thinking-tools",
+}
+_ASKS: Final = f"Think first, then look up the weather in Zürich. {MARKER}"
+_THEN: Final = f"And what shall I wear? {MARKER}"
+
+
+def _chat_turns() -> tuple[Body, Body]:
+    shared = {"tools": chat.tools("get_weather"), "reasoning_effort": "medium"}
+    place = "/choices/0/message/tool_calls/0"
+    function = {"name": "get_weather", "arguments": f"{{thinks:{place}/function/arguments}}"}
+    call = {"id": f"{{thinks:{place}/id}}", "type": "function", "function": function}
+    first = {"role": "user", "content": _ASKS}
+    later = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "sunny"},
+        {"role": "user", "content": _THEN},
+    ]
+    return {"messages": [first], **shared}, {"messages": [first, *later], **shared}
+
+
+def _messages_turns(upstream: Dialect) -> tuple[Body, Body]:
+    shared = {"tools": messages.tools("get_weather"), "max_tokens": 4096, "thinking": {"type": "enabled", "budget_tokens": 2048}}
+    place = 0 if upstream is Dialect.GEMINI else 1  # a signature without a thought is no block of its own
+    call = {
+        "type": "tool_use",
+        "id": f"{{thinks:/content/{place}/id}}",
+        "name": "get_weather",
+        "input": {"city": "Zürich", "unit": "celsius"},
+    }
+    first = {"role": "user", "content": _ASKS}
+    result = {"type": "tool_result", "tool_use_id": call["id"], "content": "sunny"}
+    later = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result, {"type": "text", "text": _THEN}]}]
+    return {"messages": [first], **shared}, {"messages": [first, *later], **shared}
+
+
+def _responses_turns() -> tuple[Body, Body]:
+    """A client that keeps nothing but the call: not even the item of reasoning before it."""
+    shared = {"tools": responses.tools("get_weather"), "reasoning": {"effort": "medium"}, "store": False}
+    first = {"role": "user", "content": _ASKS}
+    call = {
+        "type": "function_call",
+        "call_id": "{thinks:/output/1/call_id}",
+        "name": "get_weather",
+        "arguments": "{thinks:/output/1/arguments}",
+    }
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "sunny"}
+    return {"input": [first], **shared}, {"input": [first, call, result, {"role": "user", "content": _THEN}], **shared}
+
+
+def _turns(client: Surface, upstream: Dialect) -> tuple[Body, Body]:
+    """The first request, and the one that goes on."""
+    match client:
+        case Surface.CHAT:
+            return _chat_turns()
+        case Surface.MESSAGES:
+            return _messages_turns(upstream)
+        case _:
+            return _responses_turns()
+
+
+def _named() -> Iterator[Case]:
+    """Tools by names that the upstream does not take: it gets another, and the client its own back."""
+    schema = content.TOOLS["get_weather"][1]
+    dotted = {"type": "function", "function": {"name": "weather.lookup/now", "description": "Weather", "parameters": schema}}
+    choice = {"type": "function", "function": {"name": "weather.lookup/now"}}
+    long = {"name": "look_up_" * 12, "description": "Weather", "input_schema": schema}
+    for client, upstream, request, recording in (
+        (CHAT, Dialect.ANTHROPIC, _ask("Weather?", tools=[dotted], tool_choice=choice), "cells/deepseek-messages-forced"),
+        (
+            MESSAGES,
+            Dialect.OPENAI_CHAT,
+            _ask("Weather?", max_tokens=256, tools=[long], tool_choice={"type": "tool", "name": long["name"]}),
+            "cells/deepseek-chat-forced",
+        ),
+    ):
+        for dot in ("", ".stream"):
+            yield Case(
+                id=f"translation/probe-{client}-{_NAMES[upstream]}-tool-name{dot}",
+                surface=client,
+                upstream=upstream,
+                stream=bool(dot),
+                play=Play(recording=recording + dot, if_forced=recording + dot),
+                request=request,
+                traits=frozenset({*_PROBE, "request-known", "tool-name"}),
+            )
+
+
+def _of_money_and_time() -> Iterator[Case]:
+    """What the client is told is what the books have; and what the upstream says is passed on as it comes."""
+    for client, upstream, recording in (
+        (CHAT, Dialect.ANTHROPIC, "messages/usage"),
+        (MESSAGES, Dialect.OPENAI_CHAT, "chat/cache-read"),
+        (RESPONSES, Dialect.GEMINI, "gemini/usage"),
+        (GEMINI, Dialect.OPENAI_RESPONSES, "responses/usage"),
+        (CHAT, Dialect.DEEPSEEK_CHAT, "deepseek/thinking"),
+    ):
+        for dot in ("", ".stream"):
+            options = {"stream_options": {"include_usage": True}} if dot and client is CHAT else {}
+            yield Case(
+                id=f"translation/probe-{client}-{_NAMES[upstream]}-billed{dot}",
+                surface=client,
+                upstream=upstream,
+                stream=bool(dot),
+                play=Play(recording=recording + dot),
+                request={**_PLAIN[client], **options},
+                traits=frozenset({*_PROBE, "cache-read", "request-known", *(("usage-asked",) if options else ())}),
+                account=True,
+            )
+    for client, upstream, recording in (
+        (CHAT, Dialect.ANTHROPIC, "messages/thinking-tools"),
+        (MESSAGES, Dialect.OPENAI_CHAT, "chat/text"),
+        (RESPONSES, Dialect.GEMINI, "gemini/thinking"),
+        (GEMINI, Dialect.OPENAI_RESPONSES, "responses/text"),
+    ):
+        yield Case(
+            id=f"translation/probe-{client}-{_NAMES[upstream]}-paced.stream",
+            surface=client,
+            upstream=upstream,
+            stream=True,
+            play=Play(recording=f"{recording}.stream", pace=Pace.RECORDED),
+            request=_ASKED[client],
+            traits=frozenset({*_PROBE, "paced"}),
+        )
+
+
 def _count(name: str, words: int) -> Step:
     request = {"messages": [{"role": "user", "content": "lighthouse " * words}]}
     return Step(name=name, surface=Surface.COUNT_TOKENS, request=request)
@@ -441,12 +597,14 @@ def _session(name: str) -> Step:
 
 
 def _left(client: Surface, upstream: Dialect, name: str, frames: int) -> Case:
+    """A client that leaves; who leaves at once has seen no word, since the vendor says none."""
+    silent = None if frames else Fault(kind=FaultKind.STALL_IN, after_frames=1)
     return Case(
         id=f"translation/probe-{client}-{_NAMES[upstream]}-{name}.stream",
         surface=client,
         upstream=upstream,
         stream=True,
-        play=Play(recording=f"{upstream.surface}/long.stream", pace=Pace.RECORDED),
+        play=Play(recording=f"{upstream.surface}/long.stream", pace=Pace.RECORDED, fault=silent),
         request=_PLAIN[client],
         outcome=Outcome.ABORTED,
         abort_after_frames=frames,
@@ -484,4 +642,6 @@ CASES: tuple[Case, ...] = (
     *_of_messages(),
     *_of_responses(),
     *_of_gateway(),
+    *_of_conversations(),
+    *_of_money_and_time(),
 )

@@ -12,6 +12,7 @@ from harness.recording.scenarios.scenario import Answer, Call, CustomCall, Part,
 
 BOTH: Final = (False, True)
 STREAM_ONLY: Final = (True,)
+WHOLE_ONLY: Final = (False,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

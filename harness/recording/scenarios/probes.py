@@ -16,7 +16,7 @@ from harness.recording.scenarios import gemini as gemini_scenarios
 from harness.recording.scenarios import images as images_scenarios
 from harness.recording.scenarios import messages as messages_scenarios
 from harness.recording.scenarios import responses as responses_scenarios
-from harness.recording.scenarios.build import BOTH, STREAM_ONLY, Place, Plan, said, traits
+from harness.recording.scenarios.build import BOTH, STREAM_ONLY, WHOLE_ONLY, Place, Plan, said, traits
 from harness.recording.scenarios.headers import headers
 from harness.recording.scenarios.names import Names
 from harness.recording.scenarios.scenario import Answer, Redacted, Scenario, Text, Thinking, Usage
@@ -41,6 +41,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from _of_chat()
     yield from _of_responses()
     yield from _of_gemini()
+    yield from _conversations()
     yield _rate_limit_in_500()
     yield _image_by_address()
 
@@ -137,7 +138,10 @@ def _calls(stop: str) -> Answer:
 
 
 def _changed(pieces: Iterable[bytes], change: Change | None) -> Iterator[bytes]:
-    """The events with another order or fewer members; what is no JSON, such as `[DONE]`, stays at its end. Those that stay as they are keep their bytes."""
+    """The events with another order or fewer members; those that are not changed keep their bytes.
+
+    What is no JSON, such as `[DONE]`, stays at the end.
+    """
     if change is None:
         yield from pieces
         return
@@ -222,6 +226,16 @@ def _without_argument_deltas(events: list[Value]) -> Iterator[Value]:
     kept = (event for event in events if event["type"] != "response.function_call_arguments.delta")
     for number, event in enumerate(kept):
         yield {**event, "sequence_number": number}
+
+
+def _conversations() -> Iterator[Scenario]:
+    """A thought before a call, by ids that no other recording has: what is kept under them shows whose it is."""
+    claude = said(_thought("messages-conversation", content.THOUGHT_BEFORE_CALL), content.WEATHER, stop="tool_use", reasoning=24)
+    yield from _messages("messages-conversation", claude, WHOLE_ONLY)
+    signed = Thinking(text="", signature=Names("probes/gemini-conversation/signature").base64(500, "EvsDCvgDAQw5"))
+    yield from _gemini("gemini-conversation", said(signed, content.WEATHER, stop="STOP", reasoning=40), WHOLE_ONLY)
+    sealed = Thinking(text="", signature=Names("probes/responses-conversation/encrypted").base64url(698, "gAAAAABqaR3-") + "==")
+    yield from _responses("responses-conversation", said(sealed, content.WEATHER, stop="completed", reasoning=64), WHOLE_ONLY)
 
 
 def _rate_limit_in_500() -> Scenario:
