@@ -123,6 +123,7 @@ class _Draft:
     order: list[str | _Call] = field(default_factory=list)
     said: dict[tuple[Any, ...], str] = field(default_factory=dict)  # Responses: of each part that is told by deltas
     whole: set[tuple[Any, ...]] = field(default_factory=set)  # those that have ended
+    places: dict[str, Any] = field(default_factory=dict)  # Responses: of each item, by its id
     newest: Any = None  # chat: the key of the call that was spoken of last
     blocks: dict[Any, str] = field(default_factory=dict)  # Messages: the type of each that has begun
     stop: str | None = None
@@ -213,7 +214,7 @@ class _Draft:
             stop = "tools"
         elif stop == "end" and self.refusal:
             stop = "refused"
-        for kind in ("text", "refusal", "reasoning") if self.said else ():  # part after part, even where their deltas are mixed
+        for kind in ("text", "refusal", "reasoning") if any(self.said.values()) else ():  # part after part, though deltas be mixed
             setattr(self, kind, "".join(text for (of, *_), text in self.said.items() if kind == ("reasoning" if of == "summary" else of)))
         order: list[str] = []
         for came in self.order:
@@ -304,8 +305,10 @@ def _chat_call(draft: _Draft, call: dict[str, Any], place: int) -> Any:
 
 def _responses(draft: _Draft, value: dict[str, Any]) -> None:
     kind, place = _text(value.get("type")), _place(value.get("output_index"))
+    item_id = _text(value.get("item_id")) or _text(_object(value.get("item")).get("id"))
     if place is None:
-        place = _text(value.get("item_id")) or _text(_object(value.get("item")).get("id")) or None
+        place = draft.places.get(item_id, item_id or None)
+    draft.places[item_id] = place
     if value.get("object") == "response":
         for number, item in enumerate(_objects(value.get("output"))):
             _item(draft, number, item, whole=True)

@@ -194,7 +194,7 @@ def _stop(spoken: Transcript, calls: bool) -> str | None:
     if spoken.stop == "tools" and not calls:
         return "end"
     if spoken.stop not in _CLASSES:
-        return "tools" if calls else "end"
+        return "tools" if calls else "refused" if spoken.refusal else "end"
     return spoken.stop
 
 

@@ -327,6 +327,7 @@ class StreamReader:
         self._sse = sse.Reader()
         self._phase = _Phase.WAITING
         self._items: dict[_Place, dict[_Key, _Part]] = {}  # a thought's texts share one part
+        self._by_id: dict[str | None, _Place] = {}  # calls that were announced; some events name their item by its id alone
         self._parts: list[_Part] = []
         self._speaking: tuple[tuple[object, ...], _Part] | None = None  # what the event before said more of: its members, and the part
 
@@ -371,7 +372,7 @@ class StreamReader:
     def _event(self, event: _Event, data: bytes, events: list[Event]) -> None:
         self._speaking, before = None, len(events)
         # an index stays the same through a stream even where a server gives an item a new id in each event
-        place = event.item_id if event.output_index is None else event.output_index
+        place = self._by_id.get(event.item_id, event.item_id) if event.output_index is None else event.output_index
         text = (_TEXT, event.content_index)
         match event.type:
             case "response.output_text.delta":
@@ -397,11 +398,13 @@ class StreamReader:
             case "response.output_item.added":
                 item = _item(event.item)
                 if item is not None and item.type == "function_call" and item.name:
-                    self._call(item.id if place is None else place, item, events)
+                    place = item.id if place is None else place
+                    self._by_id[item.id] = place
+                    self._call(place, item, events)
             case "response.output_item.done":
                 item = _item(event.item)
                 if item is not None:
-                    self._done(item.id if place is None else place, item, events)
+                    self._done(self._by_id.get(item.id, item.id) if place is None else place, item, events)
             case "response.created" | "response.in_progress" | "response.queued":
                 self._start(event.response, events)
             case "response.completed" | "response.incomplete" | "response.failed":

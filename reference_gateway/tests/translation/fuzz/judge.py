@@ -32,7 +32,7 @@ from reference_gateway.translation.translator import Dialect, Passage, Translato
 
 _STOPS: Final = ("end", "length", "tools", "refused")
 NAMING: Final = Naming(id="0" * 24, model="asked", created=1_700_000_000, stands_for={}, request_id="req_1")
-_PROOF: Final = re.compile(r"[a-zA-Z0-9+/=_-]+")
+_PROOF: Final = re.compile(r"[a-zA-Z0-9+/=_-]{16,}")
 _ODD_COUNT: Final = re.compile(rb'"\w*(?:_tokens|TokenCount)"\s*:\s*+(?!\d+\s*[,}]|null)')
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 PATIENCE_S: Final = 20.0  # for one stream; the slowest takes less than a tenth of a second
@@ -114,7 +114,7 @@ def judged(told: Told, body: bytes) -> Outcome:
     if told.passage.estimated or _ODD_COUNT.search(body):  # counts that are none
         said = replace(said, usage={})
     if told.client is Surface.GEMINI and len({call.id for call in said.calls}) == len(said.calls):  # each is said when it is whole
-        said, got = (replace(each, calls=_sorted(each), order=_but_calls(each)) for each in (said, got))
+        said, got = (replace(each, calls=_sorted(each), order=_calls_last(each)) for each in (said, got))
     if spoken is Spoken.RESPONSES and said.stop not in _STOPS:  # translation.md 3.6: it was cut short all the same
         said = replace(said, stop=got.stop)
     if (
@@ -136,8 +136,8 @@ def _sorted(spoken: Transcript) -> tuple[ToolCall, ...]:
     return tuple(sorted(spoken.calls, key=lambda call: call.id))
 
 
-def _but_calls(spoken: Transcript) -> tuple[str, ...]:
-    return tuple(kind for kind in spoken.order if kind != "call")
+def _calls_last(spoken: Transcript) -> tuple[str, ...]:
+    return tuple(sorted(spoken.order, key=lambda kind: kind == "call"))
 
 
 @cache
