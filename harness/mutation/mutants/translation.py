@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from harness.case import Case, Surface
-from harness.mutation.mutant import Answer, Mutant, on_body, on_data, on_frames, on_json, with_header
+from harness.mutation.mutant import Answer, Mutant, on_body, on_data, on_frames, on_json
 from harness.wire import sse
 
 _ERROR: Final = {"error": {"message": "The upstream failed.", "type": "server_error", "param": None, "code": "bad_upstream"}}
@@ -124,6 +124,13 @@ def _more_output(_: int, value: Any) -> Any:
     if usage:
         usage["completion_tokens"] += 24
         usage["total_tokens"] += 24
+    return value
+
+
+def _empty_at_last(_: int, value: Any) -> Any:
+    """Responses, streamed."""
+    if value.get("type") == "response.completed":
+        value["response"]["output"] = []
     return value
 
 
@@ -248,11 +255,11 @@ MUTANTS: tuple[Mutant, ...] = (
         where=_cell(Surface.CHAT, "text"),
     ),
     Mutant(
-        id="translation-json-as-text",
+        id="translation-last-response-empty",
         requirement="translation/sdk-reads-the-same",
-        text="Sends JSON under text/plain, of which the SDK makes a text.",
-        answer=with_header("content-type", "text/plain"),
-        where=_cell(Surface.CHAT, "parallel-tools"),
+        text="Leaves the output out of a stream's last response, which is the SDK's final one.",
+        answer=on_data(_empty_at_last),
+        where=_cell(Surface.RESPONSES, "parallel-tools", stream=True),
     ),
     Mutant(
         id="translation-stream-counts-otherwise",
