@@ -25,20 +25,18 @@ class Status(StrEnum):
     KEPT = "kept"
     RULED = "ruled"
     ADVICE = "advice"
-    WAITS = "waits for translation"
     LACKING = "not kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """`waits` and `lacks` say in a few words what is not there yet; `note` says how far a kept claim reaches here."""
+    """`lacks` says in a few words what is not there; `note` says how far a kept claim reaches here."""
 
     number: int
     kind: Kind
     says: str
     ruling: str | None
     evidence: tuple[str, ...]
-    waits: str | None = None
     lacks: str | None = None
     note: str | None = None
 
@@ -48,8 +46,6 @@ class Claim:
             return Status.ADVICE
         if self.lacks is not None:
             return Status.LACKING
-        if self.waits is not None:
-            return Status.WAITS
         return Status.RULED if self.kind is Kind.RULING else Status.KEPT
 
 
@@ -60,7 +56,6 @@ class Ruling:
     name: str
     keeps: str
     evidence: tuple[str, ...]
-    waits: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

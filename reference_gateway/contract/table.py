@@ -36,13 +36,13 @@ def _claims(claims: Iterable[Claim]) -> list[str]:
     rows = ["| # | What | Kind | Status | Shown by |", "|---|---|---|---|---|"]
     for claim in claims:
         says = claim.says if claim.ruling is None else f"{claim.says} ({claim.ruling})"
-        shown = _shown((claim.lacks, claim.waits, claim.note), claim.evidence)
+        shown = _shown((claim.lacks, claim.note), claim.evidence)
         rows.append(f"| {claim.number} | {_cell(says)} | {claim.kind} | {claim.status} | {shown} |")
     return rows
 
 
 def _rulings(rulings: Iterable[Ruling]) -> list[str]:
-    rows = (f"| {ruling.name} | {_cell(ruling.keeps)} | {_shown((ruling.waits,), ruling.evidence)} |" for ruling in rulings)
+    rows = (f"| {ruling.name} | {_cell(ruling.keeps)} | {_evidence(ruling.evidence)} |" for ruling in rulings)
     return ["| Ruling | What this gateway does | Shown by |", "|---|---|---|", *rows]
 
 
