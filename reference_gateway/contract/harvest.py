@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _CLAIM: Final = re.compile(r"\bcontract:(\d{1,3})\b")
 _RULING: Final = re.compile(r"\bC\d{1,2}\b")
@@ -40,12 +40,56 @@ def harvest(root: Path) -> Harvest:
 
 def _requirements(root: Path) -> Iterator[tuple[str, list[Place]]]:
     for _, tree in _sources(root, "suites", "*.py"):
+        makers = {
+            maker.name: (maker, made) for maker in tree.body if isinstance(maker, ast.FunctionDef) for made in [_returned(maker)] if made
+        }
+        inside = {id(made) for _, made in makers.values()}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Requirement":
-                given = {keyword.arg: keyword.value for keyword in node.keywords}
-                id_ = ast.literal_eval(given["id"])
-                claims = ast.literal_eval(given["claims"]) if "claims" in given else ()
-                yield f"requirement:{id_}", [place for claim in claims for place in _places(claim)]
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or id(node) in inside:
+                continue
+            if node.func.id == "Requirement":
+                yield _requirement(node, {})
+            elif node.func.id in makers:
+                maker, made = makers[node.func.id]
+                yield _requirement(made, _bound(maker.args, node))
+
+
+def _returned(maker: ast.FunctionDef) -> ast.Call | None:
+    """The requirement that a function of a module makes of what it is given."""
+    last = maker.body[-1]
+    made = last.value if isinstance(last, ast.Return) else None
+    return made if isinstance(made, ast.Call) and isinstance(made.func, ast.Name) and made.func.id == "Requirement" else None
+
+
+def _requirement(made: ast.Call, names: Mapping[str, Any]) -> tuple[str, list[Place]]:
+    given = {keyword.arg: keyword.value for keyword in made.keywords}
+    claims = _value(given["claims"], names) if "claims" in given else ()
+    return f"requirement:{_value(given['id'], names)}", [place for claim in claims for place in _places(claim)]
+
+
+def _bound(takes: ast.arguments, call: ast.Call) -> dict[str, Any]:
+    """What a call gives for the parameters that are texts."""
+    plain = len(takes.args)
+    names: dict[str, Any] = {arg.arg: _value(value, {}) for arg, value in zip(takes.args, call.args, strict=False)}
+    if takes.vararg is not None:
+        names[takes.vararg.arg] = tuple(_value(value, {}) for value in call.args[plain:])
+    return names
+
+
+def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """A text or a tuple of texts, written out or made of `names`. Raises KeyError, ValueError for what is neither."""
+    match node:
+        case ast.Name(id=name):
+            return names[name]
+        case ast.JoinedStr(values=parts):
+            return "".join(_value(part.value if isinstance(part, ast.FormattedValue) else part, names) for part in parts)
+        case ast.Tuple(elts=items):
+            found: list[Any] = []
+            for item in items:
+                found += _value(item.value, names) if isinstance(item, ast.Starred) else [_value(item, names)]
+            return tuple(found)
+        case _:
+            return ast.literal_eval(node)
 
 
 def _tests(root: Path) -> Iterator[tuple[str, list[Place]]]:
