@@ -25,7 +25,7 @@ from reference_gateway.errors import Refusal
 from reference_gateway.forward import Begun, BrokenOff, Forwarder
 from reference_gateway.operations.journal import Answered, Asked
 from reference_gateway.proxy.server import Answer, RequestHead
-from reference_gateway.proxy.upstream import Connection, ResponseHead, UpstreamBroken
+from reference_gateway.proxy.upstream import Connection, ResponseHead, SizedHead, UpstreamBroken
 from reference_gateway.request_ids import new_request_id
 from reference_gateway.routes import Call, Surface
 from reference_gateway.routing.router import Lane
@@ -258,7 +258,7 @@ class Express:
         try:
             self._asked(response.status)
             data = None
-            if response.status == 200 and response.header.get(b"content-type") == JSON and b"content-encoding" not in response.header:
+            if response.status == 200 and isinstance(response, SizedHead) and response.is_plain(JSON):
                 data = connection.take_whole()
             outcome = self._outcome(data) if data is not None else None
             if data is None or outcome is None or outcome.usage is None or self.answer.gone:

@@ -14,7 +14,7 @@ from reference_gateway.billing.treasury import usd
 from reference_gateway.content_coding import readable_only
 from reference_gateway.errors import Family
 from reference_gateway.proxy.server import Headers, RequestHead, block
-from reference_gateway.proxy.upstream import ResponseHead
+from reference_gateway.proxy.upstream import ResponseHead, SizedHead
 
 REQUEST_NAMES: Final = frozenset({b"content-type", b"accept", b"user-agent", b"openai-beta", b"idempotency-key", b"x-goog-api-client"})
 REQUEST_PREFIXES: Final = (b"anthropic-", b"x-stainless-")
@@ -67,9 +67,26 @@ def _show(name: bytes) -> bytes:
     return _shown.setdefault(name, b"" if dropped else RENAMED.get(name, name) + b": ")
 
 
+_NAMES_NOTHING: Final = (b"close", b"keep-alive")  # what `connection` says where it names no header
+
+
+def _form(name: bytes) -> bytes:
+    """With room for its value; without any for that of one that is not shown."""
+    line = _show(name)
+    return line.replace(b"%", b"%%") + b"%b\r\n" if line else b"%.0b"
+
+
 def caller_lines(head: ResponseHead) -> bytes:
     """`to_caller` as one piece."""
-    if head.header.get(b"connection", b"close").lower() not in (b"close", b"keep-alive"):
+    if isinstance(head, SizedHead):
+        layout = head.layout
+        at = layout.connection
+        if at < 0 or head.values[at].lower() in _NAMES_NOTHING:
+            shown = layout.memo.get("shown")
+            if shown is None:
+                shown = layout.memo["shown"] = b"".join(map(_form, layout.names))
+            return shown % head.values
+    if head.header.get(b"connection", b"close").lower() not in _NAMES_NOTHING:
         return block(to_caller(head))
     parts: list[bytes] = []
     for name, value in head.headers:

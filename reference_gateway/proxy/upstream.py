@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, cast
 
 import httptools
 
@@ -41,23 +41,75 @@ class ResponseHead:
     header: dict[bytes, bytes]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """The fields of a head but for their values: an upstream sends the same names in the same order, answer after answer.
+
+    Each number is where that field stands, -1 where it does not. `memo` is for what somebody works out from the names alone.
+    """
+
+    names: tuple[bytes, ...]  # in lower case
+    content_length: int
+    content_type: int
+    content_encoding: int
+    connection: int
+    memo: dict[object, bytes] = field(default_factory=dict)
+
+
+class SizedHead(ResponseHead):
+    """Of an answer with a content-length; its headers are put together only for whoever asks for them."""
+
+    __slots__ = ("layout", "values")
+
+    def __init__(self, status: int, layout: Layout, values: tuple[bytes, ...]) -> None:
+        self.status = status
+        self.layout = layout
+        self.values = values
+
+    def __getattr__(self, name: str) -> Any:  # asked for what was not set yet
+        if name == "headers":
+            self.headers = list(zip(self.layout.names, self.values, strict=True))
+            return self.headers
+        if name == "header":
+            self.header = dict(reversed(self.headers))
+            return self.header
+        raise AttributeError(name)
+
+    def is_plain(self, content_type: bytes) -> bool:
+        """Whether the body is of exactly that type, and not encoded."""
+        layout = self.layout
+        return layout.content_encoding < 0 <= layout.content_type and self.values[layout.content_type] == content_type
+
+
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD: Final = re.compile(rb"\r\n([^:\r\n]*):[ \t]*([^\r\n]*)")
-_names: Final[dict[bytes, bytes]] = {}  # as upstreams spell them -> in lower case
-_MAX_NAMES: Final = 2048
+_layouts: Final[dict[tuple[bytes, ...], Layout | None]] = {}  # by the names as upstreams spell them
+_MAX_LAYOUTS: Final = 512
 
 
-def _learn(name: bytes) -> bool:
-    """False for what is no header name."""
-    if _NAME.fullmatch(name) is None:
-        return False
-    if len(_names) >= _MAX_NAMES:
-        _names.clear()
-    _names[name] = name.lower()
-    return True
+def _layout(spelt: tuple[bytes, ...]) -> Layout | None:
+    """None where names, or what frames the body, leave a doubt."""
+    names = tuple(name.lower() for name in spelt)
+    known: Layout | None = None
+    if all(map(_NAME.fullmatch, spelt)) and names.count(b"content-length") == 1 and not _FRAMING & set(names):
+        first = {name: names.index(name) for name in names}
+        known = Layout(
+            names,
+            first[b"content-length"],
+            first.get(b"content-type", -1),
+            first.get(b"content-encoding", -1),
+            first.get(b"connection", -1),
+        )
+    if len(_layouts) >= _MAX_LAYOUTS:
+        _layouts.clear()
+    _layouts[spelt] = known
+    return known
 
 
-def sized_head(data: bytes) -> tuple[ResponseHead, int, int] | None:
+_FRAMING: Final = frozenset({b"transfer-encoding", b"upgrade"})
+
+
+def sized_head(data: bytes) -> tuple[SizedHead, int, int] | None:
     """The head that `data` begins with, where its body begins, and how long that is.
 
     Only for the most usual of answers: whole head in one read, final status, one content-length and nothing else that frames the body.
@@ -73,21 +125,16 @@ def sized_head(data: bytes) -> tuple[ResponseHead, int, int] | None:
         return None
     if data.find(b" \r", 13, end + 1) >= 0 or data.find(b"\t\r", 13, end + 1) >= 0:
         return None
-    try:
-        headers = [(_names[spelt], value) for spelt, value in fields]
-    except KeyError:
-        if not all(_learn(spelt) for spelt, _ in fields):
-            return None
-        headers = [(spelt.lower(), value) for spelt, value in fields]
-    header = dict(headers)
-    if len(header) != len(headers):
-        header = dict(reversed(headers))
-        if sum(name == b"content-length" for name, _ in headers) > 1:
-            return None
-    length = header.get(b"content-length")
-    if length is None or not length.isdigit() or len(length) > 15 or b"transfer-encoding" in header or b"upgrade" in header:
+    spelt: tuple[bytes, ...]
+    values: tuple[bytes, ...]
+    spelt, values = zip(*fields, strict=True) if fields else ((), ())
+    layout = _layouts[spelt] if spelt in _layouts else _layout(spelt)
+    if layout is None:
         return None
-    return ResponseHead(status, headers, header), end + 4, int(length)
+    length = values[layout.content_length]
+    if not length.isdigit() or len(length) > 15:
+        return None
+    return SizedHead(status, layout, values), end + 4, int(length)
 
 
 class Sink(Protocol):
@@ -332,10 +379,11 @@ class Connection(asyncio.Protocol):
             return
         self._deliver()
 
-    def _begin(self, head: ResponseHead, body_at: int, size: int, data: bytes) -> None:
+    def _begin(self, head: SizedHead, body_at: int, size: int, data: bytes) -> None:
         self._head = head
         self._framed = True
-        self._keep_alive = b"close" not in head.header.get(b"connection", b"").lower()
+        connection = head.layout.connection
+        self._keep_alive = connection < 0 or b"close" not in head.values[connection].lower()
         self._more(size, data[body_at:])
 
     def _more(self, left: int, data: bytes) -> None:
