@@ -78,6 +78,12 @@ def conformance(on: nox.Session) -> None:
 
 
 @nox.session
+def translation(on: nox.Session) -> None:
+    """Every cell of the translation's matrix, which `conformance` drives a cross-section of: 4 surfaces, 6 dialects, whole and streamed."""
+    run(on, "wireproof", "run", "--matrix", *on.posargs)
+
+
+@nox.session
 def mutation(on: nox.Session) -> None:
     """Break the wire on purpose, one way at a time, and print which check notices."""
     run(on, "wireproof", "mutation", *on.posargs)

@@ -24,6 +24,7 @@ from harness.recording.format import RecordingError
 from harness.recording.library import SHIPPED
 from harness.replay import SERVED, case_for
 from harness.report import allure
+from harness.report.cells import Matrix, print_matrix
 from harness.report.cli import write_all
 from harness.report.terminal import print_summary
 from harness.report.words import as_typed
@@ -275,6 +276,9 @@ class Conformance:
 
     def print_summary(self, console: Console) -> None:
         """What broke, the arithmetic, and where the report is."""
+        if self.settings.matrix:
+            cells = (case.id for case in cases_of(self.modules) if CELL in case.traits)
+            print_matrix(Matrix.of(cells, self.judged), console)
         if isinstance(self.evidence, Stored):
             # Today's suites judge it, which may have requirements that the run was not driven for.
             known = {**self.evidence.run.requirements, **{rule.requirement.id: rule.requirement for rule in rules_of(self.modules)}}
@@ -302,7 +306,7 @@ class Conformance:
                 self.judged,
                 selected=self._selected,
                 driven=len(self.evidence.planned),
-                every_requirement=self.evidence.run.header.recordings == SHIPPED,
+                every_requirement=self.evidence.run.header.feeds_every_requirement,
             )
         self.evidence.let_go()
         return self.arithmetic
@@ -323,6 +327,7 @@ class Conformance:
             ),
             sdks={name: version(name) for name in ("openai", "anthropic", "google-genai", "httpx2")},
             recordings=self.settings.recordings,
+            matrix=self.settings.matrix,
             selected=selected,
             models=tuple(model.id for model in live.session.models),
             command=self.command,

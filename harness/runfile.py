@@ -59,9 +59,15 @@ class RunHeader:
     target: TargetFacts
     sdks: dict[str, str] = field(default_factory=dict)  # name -> version
     recordings: str = "shipped"  # shipped, corpus or a folder
+    matrix: bool = False  # nothing but the cells of the translation was driven
     selected: int = 0  # verdicts asked for
     models: tuple[str, ...] = ()
     command: tuple[str, ...] = ()  # the words that started the run
+
+    @property
+    def feeds_every_requirement(self) -> bool:
+        """Whether each requirement must find something to judge."""
+        return self.recordings == "shipped" and not self.matrix
 
 
 class ExchangeFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +130,7 @@ class RunWriter:
             calls_made=self.calls_made,
             tokens=self.tokens,
             spent_micro_usd=self.spent_micro_usd,
-            every_requirement=self._header.recordings == "shipped",
+            every_requirement=self._header.feeds_every_requirement,
         )
 
     def close(self, *, complete: bool = True) -> Arithmetic:

@@ -57,7 +57,7 @@ context_window = 400000
 owned_by = "openai"
 family = "gpt"
 capabilities = ["text", "vision", "tool_use", "streaming", "thinking", "json_schema"]
-prices = { input = "15.00", output = "120.00", cache_read = "1.50", search = "0.01" }
+prices = { input = "1.25", output = "10.00", cache_read = "0.125", search = "0.01" }
 
 [[models]]
 id = "gpt-4-1"
