@@ -214,8 +214,10 @@ class _Draft:
             stop = "tools"
         elif stop == "end" and self.refusal:
             stop = "refused"
-        for kind in ("text", "refusal", "reasoning") if any(self.said.values()) else ():  # part after part, though deltas be mixed
-            setattr(self, kind, "".join(text for (of, *_), text in self.said.items() if kind == ("reasoning" if of == "summary" else of)))
+        for kind in ("text", "refusal", "reasoning"):  # part after part, though deltas be mixed
+            told = "".join(text for (of, *_), text in self.said.items() if kind == ("reasoning" if of == "summary" else of))
+            if len(told) == len(getattr(self, kind)):
+                setattr(self, kind, told)
         order: list[str] = []
         for came in self.order:
             kind = came if isinstance(came, str) else "call" if came.kind is not CallKind.HOSTED and came in begun else ""
@@ -339,7 +341,7 @@ def _responses(draft: _Draft, value: dict[str, Any]) -> None:
             if not draft.told:
                 for number, item in enumerate(_objects(response.get("output"))):
                     _item(draft, number, item, whole=True)
-            _response_end(draft, {"status": kind.removeprefix("response."), **response})
+            _response_end(draft, {**response, "status": response.get("status") or kind.removeprefix("response.")})
             draft.over = True
         case "error":
             draft.fail(value.get("error") or value)
@@ -423,9 +425,9 @@ def _messages(draft: _Draft, value: dict[str, Any]) -> None:
             place, delta = _place(value.get("index")), _object(value.get("delta"))
             kind = draft.blocks.get(place)
             if kind in (None, "text"):
-                draft.say("text", _text(delta.get("text")))
+                draft.tell("text", ("text", place), _text(delta.get("text")))
             if kind in (None, "thinking"):
-                draft.say("reasoning", _text(delta.get("thinking")))
+                draft.tell("reasoning", ("reasoning", place), _text(delta.get("thinking")))
                 draft.prove(_text(delta.get("signature")))
             if kind in (None, *_CALLS) and "partial_json" in delta:
                 draft.call(place).arguments += _text(delta.get("partial_json"))
@@ -451,9 +453,9 @@ def _block(draft: _Draft, place: Any, block: dict[str, Any], *, whole: bool) -> 
             if whole or block.get("input"):
                 call.given = _spelled(block.get("input"))
         case "text":
-            draft.say("text", _text(block.get("text")))
+            draft.tell("text", ("text", place), _text(block.get("text")))
         case "thinking":
-            draft.say("reasoning", _text(block.get("thinking")))
+            draft.tell("reasoning", ("reasoning", place), _text(block.get("thinking")))
             draft.prove(_text(block.get("signature")))
         case "redacted_thinking":
             draft.prove(_text(block.get("data")))

@@ -327,7 +327,7 @@ class StreamReader:
         self._sse = sse.Reader()
         self._phase = _Phase.WAITING
         self._items: dict[_Place, dict[_Key, _Part]] = {}  # a thought's texts share one part
-        self._by_id: dict[str | None, _Place] = {}  # calls that were announced; some events name their item by its id alone
+        self._by_id: dict[str | None, _Place] = {}  # some events name their item by its id alone
         self._parts: list[_Part] = []
         self._speaking: tuple[tuple[object, ...], _Part] | None = None  # what the event before said more of: its members, and the part
 
@@ -372,7 +372,11 @@ class StreamReader:
     def _event(self, event: _Event, data: bytes, events: list[Event]) -> None:
         self._speaking, before = None, len(events)
         # an index stays the same through a stream even where a server gives an item a new id in each event
-        place = self._by_id.get(event.item_id, event.item_id) if event.output_index is None else event.output_index
+        place: _Place = event.output_index
+        if place is None:
+            place = self._by_id.get(event.item_id, event.item_id)
+        elif event.item_id is not None:
+            self._by_id[event.item_id] = place
         text = (_TEXT, event.content_index)
         match event.type:
             case "response.output_text.delta":
@@ -397,10 +401,11 @@ class StreamReader:
                 self._argue_whole(place, event.arguments, events)
             case "response.output_item.added":
                 item = _item(event.item)
-                if item is not None and item.type == "function_call" and item.name:
+                if item is not None:
                     place = item.id if place is None else place
                     self._by_id[item.id] = place
-                    self._call(place, item, events)
+                    if item.type == "function_call" and item.name:
+                        self._call(place, item, events)
             case "response.output_item.done":
                 item = _item(event.item)
                 if item is not None:
