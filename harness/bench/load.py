@@ -42,6 +42,7 @@ class Job:
     pid: int  # of the target
     vendor_pid: int
     times: int = 10  # how long the prompt is; see talk.request
+    raw: str = ""  # the whole request, where it is not talk's
     exact: bool = True  # False for a target that writes the vendor's JSON anew: then the text must be in it
 
 
@@ -68,7 +69,9 @@ class Measurement:
         self.what = What(job.what)
         where = urlsplit(job.url)
         self.host, self.port = where.hostname or "127.0.0.1", where.port or 80
-        self.request = talk.request(host=where.netloc, key=job.key, model=job.model, what=self.what, chunks=job.chunks, times=job.times)
+        self.request = job.raw.encode() or talk.request(
+            host=where.netloc, key=job.key, model=job.model, what=self.what, chunks=job.chunks, times=job.times
+        )
         # A connection's first answer is compared by these bytes, the later ones by their length, which is cheap.
         self.expected = talk.answer() if self.what is What.PLAIN else b"".join(talk.stream(job.chunks)) + talk.last_chunks()
         self.counting = self.stopping = False

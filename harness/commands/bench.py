@@ -13,16 +13,16 @@ from typing import Any, Final
 
 from rich.console import Console, RenderableType
 
-from harness.bench import suites, table, wire
+from harness.bench import suites, table, translated, wire
 from harness.bench.document import of_wire
 from harness.bench.processes import BenchError
 
-_WHAT: Final = ("wire", "conformance", "judging")
+_WHAT: Final = ("wire", "translated", "conformance", "judging")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "All on loopback, about two minutes in all. A ratio is only as good as its round: machines swing, so compare figures of one run, "
+        "All on loopback, about three minutes in all. A ratio is only as good as its round: machines swing, so compare figures of one run, "
         "and trust CPU time before requests a second. Exit codes: 0 measured, whatever came of it, 2 could not run."
     )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="interleaved rounds, of which medians are taken (default: 3)")
@@ -65,6 +65,10 @@ def _measure(
         measured = wire.measure(rounds=rounds, seconds=seconds, litellm_program=arguments.litellm, tell=tell)
         document["wire"] = of_wire(measured)
         show(table.of_wire(measured, rounds, seconds))
+    if "translated" in chosen:
+        ways = translated.measure(rounds=rounds, seconds=seconds, tell=tell)
+        document["translated"] = translated.document(ways)
+        show(translated.table(ways, rounds, seconds))
     if "conformance" not in chosen and "judging" not in chosen:
         return
     words = ["-k", arguments.select] if arguments.select else []

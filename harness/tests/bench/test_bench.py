@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bench import nginx, suites, wire
+from harness.bench import nginx, suites, translated, wire
 from harness.bench.processes import BenchError
 from harness.bench.wire import FULL, GATEWAY, RELAY
 from harness.cli import main
@@ -38,6 +38,16 @@ def test_without_nginx_it_says_so_and_divides_by_the_relay(monkeypatch: pytest.M
     assert "nginx is not installed" in printed
     assert "/ nginx" not in printed
     assert "/ relay" in printed
+
+
+def test_translated_routes_are_measured(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bench.json"
+    assert main(["bench", "--only", "translated", "--rounds", "1", "--seconds", "0.05", "--json", str(file)]) == 0
+    printed = capfd.readouterr().out
+    assert "messages < gemini" in printed
+    ways = json.loads(file.read_text())["translated"]["ways"]
+    assert len(ways) == len(translated.WAYS)
+    assert all(way["rounds"]["gateway"][0]["seconds"] > 0 for way in ways.values())
 
 
 def test_a_litellm_that_does_not_start_is_told_in_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
