@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 import jsonschema_rs
 
 from reference_gateway.translation.codec import Upstream
+from reference_gateway.translation.common import schema_work
 from reference_gateway.translation.common.effort import effort_of
 from reference_gateway.translation.items import (
     Ask,
@@ -44,6 +45,8 @@ OBJECT: Final[Mapping[str, Any]] = {"type": "object"}
 _JUDGED: Final = (Stop.END, Stop.STOP_SEQUENCE)
 _UNABLE_AT_ROOT: Final = ("anyOf", "oneOf", "allOf", "$ref", "not", "if")  # a tool's schema is a plain object at its root
 _BACKTRACKS: Final = 100_000
+_MOST_WORK: Final = 1_000_000  # schemas that one judgement may look at: a tenth of a second
+_MOST_TO_EXPLAIN: Final = 2_000  # a judge that says where it failed is a hundred times slower
 
 Verdict = Callable[[str], str]  # what is wrong with a text; "" where nothing is
 
@@ -53,7 +56,7 @@ def _refuse(uri: str) -> NoReturn:
 
 
 def verdict(output: JsonObject | JsonSchema, path: str) -> Verdict:
-    """Raises Malformed for a schema that is none. Nothing is ever fetched for a schema, and no pattern of it can take for ever."""
+    """Raises Malformed for a schema that is none. Nothing is ever fetched for a schema, and no part of it can take for ever."""
     if isinstance(output, JsonObject):
         return _judge_object
     try:
@@ -66,9 +69,16 @@ def verdict(output: JsonObject | JsonSchema, path: str) -> Verdict:
     def judge(text: str) -> str:
         try:
             value = json.loads(text)
+            work = schema_work.work(output.schema, value, _MOST_WORK)
+        except schema_work.TooMuch:
+            return "it cannot be judged: its schema asks for too much work"
         except (ValueError, RecursionError):
             return "it is not JSON"
         try:
+            if validator.is_valid(value):
+                return ""
+            if work > _MOST_TO_EXPLAIN:
+                return "the schema does not allow it"
             error = next(iter(validator.iter_errors(value)), None)
         except ValueError as problem:
             return f"it cannot be judged: {str(problem).splitlines()[0]}"

@@ -153,3 +153,34 @@ def test_a_schema_that_is_none_is_the_clients_fault_and_nothing_is_fetched(schem
 def test_a_pattern_cannot_take_for_ever() -> None:
     judge = verdict(JsonSchema(schema={"type": "string", "pattern": "(a+)+(b+)+\\1$"}), "p")
     assert judge('"' + "a" * 60 + '!"')
+
+
+def doubling(levels: int) -> JsonSchema:
+    """Each level refers to the next in two ways."""
+    definitions: dict[str, Any] = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(levels)}
+    return JsonSchema(schema={"$defs": {**definitions, f"d{levels}": {"type": "string"}}, "$ref": "#/$defs/d0"})
+
+
+def test_a_schema_cannot_hold_up_the_process() -> None:
+    small, large = verdict(doubling(4), "x"), verdict(doubling(200), "x")
+    assert (small('"a"'), small("{}")) == ("", "$ is not what the schema allows")
+    assert "too much work" in large("{}")
+    assert verdict(doubling(14), "x")("{}") == "the schema does not allow it"
+    tree = {"$defs": {"t": {"anyOf": [{"items": {"$ref": "#/$defs/t"}, "minItems": n} for n in (1, 2)]}}, "$ref": "#/$defs/t"}
+    judge = verdict(JsonSchema(schema=tree), "x")
+    assert judge("[[1], [2], []]") == "$ is not what the schema allows"
+    assert "too much work" in judge("[" * 60 + "]" * 60)  # it doubles with each level of the value
+    assert "not JSON" in judge("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"$ref": "#"}, {"$ref": "#/$defs/no"}, {"items": {"$ref": "#"}}, {"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}],
+)
+def test_a_schema_that_comes_back_to_itself_is_judged_or_refused(schema: dict[str, Any]) -> None:
+    try:
+        judge = verdict(JsonSchema(schema=schema), "x")
+    except Malformed:
+        return
+    for text in ("1", "{}", "[[[]]]"):
+        assert isinstance(judge(text), str)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _DEEPEST: Final = 64
+_MOST: Final = 10_000  # schemas in one, each counted wherever it is put in the place of a reference
 
 # responseJsonSchema: what the vendor says it reads; all else is passed over in silence, so it is left out and told.
 _JSON_WORDS: Final = {
@@ -101,6 +102,7 @@ def to_openapi(schema: Mapping[str, Any]) -> Converted:
 class _OpenApi:
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
+        self._made = 0  # schemas so far
         self.changes: list[str] = []
 
     def make(self, schema: object, at: str, depth: int) -> dict[str, Any]:
@@ -108,8 +110,9 @@ class _OpenApi:
             return {}
         if not isinstance(schema, Mapping):
             raise Inexpressible(f"{at} is no object")
-        if depth > _DEEPEST:
-            raise Inexpressible(f"{at} refers to itself, or is too deep")
+        self._made += 1
+        if depth > _DEEPEST or self._made > _MOST:
+            raise Inexpressible(f"{at} refers to itself, or there is too much of it")
         left = {name: value for name, value in schema.items() if name not in _IGNORED}
         if "$ref" in left:
             target = self._resolve(left.pop("$ref"), at)
@@ -153,16 +156,17 @@ class _OpenApi:
             inner = self._resolve(part["$ref"], at) if isinstance(part, Mapping) and "$ref" in part else part
             for name, value in _mapping(inner, at).items():
                 if name == "properties":
-                    left["properties"] = {**left.get("properties", {}), **_mapping(value, at)}
+                    left["properties"] = {**_mapping(left.get("properties", {}), at), **_mapping(value, at)}
                 elif name == "required" and isinstance(value, list):
-                    left["required"] = [*left.get("required", []), *value]
+                    known = left.get("required")
+                    left["required"] = [*(known if isinstance(known, list) else ()), *value]
                 else:
                     left.setdefault(name, value)
         return left
 
     def _kind(self, left: dict[str, Any], made: dict[str, Any], at: str, depth: int) -> None:
         kinds = left.pop("type", None)
-        named = [kinds] if isinstance(kinds, str) else list(kinds or [])
+        named = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else [] if kinds is None else [kinds]
         if not _TYPES.issuperset(map(str, named)):
             raise Inexpressible(f"{at} has a type that is none of JSON's")
         choices = [choice for name in ("anyOf", "oneOf") if isinstance(left.get(name), list) for choice in left.pop(name)]
@@ -209,7 +213,7 @@ class _OpenApi:
             made.setdefault("type", "OBJECT")
             made["properties"] = {name: self.make(value, f"{at}.{name}", depth + 1) for name, value in properties.items()}
             made["propertyOrdering"] = list(properties)
-        if isinstance(required, list) and (known := [name for name in dict.fromkeys(required) if name in properties]):
+        if isinstance(required, list) and (known := [name for name in properties if name in required]):
             made["required"] = known
         if "items" in left:
             made.setdefault("type", "ARRAY")
@@ -245,7 +249,7 @@ def _from_openapi(schema: object, at: str, depth: int) -> dict[str, Any]:
                     made["type"] = [kinds, "null"] if nullable and isinstance(kinds, str) and kinds != "null" else kinds
             case "properties":
                 inner = {key: _from_openapi(member, f"{at}.{key}", depth + 1) for key, member in _mapping(value, at).items()}
-                first = [key for key in order if key in inner] if isinstance(order, list) else []
+                first = [key for key in order if isinstance(key, str) and key in inner] if isinstance(order, list) else []
                 made["properties"] = {key: inner[key] for key in dict.fromkeys([*first, *inner])}
             case "items" if isinstance(value, Mapping):
                 made["items"] = _from_openapi(value, f"{at}[]", depth + 1)

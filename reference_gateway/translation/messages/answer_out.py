@@ -65,6 +65,7 @@ CUT: Final = {Stop.LENGTH, Stop.CONTEXT_FULL}  # where a call's arguments may be
 # Source: anthropic-messages errors; translation.md 3.12. Any other status is an api_error.
 ERROR_TYPES: Final = {
     400: "invalid_request_error",
+    401: "authentication_error",  # of the caller's own key, withdrawn meanwhile (C5): what the gateway's is refused is no 401 here
     403: "permission_error",
     404: "not_found_error",
     413: "request_too_large",

@@ -299,7 +299,8 @@ class _Reader:
         disabled = a_flag(given.get("disable_parallel_tool_use"), "tool_choice.disable_parallel_tool_use")
         parallel = None if disabled is None else not disabled
         kind = one_of(given.get("type"), "tool_choice.type", (*_CHOICES, "tool"))
-        names = {tool.get("name") for tool in a_list(body.get("tools"), "tools") if isinstance(tool, dict)}
+        tools = [tool for tool in a_list(body.get("tools"), "tools") if isinstance(tool, dict)]
+        names = {name for tool in tools if isinstance(name := tool.get("name"), str)}
         if kind == "tool":
             name = needed_string(given.get("name"), "tool_choice.name")
             if name not in names:

@@ -116,6 +116,8 @@ class _Maker:
 
     def _object(self, left: dict[str, Any], made: dict[str, Any], at: str, depth: int) -> None:
         properties, required = _mapping(left.pop("properties", {})), left.pop("required", [])
+        if not isinstance(required, list):
+            raise _Inexpressible
         more = left.pop("additionalProperties", None)
         if more not in (None, False) or "patternProperties" in left or (not properties and more is None):
             raise _Inexpressible  # an object of any members: the vendor only makes those that are named
@@ -146,8 +148,15 @@ def _recursive(schema: Mapping[str, Any]) -> bool:
     if "#" in _references(schema):
         return True
 
-    def comes_back(start: str, seen: frozenset[str]) -> bool:
-        return start in seen or any(comes_back(used, seen | {start}) for used in uses.get(start, ()))
+    straight: set[str] = set()  # known not to come back: each is followed once, however many ways lead there
+
+    def comes_back(name: str, way: frozenset[str]) -> bool:
+        if name in straight:
+            return False
+        if name in way or any(comes_back(used, way | {name}) for used in uses.get(name, ())):
+            return True
+        straight.add(name)
+        return False
 
     return any(comes_back(start, frozenset()) for start in uses)
 

@@ -139,3 +139,23 @@ def test_there_and_back_a_schema_allows_the_same(schema: dict[str, Any], value: 
     types.Schema.model_validate(there.schema)
     back = from_openapi(there.schema)
     assert jsonschema_rs.is_valid(schema, value) == jsonschema_rs.is_valid(back, value)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": 1.5},
+        {"type": {"a": 1}},
+        {"allOf": [{"properties": {}}], "properties": 5},
+        {"$defs": {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(60)}, "$ref": "#/$defs/d0"},  # doubles each time
+    ],
+)
+def test_what_is_no_schema_or_too_much_of_one_is_said_so(schema: dict[str, Any]) -> None:
+    with pytest.raises(Inexpressible):
+        to_openapi(schema)
+
+
+def test_members_that_are_no_names_are_passed_over() -> None:
+    assert to_openapi({"properties": {"a": {}}, "required": [["a"], {}, "a"]}).schema["required"] == ["a"]
+    assert to_openapi({"allOf": [{"required": ["a"]}], "required": 5, "properties": {"a": {}}}).schema["required"] == ["a"]
+    assert from_openapi({"properties": {"a": {}}, "propertyOrdering": [["a"], {}, "a"]})["properties"] == {"a": {}}

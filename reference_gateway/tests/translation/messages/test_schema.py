@@ -86,3 +86,16 @@ def test_the_clients_schema_is_not_touched() -> None:
     before = repr(schema)
     native(schema)
     assert repr(schema) == before
+
+
+def test_what_is_required_is_a_list() -> None:
+    for required in (True, 1.5, {"a": 1}, "a"):
+        assert native({**closed(a={"type": "string"}), "required": required}) is None
+
+
+def test_many_ways_to_one_definition_are_followed_once() -> None:
+    step = [closed(a={"$ref": f"#/$defs/d{n + 1}"}, b={"$ref": f"#/$defs/d{n + 1}"}) for n in range(60)]
+    definitions = {f"d{n}": each for n, each in enumerate([*step, {"type": "string"}])}
+    assert native({**closed(a={"$ref": "#/$defs/d0"}), "$defs": definitions}) is not None
+    definitions["d60"] = closed(a={"$ref": "#/$defs/d0"})
+    assert native({**closed(a={"$ref": "#/$defs/d0"}), "$defs": definitions}) is None
