@@ -180,10 +180,15 @@ class Client:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, script: Script | None = None, *, edit: Callable[[str], str] = lambda text: text, **options: Any
+    folder: Path,
+    script: Script | None = None,
+    *,
+    edit: Callable[[str], str] = lambda text: text,
+    clock: ShiftedClock | None = None,
+    **options: Any,
 ) -> AsyncIterator[Stage]:
-    """The gateway's configuration is the demo's, with `options`, its text changed by `edit`."""
-    here = Stage(script=script)
+    """The gateway's configuration is the demo's, with `options`, its text changed by `edit`; it is on `clock`, else on the system's."""
+    here = Stage(script=script, clock=clock or ShiftedClock())
 
     async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

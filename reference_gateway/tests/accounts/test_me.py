@@ -48,6 +48,9 @@ async def test_the_account_and_its_alias(tmp_path: Path) -> None:
         assert used[MODELS[Surface.CHAT]] == COST / 1_000_000
         assert sum(used.values()) == COST / 1_000_000
         assert (await s.get("/api/v1/me/account", s.demo.poor_key)).json()["balance"]["low_balance_flagged"] is True
+        assert {"user", "balance", "allowed_models", "org"} <= set(account)
+        assert all(set(model) == {"id", "quota_used_usd", "quota_cap_usd"} for model in account["allowed_models"])
+        assert [model["id"] for model in account["allowed_models"]] == [each["id"] for each in (await s.get("/v1/models")).json()["data"]]
 
 
 async def test_movements_of_the_wallet_and_no_usage_among_them(tmp_path: Path) -> None:

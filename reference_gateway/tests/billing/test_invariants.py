@@ -257,3 +257,41 @@ async def test_a_clock_that_is_moved_is_asked_for_by_name(tmp_path: Path) -> Non
             assert (await s.post("/test/clock", body)).status == 400
         assert (await s.call("DELETE", "/test/clock", b"", {"authorization": f"Bearer {s.demo.keys[0]}"})).status == 405
         assert (await s.call("GET", "/test/clock", b"", {})).status == 401
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_the_worst_case_is_held(surface: Surface, tmp_path: Path) -> None:
+    """contract:160: output up to its cap, and what was asked at the dearest input price; without a cap, all that the model can say."""
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def waiting(call: Upstream) -> None:
+        reached.set()
+        await go_on.wait()
+        await answering(call)
+
+    async def held(s: Stage, cap: int | None) -> int:
+        reached.clear()
+        go_on.clear()
+        path, body, headers = request(surface)
+        body = {name: value for name, value in body.items() if name != "max_tokens"}
+        if surface is Surface.GEMINI:
+            body |= {} if cap is None else {"generationConfig": {"maxOutputTokens": cap}}
+        elif cap is not None:
+            name = {Surface.CHAT: "max_completion_tokens", Surface.RESPONSES: "max_output_tokens"}.get(surface, "max_tokens")
+            body[name] = cap
+        asked = asyncio.create_task(s.post(path, body, **headers))
+        await reached.wait()
+        amount: int = (await s.account())["held_micro_usd"]
+        go_on.set()
+        assert (await asked).status == 200
+        assert (await s.account())["held_micro_usd"] == 0
+        return amount
+
+    output = {Surface.MESSAGES: 15, Surface.GEMINI: 12}.get(surface, 10)  # micro-USD a token
+    most = {Surface.MESSAGES: 64_000, Surface.GEMINI: 65_536}.get(surface, 128_000)
+    async with stage(tmp_path, waiting) as s:
+        little, much = await held(s, 10), await held(s, 1010)
+        assert little > 10 * output
+        assert much - little in range(1000 * output, 1000 * output + 20)  # the cap's own digits are in the request
+        assert await held(s, None) in range(most * output, most * output + 200)
+        assert await held(s, 10_000_000) in range(most * output, most * output + 200)

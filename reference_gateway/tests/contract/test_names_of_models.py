@@ -1,9 +1,11 @@
 """The names that the guides give and take away: what is on the list can be called, and an old name is no alias."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from reference_gateway.clock import ShiftedClock
 from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Upstream, stage
 from reference_gateway.tests.wires import BODIES, request
@@ -14,6 +16,7 @@ OF_ANTHROPIC = (
     *("claude-3-5-haiku-20241022", "claude-3-5-sonnet-latest", "claude-sonnet-4-6-20260101"),
 )
 OF_DEEPSEEK = ("deepseek-coder", "deepseek-r1", "deepseek-v2", "deepseek-v3")
+JULY_24 = 1_784_908_740.0  # 2026-07-24T15:59:00Z
 DOTTED = ("gemini-3.1-pro", "gemini-2.5-pro", "gpt-5.5", "seedream-v4.5", "claude-opus-4.8")
 
 
@@ -78,3 +81,45 @@ async def test_which_models_think(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         listed = (await s.get("/v1/models?capability=thinking&family=claude")).json()["data"]
         assert {model["id"] for model in listed} == {"claude-sonnet-4-6", "claude-opus-4-8"}
+
+
+@pytest.mark.parametrize(
+    ("old", "model", "thinking"), [("deepseek-chat", "deepseek-v4-flash", "disabled"), ("deepseek-reasoner", "deepseek-v4-pro", "enabled")]
+)
+@pytest.mark.parametrize("surface", [Surface.CHAT, Surface.MESSAGES])
+async def test_deepseeks_old_names_until_their_day(old: str, model: str, thinking: str, surface: Surface, tmp_path: Path) -> None:
+    """contract:055: a second before it they are the V4 models, thinking or not; from it on 400, whatever is in the group."""
+
+    async def script(call: Upstream) -> None:
+        await call.answer(BODIES[Surface.CHAT])
+
+    async with stage(tmp_path, script, clock=ShiftedClock(lambda: JULY_24 - 1)) as s:
+        path, body, headers = request(surface)
+        before = await s.post(path, {**body, "model": old}, **headers)
+        assert before.status == 200, before
+        sent = json.loads(s.calls[-1].body)
+        assert (sent["model"], sent["thinking"]["type"]) == (model, thinking)
+        (row,) = await s.usage()
+        assert row["model"] == model
+        s.clock.advance(1)
+        after = await s.post(path, {**body, "model": old}, **headers)
+        assert after.status == 400
+        assert f"use {model}" in after.json()["error"]["message"]
+        assert len(s.calls) == 1
+
+
+async def test_what_is_translated_is_marked_for_every_model(tmp_path: Path) -> None:
+    """contract:063: over the wire, for all four protocols, and the marked ones answer."""
+    protocols = {"openai_chat", "openai_responses", "anthropic_messages", "gemini_generate_content"}
+    native = {
+        "gpt-5-5": {"openai_chat", "openai_responses"},
+        "claude-sonnet-4-6": {"anthropic_messages"},
+        "gemini-3-1-pro": {"gemini_generate_content"},
+        "deepseek-v3-anthropic": {"anthropic_messages"},
+    }
+    async with stage(tmp_path) as s:
+        models = {model["id"]: model["protocols_aggregate"] for model in (await s.get("/api/v1/me/available-models")).json()["data"]}
+        for id_, own in native.items():
+            assert set(models[id_]) == own | {f"{name}:translated" for name in protocols - own}
+        assert models["gpt-image-2"] == ["openai_images"]
+        assert models["seedance-1-5"] == ["video_tasks"]

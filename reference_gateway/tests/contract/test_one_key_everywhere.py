@@ -91,3 +91,29 @@ async def test_a_key_in_the_body_is_none(surface: Surface, tmp_path: Path) -> No
         assert answer.status == 401
         assert key not in answer.body.decode()
         assert s.calls == []
+
+
+async def test_an_image_under_way_takes_a_place(tmp_path: Path) -> None:
+    """contract:195, contract:196: as a call of text does; and the place is free again when it has come."""
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def script(call: Upstream) -> None:
+        if "images" in call.target:
+            reached.set()
+            await go_on.wait()
+            await call.answer(b'{"created":1,"data":[{"b64_json":"iVBORw0KGgo="}]}')
+        else:
+            await answering(call)
+
+    async with stage(tmp_path, script) as s:
+        key = s.demo.capped_key
+        made = asyncio.create_task(s.post("/v1/images/generations", {"model": "gpt-image-2", "prompt": "a cat"}, key))
+        await reached.wait()
+        for surface in COSTS:
+            path, body, headers = request(surface)
+            refused = await s.post(path, body, key, **headers)
+            assert refused.status == 429
+            assert refused.header("retry-after") is None
+        go_on.set()
+        assert (await made).status == 200
+        assert (await ask(s, Surface.CHAT, key)).status == 200

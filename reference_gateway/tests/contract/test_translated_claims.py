@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from reference_gateway.routes import Surface
+from reference_gateway.tests.accounts.test_manage import KEYS, create, delete
 from reference_gateway.tests.scripted import Upstream, stage
-from reference_gateway.tests.test_crossing import CELLS, SCHEMA, UPSTREAMS, ask, chat_only, serve
+from reference_gateway.tests.test_crossing import CELLS, SCHEMA, UPSTREAMS, ask, by_raw, chat_only, serve
 from reference_gateway.tests.wires import BODIES, STREAMS, frame
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string", "description": "Where"}}, "required": ["city"]}
@@ -342,3 +344,140 @@ async def test_a_search_that_the_vendor_does_not_run_for_this_surface_is_refused
             error = answer.json()["error"]
             assert (answer.status, error["code"], error["param"]) == (400, "unsupported_feature", "tools[0].type")
         assert s.calls == []
+
+
+# prices
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", UPSTREAMS)
+async def test_the_same_answer_costs_the_same_on_every_protocol(model: str, stream: bool, tmp_path: Path) -> None:
+    """contract:106, contract:168: what the vendor's bytes cost on their own protocol, they cost on the others, by the price table."""
+    async with stage(tmp_path, serve(UPSTREAMS[model]), edit=chat_only) as s:
+        charged: dict[Surface, int] = {}
+        for client in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI):
+            s.script = serve(Surface.CHAT if (client, model) == (Surface.CHAT, "gpt-5-5") else UPSTREAMS[model])
+            before = await s.spent()
+            more = {"stream_options": {"include_usage": True}} if client is Surface.CHAT and stream else {}
+            answer = await ask(s, client, model, stream=stream, **more)
+            assert answer.status == 200, answer
+            charged[client] = await s.spent() - before
+        rates = next(entry["rates"] for entry in (await s.get("/api/pricing")).json()["data"] if entry["model"] == model)
+        row = (await s.usage())[0]
+        classes = {
+            "input_tokens": "input_per_1m",
+            "output_tokens": "output_per_1m",
+            "cache_read_tokens": "cache_read_per_1m",
+            "cache_write_5m_tokens": "cache_write_per_1m",
+            "cache_write_1h_tokens": "cache_write_1h_per_1m",
+        }
+        exact = sum(row[tokens] * rates[rate] for tokens, rate in classes.items())
+        assert set(charged.values()) == {int(exact + 0.5)}, charged
+
+
+# thinking
+
+
+@pytest.mark.parametrize("effort", ["low", "medium", "high"])
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-opus-4-8"])
+async def test_an_effort_is_thinking_on_claude(model: str, effort: str, tmp_path: Path) -> None:
+    """contract:096: `reasoning.effort` by Responses, and `reasoning_effort` by Chat; a model that does not think is asked for none."""
+    async with stage(tmp_path, serve(Surface.MESSAGES)) as s:
+        asked: list[tuple[Surface, dict[str, Any]]] = [
+            (Surface.RESPONSES, {"reasoning": {"effort": effort}}),
+            (Surface.CHAT, {"reasoning_effort": effort}),
+        ]
+        for client, more in asked:
+            answer = await ask(s, client, model, stream=False, **more)
+            assert answer.status == 200, answer
+            sent = json.loads(s.calls[-1].body)
+            thinking = sent["thinking"]
+            assert thinking["type"] in ("adaptive", "enabled")
+            if thinking["type"] == "enabled":
+                assert 1024 <= thinking["budget_tokens"] < sent["max_tokens"]
+            else:
+                assert sent["output_config"]["effort"] == effort
+            quiet = await ask(s, client, "claude-haiku-4-5", stream=False, **more)
+            assert quiet.status == 200, quiet
+            assert "thinking" not in json.loads(s.calls[-1].body)
+            assert "effort" not in json.loads(s.calls[-1].body).get("output_config", {})
+
+
+@pytest.mark.parametrize("model", ["deepseek-v4-pro", "deepseek-v3-anthropic"])
+async def test_a_response_schema_for_a_model_without_schemas_is_refused(model: str, tmp_path: Path) -> None:
+    """contract:136: on /v1beta, whichever vendor the model is of."""
+    config = {"responseMimeType": "application/json", "responseSchema": {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}}}
+    async with stage(tmp_path) as s:
+        answer = await ask(s, Surface.GEMINI, model, stream=False, generationConfig=config)
+        assert (answer.status, answer.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+        assert "json_schema" in answer.json()["error"]["message"]
+        assert s.calls == []
+
+
+# callers that leave, and keys that go
+
+BEFORE_CONTENT = {Surface.CHAT: 1, Surface.RESPONSES: 1, Surface.MESSAGES: 3, Surface.GEMINI: 0}
+UNTIL_CONTENT = {Surface.CHAT: 2, Surface.RESPONSES: 2, Surface.MESSAGES: 4, Surface.GEMINI: 1}
+ENDED = (b"[DONE]", b"message_stop", b"response.completed", b"finishReason", b'"finish_reason":"stop"')
+
+
+@pytest.mark.parametrize(("client", "model"), [cell for cell in CELLS if UPSTREAMS[cell[1]] is not Surface.GEMINI])
+async def test_who_leaves_a_translated_stream_before_its_first_word_pays_nothing(client: Surface, model: str, tmp_path: Path) -> None:
+    """contract:149, contract:157: a role, message_start and pings are no content."""
+    surface = UPSTREAMS[model]
+    aborted = asyncio.Event()
+
+    async def script(call: Upstream) -> None:
+        await call.head()
+        for event in STREAMS[surface][: BEFORE_CONTENT[surface]]:
+            await call.chunk(event)
+        sent.set()
+        await call.aborted.wait()
+        aborted.set()
+
+    sent = asyncio.Event()
+    async with stage(tmp_path, script, edit=chat_only) as s:
+        c = await s.client()
+        path, body, headers = by_raw(client, model)
+        c.send_request("POST", path, json.dumps(body).encode(), {"x-api-key": s.demo.keys[0], **headers})
+        async with asyncio.timeout(10):
+            await sent.wait()
+        c.reset()
+        async with asyncio.timeout(10):
+            await aborted.wait()
+            while (await s.account())["held_micro_usd"]:  # noqa: ASYNC110  # the release is in another task
+                await asyncio.sleep(0.01)
+        assert await s.spent() == 0
+        assert await s.usage() == []
+
+
+@pytest.mark.parametrize(("client", "model"), CELLS)
+async def test_a_key_deleted_in_the_middle_of_a_translated_stream(client: Surface, model: str, tmp_path: Path) -> None:
+    """contract:036, contract:151, C5: told in the caller's words, without the end of an answer, and not billed."""
+    surface = UPSTREAMS[model]
+
+    async def script(call: Upstream) -> None:
+        await call.head()
+        for event in STREAMS[surface][: UNTIL_CONTENT[surface]]:
+            await call.chunk(event)
+        await call.aborted.wait()
+
+    async with stage(tmp_path, script, edit=chat_only) as s:
+        made = await create(s)
+        c = await s.client()
+        path, body, headers = by_raw(client, model)
+        c.send_request("POST", path, json.dumps(body).encode(), {"x-api-key": made["key"], **headers})
+        await c.head()
+        text = b""
+        while b"Good" not in text:
+            text += await c.chunk()
+        assert (await delete(s, f"{KEYS}/{made['id']}")).status == 200
+        last = b""
+        while chunk := await c.chunk():
+            last += chunk
+        assert await c.reader.read() == b""  # closed
+        c.close()
+        assert (b'"UNAUTHENTICATED"' if client is Surface.GEMINI else b'"authentication_error"') in last, last
+        assert not [word for word in ENDED if word in text + last]
+        assert await s.spent() == 0
+        assert await s.usage() == []
