@@ -74,6 +74,7 @@ class Usual(msgspec.Struct):
     prompt_cache_key: None = None
     logprobs: bool | None = None
     top_logprobs: None = None
+    messages: msgspec.Raw = ABSENT
     tools: msgspec.Raw = ABSENT
     functions: msgspec.Raw = ABSENT
 
@@ -81,6 +82,7 @@ class Usual(msgspec.Struct):
 _DECODE: Final = msgspec.json.Decoder(_Members).decode
 _DECODE_USUAL: Final = msgspec.json.Decoder(Usual).decode
 _MODEL: Final = re.compile(rb'"model"\s*:\s*("[^"\\]*")')
+_MESSAGES: Final = re.compile(rb'"messages"\s*:\s*')
 _CACHE_KEY: Final = re.compile(rb'"prompt_cache_key"\s*:\s*("(?:[^"\\]|\\.)*")')
 # A key may be spelled with escapes; then only a whole scan can say which members are called so.
 _ESCAPED: Final = re.compile(rb"\\u00(?:5[fF]|[67][0-9a-fA-F])")
@@ -132,7 +134,7 @@ def usual(body: bytes) -> tuple[Usual, tuple[int, int]] | None:
         members = _DECODE_USUAL(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    span = _usual_span(body)
+    span = _span_beside(body, members.messages) if len(body) > LARGE else _usual_span(body)
     return None if span is None or members.logprobs else (members, span)
 
 
@@ -187,6 +189,19 @@ def _usual_span(body: bytes) -> tuple[int, int] | None:
             return None
     match = _MODEL.match(body, at) if at >= 0 else None
     return match.span(1) if match is not None else None
+
+
+def _span_beside(body: bytes, messages: msgspec.Raw) -> tuple[int, int] | None:
+    """As `_usual_span`, of a long body most of which are its messages: they are passed over, since they are known already."""
+    at = body.find(b'"messages"', 0, NEAR)
+    key = _MESSAGES.match(body, at) if at >= 0 and _depth(body[:at]) == 1 else None
+    if key is None or not body.startswith(messages, key.end()):  # of two such keys the last is what was read
+        return _usual_span(body)
+    start, size = key.end(), memoryview(messages).nbytes
+    span = _usual_span(b"%b[]%b" % (body[:start], body[start + size :]))
+    if span is None:
+        return _usual_span(body)
+    return span if span[0] < start else (span[0] + size - 2, span[1] + size - 2)
 
 
 class _Key(str):

@@ -106,3 +106,48 @@ def test_a_second_model_in_a_long_body_is_refused(second: bytes, in_front: bool)
     raw = b"{" + member + b"," + raw[1:] if in_front else raw[:-1] + b"," + member + b"}"
     with pytest.raises(Refusal, match="once"):
         body.read(raw, Surface.CHAT)
+
+
+MESSAGES = json.dumps([{"role": "user", "content": '"model": 1 ' * 3000}]).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"model":"a","messages":%b}',
+        b'{"messages": %b, "n":1, "model" : "a"}',
+        b'{"messages":[1],"model":"a","messages":%b}',
+        b'{"x":{"messages":[]},"model":"a","messages":%b}',
+        b'{"messages":%b,"x":{"model":2},"model":"a"}',
+        b'{"messages":%b,"tools":[{"model":"b"}],"model":"a"}',
+        b'{"x":"messages","model":"a","messages":%b}',
+    ],
+)
+def test_the_model_of_a_long_request_is_found_beside_its_messages(data: bytes) -> None:
+    data %= MESSAGES
+    found = body.usual(data)
+    assert found is not None
+    members, (start, end) = found
+    assert (members.model, data[start:end]) == ("a", b'"a"')
+    assert body.read(data, Surface.CHAT).model_span == (start, end)
+    assert json.loads(body.renamed(data, (start, end), "b")) == {**json.loads(data), "model": "b"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"model":"a","messages":%b,"model":"b"}',
+        b'{"messages":%b,"mod\\u0065l":"b","model":"a"}',
+        b'{"model":"a","messages":[],"model":"b","messages":%b}',
+    ],
+)
+def test_a_long_request_with_two_models_is_not_usual(data: bytes) -> None:
+    assert body.usual(data % MESSAGES) is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"max_tokens": True}, {"n": "1"}, {"prompt_cache_key": "k"}, {"logprobs": True}, {"top_logprobs": 2}, {"stream": 1}, {"model": 3}],
+)
+def test_what_must_be_looked_at_is_not_usual(more: dict[str, object]) -> None:
+    assert body.usual(json.dumps({"model": "a", "messages": [], **more}).encode()) is None
