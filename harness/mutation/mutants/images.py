@@ -95,6 +95,17 @@ def _edits_dearer(books: Books) -> Books:
     return replace(books, rows=rows)
 
 
+def _failed_calls_billed(books: Books) -> Books:
+    """The newest of this proxy's rows at twice its price: of two calls for it one had failed."""
+    own = [row for row in books.rows if row["request_id"] in books.request_ids]
+    if len(own) < 3:
+        return books
+    newest = max(own, key=lambda row: books.request_ids.index(row["request_id"]))["request_id"]
+    return replace(
+        books, rows=[{**row, "cost_micro_usd": 2 * row["cost_micro_usd"]} if row["request_id"] == newest else row for row in books.rows]
+    )
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         id="images-undated",
@@ -191,6 +202,13 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Takes some field for the picture where an edit has none.",
         ask=_edited_for_nothing,
         paths=_EDITS,
+    ),
+    Mutant(
+        id="images-failed-call-billed",
+        requirement="images/one-a-call",
+        text="Bills each call of a vendor that makes one image a call, whatever came of it.",
+        books=_failed_calls_billed,
+        where=lambda case: "images-by-call" in case.traits,
     ),
     Mutant(
         id="images-not-a-list",

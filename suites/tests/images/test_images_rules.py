@@ -11,6 +11,7 @@ from harness.recording.scenarios.images import png
 from suites.images.cases import CASES
 from suites.images.edits import RULES as EDIT_RULES
 from suites.images.made import RULES
+from suites.images.vendors import RULES as VENDOR_RULES
 from suites.tests import traffic
 from suites.tests.steps import answer, assert_all_pass, assert_fails, case_of, exchange, row, seen, with_step
 
@@ -47,7 +48,7 @@ def right() -> Exchange:
 
 
 def test_ids_sources_and_mutants_are_well_kept() -> None:
-    traffic.assert_well_kept((*RULES, *EDIT_RULES), MUTANTS, "images/")
+    traffic.assert_well_kept((*RULES, *EDIT_RULES, *VENDOR_RULES), MUTANTS, "images/")
 
 
 def test_images_as_they_should_be_pass() -> None:
