@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -15,8 +16,12 @@ import pytest_asyncio
 from google import genai
 from google.genai import types
 
+from reference_gateway.app import Running
+from reference_gateway.config import load
+from reference_gateway.operations.demo import demo_config
 from reference_gateway.operations.vendor import made, picture
 from reference_gateway.operations.vendor.server import Vendor
+from reference_gateway.tests.scripted import Stage
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 FORECAST = {
@@ -253,3 +258,35 @@ async def test_what_cannot_be_read_is_refused_in_the_protocol(gpt: openai.AsyncO
 )
 def test_made_values_fit_their_schema(schema: dict[str, Any]) -> None:
     jsonschema.validate(made.value(schema, "the weather in Rome"), schema)
+
+
+async def test_the_demo_makes_images_and_videos_with_every_kind_of_vendor(vendor: Vendor, tmp_path: Path) -> None:
+    """contract:009, contract:171, contract:210: generations, edits and tasks, by the official SDK, each billed by the piece."""
+    demo = demo_config(vendor.url, tmp_path, database=":memory:")
+    async with Running(load(demo.config), stop_within_s=1.0) as running:
+        running.media.videos._ask_every_s = 0.01
+        here = Stage(port=int(running.url.rpartition(":")[2]), demo=demo)
+        async with openai.AsyncOpenAI(base_url=f"{running.url}/v1", api_key=demo.keys[0], max_retries=0) as sdk:
+            for model in ("gpt-image-2", "seedream-4-5", "nano-banana"):
+                made_up = await sdk.images.generate(model=model, prompt="A boat", size="1024x1024", n=2)
+                edited = await sdk.images.edit(model=model, image=("boat.png", picture.png("x", 8, 8)), prompt="Red, please", n=1)
+                inline = await sdk.images.generate(model=model, prompt="A boat", response_format="b64_json")
+                for answer, count in ((made_up, 2), (edited, 1)):
+                    urls = [image.url or "" for image in answer.data or []]
+                    assert len(urls) == count
+                    for url in urls:
+                        assert url.startswith(running.url)
+                        stored = await here.call("GET", url.removeprefix(running.url), b"", {})
+                        assert stored.body.startswith(b"\x89PNG")
+                assert [image.b64_json is not None for image in inline.data or []] == [True]
+        billed = sorted((row["model"], row["images"]) for row in await here.usage())
+        assert billed == sorted((model, count) for model in ("gpt-image-2", "seedream-4-5", "nano-banana") for count in (1, 1, 2))
+        task = (await here.post("/v1/tasks/submit", {"model": "seedance-1-5", "params": {"prompt": "A boat", "duration": 3}})).json()
+        async with asyncio.timeout(10):
+            while (done := (await here.post("/v1/tasks/query", {"task_id": task["task_id"]})).json())["status"] != "completed":
+                assert done["status"] in ("pending", "running"), done
+                await asyncio.sleep(0.01)
+        assert done["credits_used_micro_usd"] == 3 * 100_000 + 50_000
+        link: str = done["output"][0]["url"]
+        film = await here.call("GET", link[link.index("/v1/") :], b"", {})
+        assert (film.status, film.header("content-type"), film.body[4:8]) == (200, "video/mp4", b"ftyp")
