@@ -144,8 +144,11 @@ class Borders:
 
 
 def read(translator: Translator, call: ModelCall, **more: object) -> Ask:
-    """Raises Malformed, Unsupported."""
-    members = {**msgspec.json.decode(call.request), **more}  # body.read has seen that it is an object
+    """Raises Malformed, Unsupported, Refusal."""
+    try:
+        members = {**msgspec.json.decode(call.request), **more}  # body.read has seen that it is an object
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:  # such as 1e400, which nothing has looked at so far
+        raise Refusal(errors.INVALID_REQUEST, f"Send JSON that can be read for this model: {problem}.") from None
     return translator.ask(members, model=call.model.id, stream=call.streams)
 
 

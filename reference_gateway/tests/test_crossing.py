@@ -309,6 +309,17 @@ async def test_what_the_upstream_is_not_told_is_said_and_what_it_cannot_be_told_
         assert len(s.calls) == called
 
 
+@pytest.mark.parametrize("number", [b"1e400", b"9" * 5000])
+async def test_a_number_that_nothing_holds_is_the_callers_mistake(number: bytes, tmp_path: Path) -> None:
+    async with stage(tmp_path, serve(Surface.MESSAGES)) as s:
+        body = b'{"model":"claude-sonnet-4-6","messages":[{"role":"user","content":"x"}],"seed":%b}' % number
+        refused = await s.post("/v1/chat/completions", body, s.demo.keys[0])
+        assert (refused.status, refused.json()["error"]["type"]) == (400, "invalid_request_error")
+        counted = await s.post("/v1/messages/count_tokens", body.replace(b"claude-sonnet-4-6", b"gpt-5-4"), s.demo.keys[0])
+        assert counted.status in (400, 404)
+        assert not s.calls
+
+
 async def test_no_header_of_the_callers_reaches_another_protocol(tmp_path: Path) -> None:
     async with stage(tmp_path, serve(Surface.MESSAGES)) as s:
         path, body, _ = by_raw(Surface.CHAT, "claude-sonnet-4-6")
