@@ -49,7 +49,15 @@ class Running:
             self._opened.push_async_callback(self._watch.close)
             self.treasury.on_settled = self._watch.journal.settled
             self._forwarder = Forwarder(config, self.treasury, self.books.shared, self._watch.journal)
-            self.directory = Directory(config.pepper, config.accounts, KeyStore(self.books.database), self._clock, self.books.shared)
+            self.directory = Directory(
+                config.pepper,
+                config.accounts,
+                KeyStore(self.books.database),
+                self._clock,
+                self.books.shared,
+                node=self.books.node,
+                others=self.books.alive,
+            )
             await self.directory.open(config.keys)
             self._gateway = Gateway(config, self.treasury, self._forwarder, self.directory)
             if isinstance(self._clock, ShiftedClock):

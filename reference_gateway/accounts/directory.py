@@ -1,8 +1,9 @@
 """Every key and suspended account of the gateway, and all that may be done to them.
 
-A change is written first and takes effect here before whoever asked for it has its answer; other processes are told, and besides look for
-themselves every POLL_S. A key that the configuration declares belongs to the configuration: only that changes it, and at each start what
-stands there replaces what the database has. Sources: contract:031 to contract:038, C4, C5.
+A change is written first and takes effect here, and in every other process, before whoever asked for it has its answer: the others are told
+and say when they have taken it over. One that does not say so in TOLD_WITHIN_S looks for itself every POLL_S. A key that the configuration
+declares belongs to the configuration: only that changes it, and at each start what stands there replaces what the database has. Sources:
+contract:031 to contract:038, C4, C5.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Container, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from reference_gateway.accounts import minting
@@ -23,10 +24,13 @@ from reference_gateway.storage.keys import Changed, KeyStore, Stamp
 from reference_gateway.storage.shared import Shared
 
 TOPIC: Final = "keys"
+SEEN: Final = "keys-seen"  # the others' answers: the token of what they were told, and who they are
+TOLD_WITHIN_S: Final = 1.0  # one of them may have died just now
 POLL_S: Final = 2.0
 SKEW_MS: Final = 60_000  # another process's clock may be so much behind
 MAX_KEYS_OF_ACCOUNT: Final = 1000
 T = TypeVar("T")
+Others = Callable[[], Awaitable[Collection[str]]]  # the other processes that share the database; raises StorageFailed
 Withdraw = Callable[[Callable[[Key], bool]], None]
 log = logging.getLogger("reference_gateway")
 
@@ -39,10 +43,37 @@ class Minted:
     secret: str
 
 
+@dataclass(slots=True)
+class _Telling:
+    """A change that not every other process has taken over yet."""
+
+    waiting_for: set[str]
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def nobody() -> Collection[str]:
+    return ()
+
+
 class Directory:
     """Methods raise Refusal: 404 for a key that is not the account's, 409 for a secret that is taken or a declared key, 503 unwritable."""
 
-    def __init__(self, pepper: bytes, accounts: Container[str], store: KeyStore, clock: Clock, shared: Shared | None = None) -> None:
+    def __init__(
+        self,
+        pepper: bytes,
+        accounts: Container[str],
+        store: KeyStore,
+        clock: Clock,
+        shared: Shared | None = None,
+        *,
+        node: str = "",
+        others: Others = nobody,
+    ) -> None:
+        """`node` is this process's name among `others`."""
+        self._node = node
+        self._others = others
+        self._telling: dict[str, _Telling] = {}  # by token
+        self._reloading = asyncio.Lock()
         self.ring = KeyRing(pepper)
         self.withdraw: Withdraw = lambda concerns: None  # breaks off what is under way on the keys concerned
         self._accounts = accounts  # a stored key of any other is no key any more
@@ -69,6 +100,7 @@ class Directory:
         self._tasks.append(asyncio.create_task(self._poll()))
         if self._shared is not None:
             self._tasks.append(asyncio.create_task(self._listen(self._shared)))
+            self._tasks.append(asyncio.create_task(self._hear(self._shared)))
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -169,6 +201,10 @@ class Directory:
 
     async def reload(self) -> None:
         """Takes over what has changed since it was last asked. Raises StorageFailed."""
+        async with self._reloading:  # one that finds nothing new must not end before the other has taken it over
+            await self._reload()
+
+    async def _reload(self) -> None:
         stamp = await self._store.stamp(self._since_ms)
         if stamp != self._stamp:
             since_ms, self._since_ms = self._since_ms, max(0, stamp.newest_ms - SKEW_MS)
@@ -197,8 +233,29 @@ class Directory:
             self.withdraw(lambda key: key.account in newly)
 
     async def _tell(self, word: str) -> None:
-        if self._shared is not None:
-            await self._shared.publish(TOPIC, word)
+        """Returns once every other process has taken the change over, or says nothing for too long."""
+        shared = self._shared
+        if shared is None:
+            return
+        token = os.urandom(8).hex()
+        telling = _Telling(await self._who_hears(shared))
+        self._telling[token] = telling
+        try:
+            await shared.publish(TOPIC, f"{token} {word}")
+            if telling.waiting_for:
+                async with asyncio.timeout(TOLD_WITHIN_S):
+                    await telling.done.wait()
+        except TimeoutError:
+            log.warning("not every process has said that it knows of a change of keys; it is seen within %s s.", POLL_S)
+        finally:
+            del self._telling[token]
+
+    async def _who_hears(self, shared: Shared) -> set[str]:
+        try:
+            others = set(await self._others())
+        except StorageFailed:
+            return set()
+        return others if others and await shared.healthy() else set()
 
     async def _poll(self) -> None:
         while True:
@@ -207,14 +264,27 @@ class Directory:
 
     async def _listen(self, shared: Shared) -> None:
         async with shared.subscribe(TOPIC) as messages:
-            async for _ in messages:
-                await self._reload_or_log()
+            async for message in messages:
+                token = (message or "").partition(" ")[0]
+                if await self._reload_or_log() and token and token not in self._telling:
+                    await shared.publish(SEEN, f"{token} {self._node}")
 
-    async def _reload_or_log(self) -> None:
+    async def _hear(self, shared: Shared) -> None:
+        async with shared.subscribe(SEEN) as messages:
+            async for message in messages:
+                token, _, node = (message or "").partition(" ")
+                if (telling := self._telling.get(token)) is not None:
+                    telling.waiting_for.discard(node)
+                    if not telling.waiting_for:
+                        telling.done.set()
+
+    async def _reload_or_log(self) -> bool:
         try:
             await self.reload()
         except StorageFailed as error:
             log.error("keys could not be read anew: %s", error)
+            return False
+        return True
 
     def _now_ms(self) -> int:
         return round(self._clock() * 1000)

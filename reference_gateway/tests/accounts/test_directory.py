@@ -1,7 +1,7 @@
 """Keys between processes: what one changes the others see, and what is older never undoes what is newer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -60,9 +60,14 @@ async def over_postgres(url: str) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def directory(place: Place, *keys: Key, shared: Alone | None = None, now: float = NOW) -> AsyncIterator[Directory]:
+async def directory(
+    place: Place, *keys: Key, shared: Alone | None = None, now: float = NOW, node: str = "", others: Iterable[str] = ()
+) -> AsyncIterator[Directory]:
+    async def alive() -> Collection[str]:
+        return set(others)
+
     async with place() as database:
-        here = Directory(PEPPER, {"team", "other"}, KeyStore(database), lambda: now, shared)
+        here = Directory(PEPPER, {"team", "other"}, KeyStore(database), lambda: now, shared, node=node, others=alive)
         try:
             await here.open(keys)
             yield here
@@ -112,6 +117,35 @@ async def test_a_message_is_quicker_than_looking(place: Place) -> None:
         async with asyncio.timeout(10):
             while there.ring.find(made.secret.encode(), NOW) is None:  # noqa: ASYNC110 (it stands for another process)
                 await asyncio.sleep(0.001)
+
+
+async def test_whoever_has_its_answer_finds_the_change_in_every_process(place: Place) -> None:
+    """contract:035, contract:036: the old secret is unknown at once, wherever the next call goes."""
+    shared = Alone()
+    async with (
+        directory(place, shared=shared, node="here", others=["there"]) as here,
+        directory(place, shared=shared, node="there") as there,
+    ):
+        for one in (here, there):
+            one.watch()
+        await asyncio.sleep(0)
+        made = await here.create(PLAIN)
+        secret = made.secret.encode()
+        assert there.ring.find(secret, NOW) == made.key
+        rotated = await here.rotate("team", made.key.id)
+        assert there.ring.find(secret, NOW) is None
+        assert there.ring.find(rotated.secret.encode(), NOW) == rotated.key
+        await here.delete("team", made.key.id)
+        assert there.ring.find(rotated.secret.encode(), NOW) is None
+
+
+async def test_a_process_that_says_nothing_is_not_waited_for_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reference_gateway.accounts.directory.TOLD_WITHIN_S", 0.01)
+    async with directory(place, shared=Alone(), node="here", others=["dead"]) as here:
+        here.watch()
+        await asyncio.sleep(0)
+        made = await here.create(PLAIN)
+        assert here.ring.find(made.secret.encode(), NOW) == made.key
 
 
 async def test_a_change_of_a_process_whose_clock_is_behind_counts(place: Place) -> None:
