@@ -224,7 +224,7 @@ def _usual_usage(total_input: int, output: int, cached: int) -> Usage | None:
     return Usage(input_tokens=total_input - cached, output_tokens=output, cache_read_tokens=cached)
 
 
-def judge_usual(surface: Surface, data: bytes) -> Completed | None:
+def _judge_usual(surface: Surface, data: bytes) -> Completed | None:
     """The outcome of nearly all answers: a success that says what it used. None for any other.
 
     Only that is decoded; the content, which is most of the answer, is skipped over and so counted as no bytes.
@@ -242,7 +242,7 @@ def judge_usual(surface: Surface, data: bytes) -> Completed | None:
 
 def judge_answer(surface: Surface, data: bytes) -> Outcome:
     """The outcome of a 200 whose whole decoded body is `data`."""
-    usual = judge_usual(surface, data)
+    usual = _judge_usual(surface, data)
     if usual is not None:
         return usual
     try:

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from reference_gateway import body, features, forward, headers, routes
-from reference_gateway.accounting import Completed, judge_usual
+from reference_gateway.accounting import Completed, judge_answer
 from reference_gateway.accounts import keys
 from reference_gateway.accounts.keys import Key, KeyRing
 from reference_gateway.billing.interface import Hold
 from reference_gateway.billing.treasury import Treasury
 from reference_gateway.calls import ModelCall
-from reference_gateway.catalog import Catalog, Model
+from reference_gateway.catalog import Catalog, Model, Usage
 from reference_gateway.errors import Refusal
 from reference_gateway.forward import Begun, BrokenOff, Forwarder
 from reference_gateway.operations.journal import Answered, Asked
@@ -260,8 +260,8 @@ class Express:
             data = None
             if response.status == 200 and isinstance(response, SizedHead) and response.is_plain(JSON):
                 data = connection.take_whole()
-            outcome = self._outcome(data) if data is not None else None
-            if data is None or outcome is None or outcome.usage is None or self.answer.gone:
+            usage = self._paid(data) if data is not None else None
+            if data is None or usage is None or self.answer.gone:
                 self._go_on(response=Begun(connection, response, data))
                 return
             self._connection = self.answer.on_gone = None
@@ -271,21 +271,25 @@ class Express:
             self._response, self._data = response, data
             paid = booth.treasury.settle_at_once(
                 self.hold,
-                outcome.usage,
+                usage,
                 self.settled,
                 model=self.way.model.id,
                 surface=self.route.surface.value,
                 provider=lane.provider,
                 channel=lane.channel.name,
-                cap=outcome.usage.output_tokens > self.most_output_tokens,
+                cap=usage.output_tokens > self.most_output_tokens,
             )
             if not paid:
                 self.settled(None)
         except Exception as problem:  # raised again in the coroutine that goes on
             self._go_on(problem)
 
-    def _outcome(self, data: bytes) -> Completed | None:
-        return judge_usual(self.route.surface, data) if len(data) <= self._booth.forwarder.max_answer_bytes else None
+    def _paid(self, data: bytes) -> Usage | None:
+        """What is to be paid for; None where that is not plain."""
+        if len(data) > self._booth.forwarder.max_answer_bytes:
+            return None
+        outcome = judge_answer(self.route.surface, data)
+        return outcome.usage if isinstance(outcome, Completed) and outcome.billable else None
 
     def on_no_head(self, reason: UpstreamBroken) -> None:
         assert self._connection is not None
