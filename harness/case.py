@@ -187,12 +187,12 @@ class Step:
 class Storm:
     """Many calls, each of them one of `acts` as dice fall that fall alike in each run. Meanwhile the gateway's nodes are killed in turn.
 
-    How many calls is for the run to say (--storm-calls). When all have ended, the books are waited for to come to rest.
+    How many calls at least is for the run to say (--storm-calls). When all have ended, the books are waited for to come to rest.
     """
 
     acts: tuple[Step, ...]
     under_way: int = 12  # at any moment
-    kills: int = 2
+    kills: int = 2  # or more, where there are many calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

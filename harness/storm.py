@@ -22,6 +22,7 @@ from harness.upstream.witness import UpstreamWitness
 from harness.wire import sse
 
 _SEED: Final = 19
+_CALLS_A_KILL: Final = 1500
 _LOOK_SECONDS: Final = 0.25  # between two readings of books that have not come to rest
 _MakeCall = Callable[[Step, str, ClientProgress], Call]  # the step, its marker, and how far its client has read
 Restart = Callable[[int], Awaitable[None]]  # kills the node of that number, from 0, and returns once it serves again
@@ -69,6 +70,8 @@ class _Driving:
         self._means = means
         self._nodes = _Nodes(tuple(means.turn.nodes))
         self._left = means.calls
+        self._kills = max(means.storm.kills, means.calls // _CALLS_A_KILL)
+        self._kills_left = self._kills
         self._seen: list[StormCall] = []
         self._more = asyncio.Condition()
         self._ends: dict[str, str | None] = {}  # of a recording: its last event's data
@@ -81,7 +84,7 @@ class _Driving:
         return tuple(self._seen), killing.result()
 
     async def _call_on(self, dice: random.Random) -> None:
-        while self._left > 0:
+        while self._left > 0 or self._kills_left:  # on beyond the end, until the last node serves again
             self._left -= 1
             act = dice.choice(self._means.storm.acts)
             seen = await self._call(act)
@@ -92,9 +95,9 @@ class _Driving:
     async def _kill(self) -> tuple[int, ...]:
         """At a random moment of each part of the calls a node, in turn. Each serves again before the next one goes."""
         dice = random.Random(_SEED)
-        part = self._means.calls // (self._means.storm.kills + 1)
+        part = self._means.calls // (self._kills + 1)
         kills = []
-        for kill in range(self._means.storm.kills):
+        for kill in range(self._kills):
             moment = part * kill + dice.randrange(part // 2, part + 1)
             async with self._more:
                 await self._more.wait_for(lambda moment=moment: len(self._seen) >= moment)  # type: ignore[misc]  # a lambda's default
@@ -103,6 +106,7 @@ class _Driving:
             self._nodes.up[node].clear()
             await self._means.restart(node)
             self._nodes.up[node].set()
+            self._kills_left -= 1
         return tuple(kills)
 
     async def _call(self, act: Step) -> StormCall:
