@@ -301,12 +301,9 @@ def is_json(data: bytes) -> bool:
 
 
 def hold_amount(body: bytes, facts: Facts, model: Model, prices: Prices) -> int:
-    """The most this request is expected to cost, in micro-USD."""
-    return hold_of(body, facts.output_cap, facts.choices, model, prices)
+    """The most this request is expected to cost, in micro-USD.
 
-
-def hold_of(body: bytes, output_cap: int | None, choices: int, model: Model, prices: Prices) -> int:
-    """Input by size at the dearest input price, output by its cap (4.2, "Hold size").
+    Input by size at the dearest input price, output by its cap (4.2, "Hold size").
 
     A third of a token a byte is above what any of these tokenizers makes of ordinary text.
     """
@@ -314,8 +311,8 @@ def hold_of(body: bytes, output_cap: int | None, choices: int, model: Model, pri
     if prices.cache_write_1h > dearest and b'"1h"' in body:
         dearest = prices.cache_write_1h
     input_tokens = len(body) // 3 + 1
-    most = model.max_output_tokens
-    output_tokens = (most if output_cap is None or output_cap > most else output_cap) * choices
+    cap, most = facts.output_cap, model.max_output_tokens
+    output_tokens = (most if cap is None or cap > most else cap) * facts.choices
     return -(-(input_tokens * dearest + output_tokens * prices.output) // 1_000_000)
 
 

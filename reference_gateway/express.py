@@ -97,25 +97,15 @@ class Booth:
             cap, choices = cap if usual.max_completion_tokens is None else usual.max_completion_tokens, usual.n or 1
         if choices < 0 or (cap is not None and cap < 0):
             return False
+        facts = body.Facts(model=usual.model, model_span=model_span, stream=usual.stream is True, output_cap=cap, choices=choices)
+        call = Express(self, route=caller.route, way=way, lane=lane, head=head, request=request, answer=answer, facts=facts)
         prices = treasury.prices.at(model.priced_as, treasury.clock() * 1000)
-        call = Express(
-            self,
-            route=caller.route,
-            way=way,
-            lane=lane,
-            head=head,
-            request=request,
-            answer=answer,
-            streams=usual.stream is True,
-            model_span=model_span,
-        )
+        amount = body.hold_amount(request, facts, model, prices)
         try:
-            amount = body.hold_of(request, cap, choices, model, prices)
             call.hold = treasury.hold_at_once(way.key, call.request_id, amount, prices, call.held)
         except Refusal as refusal:
             refusal.__traceback__ = None  # see errors.Refusal
             return False  # it will be refused again, with all that a refusal says
-        call.most_output_tokens = 2 * model.max_output_tokens * choices
         self.forwarder.under_way.add(call)
         return True
 
@@ -167,16 +157,14 @@ class Express:
         "answer",
         "begun",
         "broken_off",
+        "facts",
         "head",
         "hold",
         "lane",
-        "model_span",
-        "most_output_tokens",
         "request",
         "request_id",
         "route",
         "started",
-        "streams",
         "way",
     )
     hold: Hold
@@ -191,8 +179,7 @@ class Express:
         head: RequestHead,
         request: bytes,
         answer: Answer,
-        streams: bool,
-        model_span: tuple[int, int],
+        facts: body.Facts,
     ) -> None:
         self._booth = booth
         self.route = route
@@ -201,13 +188,11 @@ class Express:
         self.head = head
         self.request = request
         self.answer = answer
-        self.streams = streams
-        self.model_span = model_span
+        self.facts = facts
         self.request_id = new_request_id()
         self.started, self.begun = time.time(), time.monotonic()
         self.broken_off: BrokenOff | None = None
         self._connection: Connection | None = None
-        self.most_output_tokens = 0
 
     # forward.UnderWay
 
@@ -240,9 +225,9 @@ class Express:
             lane.begin()
             data = self.request
             if way.model.id != lane.upstream_id:
-                data = body.renamed(data, self.model_span, lane.upstream_id)
+                data = body.renamed(data, self.facts.model_span, lane.upstream_id)
             timeouts = booth.forwarder.timeouts
-            wait_ms = timeouts.first_byte_ms if self.streams else timeouts.answer_ms
+            wait_ms = timeouts.first_byte_ms if self.facts.stream else timeouts.answer_ms
             self._asked_at = time.monotonic()
             connection.ask(b"%bcontent-length: %d\r\n\r\n" % (way.upstream_head, len(data)), data, wait_ms / 1000, self)
         except Exception as problem:  # raised again in the coroutine that goes on
@@ -277,7 +262,7 @@ class Express:
                 surface=self.route.surface.value,
                 provider=lane.provider,
                 channel=lane.channel.name,
-                cap=usage.output_tokens > self.most_output_tokens,
+                cap=usage.output_tokens > 2 * self.way.model.max_output_tokens * self.facts.choices,
             )
             if not paid:
                 self.settled(None)
@@ -344,12 +329,11 @@ class Express:
         self.answer.go_on(self._booth.rest.go_on(self, problem, response))
 
     def call(self) -> ModelCall:
-        """Raises Refusal."""
         return ModelCall(
             route=self.route,
             head=self.head,
             request=self.request,
-            facts=body.read(self.request, self.route.surface),
+            facts=self.facts,
             model=self.way.model,
             key=self.way.key,
             request_id=self.request_id,
