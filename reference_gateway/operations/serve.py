@@ -139,7 +139,7 @@ Ctrl-C stops.
 
 def _stop_with_stdin() -> None:
     """Waits for the end of standard input, then asks for an orderly stop."""
-    while sys.stdin.buffer.read(4096):
+    while os.read(0, 4096):  # not by sys.stdin, whose lock would be held while the interpreter goes down
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
