@@ -108,12 +108,27 @@ def _notes(measured: Wire, rounds: int, seconds: float) -> Iterator[str]:
     if not measured.pinned:
         yield "Nothing could be kept to a core of its own here."
     for series in measured.series:
+        yield from _beside_litellm(series)
+        yield from _price_of_durability(series)
         names = [target for target in series.rounds if target != DIRECT and series.load_was_the_limit(target)]
         if names:
             yield (
                 f"{series.scenario.name}, {' and '.join(names)}: load generator and vendor used {figures.BUSY:.0%} of a core or more, "
                 "so they were the limit and the target could do more; its CPU tells how much."
             )
+
+
+def _beside_litellm(series: Series) -> Iterator[str]:
+    if LITELLM in series.rounds:
+        more = _times(series.ratio(GATEWAY, LITELLM, figures.answers_per_s))
+        less = _times(series.least_ratio(LITELLM, GATEWAY, figures.cpu_us_per_answer))
+        yield f"{series.scenario.name}: the gateway gives {more} the answers a second of LiteLLM, which takes {less} the CPU time."
+
+
+def _price_of_durability(series: Series) -> Iterator[str]:
+    full, normal = (series.least(target, figures.cpu_us_per_answer) for target in (FULL, GATEWAY))
+    if full is not None and normal is not None:
+        yield f'{series.scenario.name}: synchronous = "full" takes {_amount(full - normal)} us of CPU time more for an answer.'
 
 
 def of_judging(rejudged: Rejudged) -> Group:
