@@ -105,10 +105,13 @@ class _Writer:
     # input
 
     def _system(self, texts: Sequence[Text]) -> tuple[str | None, list[dict[str, Any]]]:
-        """`instructions` is one text: several blocks, and marked ones, keep their borders as parts of a message."""
+        """`instructions` is one text: several blocks, and marked ones, keep their borders as parts of a message.
+
+        So does one that nothing follows, since `input` may not be empty.
+        """
         if not texts:
             return None, []
-        if len(texts) == 1 and not self._mark(texts[0].cache):
+        if len(texts) == 1 and self._ask.turns and not self._mark(texts[0].cache):
             return texts[0].text, []
         return None, [self._message(Role.SYSTEM, texts, "system")]
 
