@@ -116,7 +116,10 @@ class Booth:
         if route.surface is Surface.MESSAGES and b"anthropic-version" not in head.header:
             return None
         secret = keys.presented(head.header, head.query)
-        return Caller(route, self.ring.digest(secret)) if secret is not None else None
+        if secret is None:
+            return None
+        digest = head.memo["key digest"] = self.ring.digest(secret)
+        return Caller(route, digest)
 
     def _way(self, caller: Caller, head: RequestHead, name: str) -> Way | None:
         key = self.ring.holder(caller.digest, self.treasury.clock())
