@@ -256,14 +256,14 @@ _NAMELESS: Final = Broken(status=502, message="the upstream called a tool withou
 
 
 def _unsaid(said: str, whole: str) -> str | None:
-    """What a whole text has beyond its deltas: it goes on from them, or is a part of what they said (some servers trim it).
+    """What a whole text has beyond its deltas: it goes on from them, or is the same (some servers trim it).
 
-    None where it is neither: deltas were lost on the way. What was told cannot be taken back, and no text may be lost in silence.
+    None where it is neither: deltas were lost or said twice on the way. What was told cannot be taken back, and no text may be lost in
+    silence.
     """
     if whole.startswith(said):
         return whole[len(said) :]
-    told = iter(said)
-    return "" if all(character in told for character in whole) else None
+    return "" if not whole or whole.strip() == said.strip() else None
 
 
 def _same_json(one: str, other: str) -> bool:
@@ -469,13 +469,13 @@ class StreamReader:
         """The whole text: what the deltas left out is said now. A thought ends with its item, since its proof comes there."""
         if self._phase is _Phase.OVER:  # another text of the item broke off
             return
-        rest = _unsaid(self._said(place, key), text)
-        if rest is None:
+        rest, part = _unsaid(self._said(place, key), text), self._part(place, key)
+        if rest is None or (rest and part is not None and not part.open):
             self._break("the upstream's deltas do not come to the text that it ended with", events)
             return
         self._say(kind, place, key, rest, events)
         part = self._part(place, key)
-        if part is not None and kind is not PartKind.REASONING:
+        if part is not None and kind is not PartKind.REASONING and text:  # without it the item is waited for
             _leave(part, events)
 
     def _argue(self, place: _Place, arguments: str, events: list[Event]) -> None:
@@ -492,6 +492,10 @@ class StreamReader:
             self._argue(place, arguments[len(said) :], events)
         elif arguments and not _same_json(said, arguments):
             self._break("the upstream called a tool with arguments that are others at their end", events)
+            return
+        part = self._part(place, _ARGUMENTS)
+        if part is not None and arguments:
+            _leave(part, events)
 
     def _call(self, place: _Place, item: _Item, events: list[Event]) -> None:
         call_id = item.call_id or item.id

@@ -250,11 +250,11 @@ def test_a_text_that_comes_only_with_its_end() -> None:
 
 @pytest.mark.parametrize(
     ("whole", "told"),
-    [("It is so.", "It is so."), ("It is so. Yes.", "It is so. Yes."), ("It is", "It is so."), ("is so.", "It is so."), ("", "It is so.")],
+    [("It is so. ", "It is so. "), ("It is so. Yes.", "It is so. Yes."), ("It is so.", "It is so. "), ("", "It is so. ")],
 )
-def test_a_whole_text_goes_on_from_its_deltas_or_is_a_part_of_them(whole: str, told: str) -> None:
+def test_a_whole_text_goes_on_from_its_deltas_or_is_theirs_trimmed(whole: str, told: str) -> None:
     delta = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0}
-    deltas = [{**delta, "delta": "It is"}, {**delta, "delta": " so."}]
+    deltas = [{**delta, "delta": "It is"}, {**delta, "delta": " so. "}]
     done = {"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": whole}
     item = {"type": "response.output_item.done", "output_index": 0, "item": message(text(whole))}
     for ends in ([done], [item], [done, item]):
