@@ -307,6 +307,7 @@ class _Part:
     kind: PartKind
     key: _Key  # of the text that is being said; a thought has several
     open: bool = True
+    over: set[_Key] = field(default_factory=set)  # texts that were told whole
     said: dict[_Key, list[str]] = field(default_factory=dict)  # what each text has come to so far
 
 
@@ -384,9 +385,9 @@ class StreamReader:
             case "response.function_call_arguments.delta":
                 self._argue(place, event.delta, events)
             case "response.reasoning_summary_text.delta":
-                self._say(PartKind.REASONING, place, (_SUMMARY, event.summary_index), event.delta, events)
+                self._think(place, (_SUMMARY, event.summary_index), event.delta, events)
             case "response.reasoning_text.delta":
-                self._say(PartKind.REASONING, place, text, event.delta, events)
+                self._think(place, text, event.delta, events)
             case "response.refusal.delta":
                 self._say(PartKind.REFUSAL, place, text, event.delta, events)
             case "response.output_text.done":
@@ -450,6 +451,12 @@ class StreamReader:
         part.said.setdefault(key, []).append(text)
         events.append(Delta(index=part.index, text=text))
 
+    def _think(self, place: _Place, key: _Key, text: str, events: list[Event]) -> None:
+        """More of a thought, whose part stays open until its item is done: a text of it that was finished takes no more."""
+        part = self._part(place, key)
+        if part is None or key not in part.over:
+            self._say(PartKind.REASONING, place, key, text, events)
+
     def _enter(self, kind: PartKind, place: _Place, key: _Key, events: list[Event]) -> _Part:
         self._start(None, events)
         item = self._items.setdefault(place, {})
@@ -475,6 +482,8 @@ class StreamReader:
             return
         self._say(kind, place, key, rest, events)
         part = self._part(place, key)
+        if part is not None and text:
+            part.over.add(key)
         if part is not None and kind is not PartKind.REASONING and text:  # without it the item is waited for
             _leave(part, events)
 

@@ -33,7 +33,7 @@ from reference_gateway.translation.translator import Dialect, Passage, Translato
 _STOPS: Final = ("end", "length", "tools", "refused")
 NAMING: Final = Naming(id="0" * 24, model="asked", created=1_700_000_000, stands_for={}, request_id="req_1")
 _PROOF: Final = re.compile(r"[a-zA-Z0-9+/=_-]{16,}")
-_ODD_COUNT: Final = re.compile(rb'"\w*(?:_tokens|TokenCount)"\s*:\s*+(?!\d+\s*[,}]|null)')
+_ODD_COUNT: Final = re.compile(rb'"(?:\w*_tokens"\s*:\s*+(?!\d{1,12}\s*[,}]|null)|\w*TokenCount"\s*:\s*+(?!\d{1,12}\s*[,}]))')
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 PATIENCE_S: Final = 20.0  # for one stream; the slowest takes less than a tenth of a second
 ASKED: Final[dict[Surface, dict[str, Any]]] = {
@@ -115,6 +115,17 @@ def judged(told: Told, body: bytes) -> Outcome:
         raise Fault(f"a clean end, though the upstream's answer has {why}")
     if told.passage.estimated or _ODD_COUNT.search(body):  # counts that are none
         said = replace(said, usage={})
+    if said.usage.get("cache_read", 0) + said.usage.get("cache_write", 0) > 0 == said.usage.get("input"):  # more was read than there is
+        said = replace(said, usage={})
+    if b"jsonPath" in body:  # a path that is odd may be read in other ways
+        said = replace(
+            said, calls=tuple(replace(call, arguments=mine.arguments) for call, mine in zip(said.calls, got.calls, strict=False))
+        )
+    alike = said.refusal or told.client in (Surface.CHAT, Surface.GEMINI)
+    if alike and sorted(said.text + said.refusal) == sorted(
+        got.text + got.refusal
+    ):  # parts whose deltas are mixed, or a refusal that is text now
+        said = replace(said, text=got.text, refusal=got.refusal)
     if told.client is Surface.GEMINI:  # each call is said when it is whole
         said, got = (replace(each, calls=_sorted(each), order=_calls_last(each)) for each in (said, got))
     if spoken is Spoken.RESPONSES and said.stop not in _STOPS:  # translation.md 3.6: it was cut short all the same
