@@ -469,8 +469,10 @@ def _message_end(draft: _Draft, value: dict[str, Any]) -> None:
     written, by_ttl = _count(usage.get("cache_creation_input_tokens")), _object(usage.get("cache_creation"))
     if written is None and by_ttl:
         written = sum(_count(by_ttl.get(f"ephemeral_{ttl}_input_tokens")) or 0 for ttl in ("5m", "1h"))
-    rounds = _objects(usage.get("iterations"))  # each is paid for; the counts beside them are the last one's
-    if not all(_count(each.get("input_tokens")) is not None and _count(each.get("output_tokens")) is not None for each in rounds):
+    given = usage.get("iterations")  # each is paid for; the counts beside them are the last one's
+    rounds = _objects(given)
+    counted = all(_count(each.get(name)) is not None for each in rounds for name in ("input_tokens", "output_tokens"))
+    if not (isinstance(given, list) and counted and len(rounds) == len(given)):
         rounds = []
     draft.count(
         input=_over(rounds, "input_tokens", _count(usage.get("input_tokens"))),
@@ -504,7 +506,8 @@ def _gemini(draft: _Draft, value: dict[str, Any]) -> None:
                 draft.text_signatures += filter(None, [signature])
         reason = candidate.get("finishReason")
         draft.stop = _FINISH_NUMBERS.get(reason, str(reason)) if isinstance(reason, int) else _text(reason) or draft.stop
-    if _text(_object(value.get("promptFeedback")).get("blockReason")) and draft.stop is None:
+    blocked = _object(value.get("promptFeedback")).get("blockReason")
+    if (_text(blocked) or (isinstance(blocked, int) and blocked > 0)) and draft.stop is None:
         draft.stop = "SAFETY"
     draft.ended = draft.stop is not None
     if usage := _object(value.get("usageMetadata")):

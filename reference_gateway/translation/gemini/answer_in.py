@@ -56,7 +56,10 @@ STOPS: Final = {
     "IMAGE_RECITATION": Stop.REFUSAL,
 }
 # The vendor writes numbers where a client asked for `enum-encoding=int`.
-_NUMBERS: Final = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "LANGUAGE", "BLOCKLIST")
+_NUMBERS: Final = (
+    *("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "LANGUAGE", "BLOCKLIST"),
+    *("PROHIBITED_CONTENT", "SPII", "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY"),
+)
 
 # What an error inside a 200 would have been as a status (translation.md 3.12), by its word where its code is none.
 ERROR_STATUS: Final = {
@@ -265,7 +268,7 @@ class StreamReader:
             return
         self._count(chunk.usage_metadata)
         feedback, candidates = chunk.prompt_feedback, chunk.candidates
-        if candidates is None and (feedback is None or feedback.block_reason is None) and not bytes(chunk.usage_metadata):
+        if candidates is None and (feedback is None or not _names_a_reason(feedback.block_reason)) and not bytes(chunk.usage_metadata):
             return  # nothing of an answer
         if self._phase is _Phase.WAITING:
             self._phase = _Phase.SPEAKING
@@ -284,8 +287,8 @@ class StreamReader:
             if candidate.finish_reason not in (None, ""):
                 self._finish_reason = _word(candidate.finish_reason)
                 self._phase = _Phase.FINISHED
-        if feedback is not None and feedback.block_reason is not None and not self._parts:
-            self._blocked = _word(feedback.block_reason)
+        if feedback is not None and _names_a_reason(feedback.block_reason) and not self._parts:
+            self._blocked = _word(feedback.block_reason or "")
             self._phase = _Phase.FINISHED
 
     def _note_queries(self, grounding: bytes) -> None:
@@ -411,6 +414,11 @@ def read_answer(body: Mapping[str, Any]) -> Answer | Broken:
 
 def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _names_a_reason(value: str | int | None) -> bool:
+    """0 says that there is none."""
+    return value > 0 if isinstance(value, int) else bool(value)
 
 
 def _word(value: str | int) -> str:

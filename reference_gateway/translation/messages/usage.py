@@ -52,9 +52,7 @@ def _summed(usage: Mapping[str, Any]) -> Mapping[str, Any]:
     """The usage, its counts those of all its iterations. One of them without its counts says nothing about the whole."""
     given = usage.get("iterations")
     iterations = [_object(each) for each in given] if isinstance(given, list) else []
-    if len(iterations) < 2 and not any(each.get("type") == "compaction" for each in iterations):
-        return usage
-    if any(count(each.get(name)) is None for each in iterations for name in ("input_tokens", "output_tokens")):
+    if not iterations or any(count(each.get(name)) is None for each in iterations for name in ("input_tokens", "output_tokens")):
         return usage
     whole: dict[str, Any] = dict(usage)
     for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
