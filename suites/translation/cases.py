@@ -46,7 +46,7 @@ def _cell(scenario: Scenario, surface: Surface, dialect: Dialect, *, stream: boo
                 f"scenario-{scenario.name}",
                 "request-known",
                 *(() if native else ("translated",)),
-                *(() if scenario.name in CROSS_SECTION else (MATRIX,)),
+                *(() if not native and (scenario.name, stream) in CROSS_SECTION else (MATRIX,)),
                 *(("unsupported",) if refused else scenario.traits),
                 *((f"fault-{fault.kind}",) if fault else ()),
                 *(("usage-asked",) if surface is Surface.CHAT and stream else ()),

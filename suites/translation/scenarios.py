@@ -197,4 +197,5 @@ REFUSED: Final[Mapping[tuple[str, Surface, Dialect], str]] = {
     },
 }
 
-CROSS_SECTION: Final = frozenset({"text", "parallel-tools"})  # what the default run drives of every pair
+# What the usual run drives of each translated pair: scenario and whether it is streamed. Native pairs have suites of their own.
+CROSS_SECTION: Final = frozenset({("text", True), ("parallel-tools", False)})
