@@ -4,9 +4,12 @@ import asyncio
 
 import pytest
 
+from reference_gateway.billing.prices import Prices
 from reference_gateway.storage.interface import SCHEMA_VERSION, Conflict, StorageFailed
 from reference_gateway.storage.postgres import PostgresDatabase, numbered
+from reference_gateway.storage.prices import load as prices_of
 from reference_gateway.storage.schema import metadata
+from reference_gateway.storage.usage import UsageFilter, rows
 from reference_gateway.tests.services import PASSWORD, Postgres, own_postgres, postgres, until
 
 __all__ = ["own_postgres", "postgres"]
@@ -30,6 +33,47 @@ async def test_processes_that_start_together_migrate_an_empty_database_once(post
     there = {(row["table_name"], row["column_name"]) for row in columns}
     assert {(table.name, column.name) for table in metadata.tables.values() for column in table.columns} <= there
     for database in databases:
+        await database.close()
+
+
+async def test_an_older_database_keeps_its_rows_and_what_was_spent_on_each_model_is_added_up_once(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the version before searches had a price: rows are as they were, and sums of them are there from the start."""
+    database = PostgresDatabase(await asyncio.to_thread(lambda: postgres.fresh(empty=True)))
+    try:
+        with monkeypatch.context() as older:
+            for module in ("migrate", "postgres"):
+                older.setattr(f"reference_gateway.storage.{module}.SCHEMA_VERSION", "0002")
+            await database.open()
+        older_things = ("DROP TRIGGER gateway_used ON usage", "DROP TABLE model_sums", "DELETE FROM postgres_functions")
+        row = (
+            "INSERT INTO usage (request_id, account, key_id, model, surface, input_tokens, output_tokens, cache_read_tokens, "
+            "cache_write_5m_tokens, cache_write_1h_tokens, cost_micro_usd, estimated, created_ms) "
+            "VALUES (:id, 'a', :key, :model, 'chat', 1, 2, 3, 4, 5, :cost, 0, 7)"
+        )
+        spends = [("r1", "k1", "m1", 10), ("r2", "k1", "m1", 5), ("r3", "k1", "m2", 1), ("r4", "k2", "m1", 0)]
+        for sql in older_things:
+            await database.call(sql, {})
+        for id_, key, model, cost in spends:
+            await database.write((row, {"id": id_, "key": key, "model": model, "cost": cost}))
+        classes = "model, valid_from_ms, input, output, cache_read, cache_write_5m, cache_write_1h"
+        await database.write((f"INSERT INTO prices ({classes}) VALUES ('m1', 0, 1, 2, 3, 4, 5)", {}))
+        await database.open()
+        for _ in range(2):
+            sums = await database.fetch("SELECT key_id, model, spent_micro_usd FROM model_sums ORDER BY key_id, model", {})
+            assert [tuple(found.values()) for found in sums] == [("k1", "m1", 15), ("k1", "m2", 1), ("k2", "m1", 0)]
+            await database.open()  # again: nothing is added twice
+        kept = await rows(database, UsageFilter(account="a"))
+        assert {(found.request_id, found.cost_micro_usd, found.usage.searches, found.usage.video_seconds) for found in kept} == {
+            (id_, cost, 0, 0) for id_, _, _, cost in spends
+        }
+        (change,) = await prices_of(database)
+        assert change.prices == Prices(input=1, output=2, cache_read=3, cache_write_5m=4, cache_write_1h=5)
+        await database.write((row, {"id": "r5", "key": "k1", "model": "m2", "cost": 4}))
+        (sum_,) = await database.fetch("SELECT spent_micro_usd FROM model_sums WHERE key_id = 'k1' AND model = 'm2'", {})
+        assert sum_ == {"spent_micro_usd": 5}
+    finally:
         await database.close()
 
 
