@@ -217,7 +217,8 @@ class Conformance:
         self._wanted = len(wanted)
         if isinstance(self.evidence, Live):
             header = self._header(self.evidence, len(selected))
-            self._writer = RunWriter(self.settings.out / RUN_FILE, header, secrets=self.evidence.session.target.secrets())
+            secrets = (*self.evidence.session.target.secrets(), *self.settings.secrets())
+            self._writer = RunWriter(self.settings.out / RUN_FILE, header, secrets=secrets)
         self.evidence.begin(wanted.values())
 
     def judge(self, asked: Question) -> Judged:

@@ -104,6 +104,10 @@ class Settings:
     matrix: bool = False
     run: Path | None = None
 
+    def secrets(self) -> tuple[str, ...]:
+        """What may stand in no file, besides the keys."""
+        return tuple(url for url in (self.postgres_url, self.redis_url) if url)
+
     @property
     def drives_embedded(self) -> bool:
         """Whether the gateway is ours, started for this run and played the recordings that ship."""

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.settings import OPTIONS, Settings
+from harness.settings import OPTIONS, Settings, Storage
 from harness.toml_file import UserFileError
 
 WORTH = {
@@ -15,6 +15,12 @@ WORTH = {
     "expectations": ("known.toml", Path("known.toml")),
     "out": ("there", Path("there")),
     "recordings": ("corpus", "corpus"),
+    "storage": ("postgres", Storage.POSTGRES),
+    "nodes": ("2", 2),
+    "postgres_url": ("postgresql://a/b", "postgresql://a/b"),
+    "redis_url": ("redis://a", "redis://a"),
+    "storm_calls": ("100", 100),
+    "matrix": ("1", True),
     "run": ("run.jsonl", Path("run.jsonl")),
 }
 
@@ -33,7 +39,8 @@ def test_the_command_line_comes_before_the_environment_and_that_before_the_defau
 
 
 def test_a_key_never_shows_in_the_settings_as_text() -> None:
-    assert "sk-secret" not in repr(Settings.of({"api_key": "sk-secret"}, {}))
+    given = {"api_key": "sk-secret", "postgres_url": "postgresql://me:sk-secret@a/b", "redis_url": "redis://:sk-secret@a"}
+    assert "sk-secret" not in repr(Settings.of(given, {}))
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "65536", "1.5", "", "x"])

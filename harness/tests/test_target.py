@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from harness.case import Dialect, Key, Route, Surface
-from harness.target import Bases, read_target, served_by
+from harness.target import Bases, Turn, read_target, served_by
 from harness.toml_file import UserFileError
 
 GOOD = """
@@ -120,3 +120,30 @@ def test_an_upstream_that_nobody_speaks_is_refused(tmp_path: Path) -> None:
     file.write_text('[target]\nbase_url = "http://127.0.0.1:1"\n[[models]]\nid = "m"\nupstream = "telex"\n')
     with pytest.raises(UserFileError, match="must be one of openai-chat"):
         read_target(file)
+
+
+@pytest.mark.usefixtures("keys")
+def test_nodes_are_asked_in_turn(tmp_path: Path) -> None:
+    urls = ["http://10.0.0.1:8080", "http://10.0.0.2:8080/v1"]
+    target = read_target(written(tmp_path, f"[target]\nbase_urls = {urls}\n[process]\nrestart = 'restart {{node}}'\nsweep_ms = 9\n"))
+    first, second = (Bases.of(url) for url in urls)
+    assert (target.name, target.nodes) == ("http://10.0.0.1:8080", (first, second))
+    assert (target.restarts, target.restart, target.sweep_ms) == (True, "restart {node}", 9)
+    turn = Turn(target.nodes, 3)
+    assert [turn() for _ in range(3)] == [second, first, second]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "[target] needs `base_url`, the gateway's address, or `base_urls`, those of its nodes"),
+        ("base_url = 'http://a'\nbase_urls = ['http://a']", "[target] needs `base_url`"),
+        ("base_urls = []", "`base_urls` is a list of one URL for each node"),
+        ("base_urls = ['http://a', 'b']", "base_urls 'b' is not a URL"),
+        ("base_urls = ['http://a']\nopenai_base = 'http://a/v1'", "with `base_urls` the SDKs' bases follow from them"),
+    ],
+)
+def test_nodes_that_cannot_be_meant_are_refused(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(UserFileError) as refused:
+        read_target(written(tmp_path, f"[target]\n{text}\n"))
+    assert says in str(refused.value)

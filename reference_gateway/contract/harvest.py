@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -68,11 +70,16 @@ def _requirement(made: ast.Call, names: Mapping[str, Any]) -> tuple[str, list[Pl
 
 
 def _bound(takes: ast.arguments, call: ast.Call) -> dict[str, Any]:
-    """What a call gives for the parameters that are texts."""
-    plain = len(takes.args)
-    names: dict[str, Any] = {arg.arg: _value(value, {}) for arg, value in zip(takes.args, call.args, strict=False)}
+    """What a call gives for the parameters that are texts, or tuples of them; any other says nothing of claims."""
+    given = {arg.arg: value for arg, value in zip(takes.args, call.args, strict=False)}
+    given |= {arg.arg: value for arg, value in zip(takes.kwonlyargs, takes.kw_defaults, strict=True) if value is not None}
+    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
+    names: dict[str, Any] = {}
+    for name, value in given.items():
+        with suppress(ValueError, KeyError):
+            names[name] = _value(value, {})
     if takes.vararg is not None:
-        names[takes.vararg.arg] = tuple(_value(value, {}) for value in call.args[plain:])
+        names[takes.vararg.arg] = tuple(_value(value, {}) for value in call.args[len(takes.args) :])
     return names
 
 
