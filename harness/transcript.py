@@ -186,6 +186,8 @@ class _Draft:
     def argue(self, key: Any, whole: str) -> None:
         """All of a call's arguments, where its deltas left something out."""
         call = self.call(key)
+        if not whole or ("arguments", key) in self.whole:
+            return
         self.whole.add(("arguments", key))
         call.arguments = whole if whole.startswith(call.arguments) else call.arguments
 

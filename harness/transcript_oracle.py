@@ -211,6 +211,8 @@ def _usage(spoken: Transcript, client: Surface) -> dict[str, int]:
 
 
 def _differences(wanted: dict[str, Any], came: dict[str, Any]) -> Iterator[Finding]:
+    if wanted == came:  # as nearly all are, and deepdiff takes its time
+        return
     for kind, changes in DeepDiff(wanted, came, verbose_level=2).items():
         for place, change in changes.items():
             pointer = "".join(f"/{a or b}" for a, b in re.findall(r"\['(\w+)'\]|\[(\d+)\]", place))
