@@ -16,7 +16,7 @@ from reference_gateway.translation.items import Effort
 _VERSION: Final = re.compile(r"gemini-(\d+)(?:[.-](\d)(?!\d))?")
 _NEWEST: Final = (3, 1)  # gemini-flash-latest and its like
 
-_MINIMAL, _LOW, _MEDIUM, _HIGH = "minimal", "low", "medium", "high"
+_MINIMAL, _LOW, _MEDIUM, _HIGH = "MINIMAL", "LOW", "MEDIUM", "HIGH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
