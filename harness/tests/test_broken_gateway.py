@@ -145,6 +145,7 @@ BREAKAGES = (
             "billing/failure-is-free",
             "billing/retry-after-failure-bills-once",
             "billing/usage-by-key",
+            "limits/failure-moves-nothing",
         ),
     ),
     Breakage(
@@ -160,6 +161,7 @@ BREAKAGES = (
             "auth/deleted-in-mid-stream-is-free",
             "billing/failure-has-no-row",
             "billing/failure-is-free",
+            "limits/failure-moves-nothing",
         ),
     ),
     Breakage(
