@@ -174,6 +174,34 @@ NAMES_BACK = Requirement(
     ),
     text="A tool whose name the upstream does not take goes there by another, and the client's call has the name that it gave.",
 )
+SWITCHED_OFF = Requirement(
+    id="translation/thinking-switched-off",
+    severity=Severity.COST,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="deepseek-thinking", section="Thinking mode", says="on by default; thinking.type: disabled switches it off"),
+    text="A client that wants no thinking has it switched off, or as low as it goes, at a vendor that thinks unless told otherwise.",
+    defects=("8monkey-ai/hebo-gateway#97",),
+)
+NOT_FORCED = Requirement(
+    id="translation/no-call-forced",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="openai-chat", section="tool_choice", says="auto is the default if tools are present"),
+    text="Where the client chose nothing, the model is free to call or not.",
+    defects=("mozilla-ai/any-llm#1292",),
+)
+TOGETHER = Requirement(
+    id="translation/results-together",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(
+        source="anthropic-messages",
+        section="tool_result",
+        says="results of parallel calls are all in the one user message after them, and first in its content",
+    ),
+    text="All results of a turn's calls stand in the one message after it, before anything else that the user says.",
+    defects=("anthony-chaudhary/fak#5797",),
+)
 HOSTED_APART = Requirement(
     id="translation/hosted-calls-apart",
     severity=Severity.BREAKS_SDK,
@@ -483,6 +511,60 @@ def check_names_back(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{len(got)} calls by the client's own names") if got else Inconclusive("no call reached the client")
 
 
+def _sent(exchange: Exchange) -> dict[str, Any] | None:
+    """What the upstream was asked; None where it was not."""
+    body = exchange.upstream[-1].request.json if exchange.upstream else None
+    return body if isinstance(body, dict) else None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def check_switched_off(exchange: Exchange) -> Verdict:
+    body = _sent(exchange)
+    if body is None:
+        return Inconclusive("the upstream was not asked")
+    match exchange.upstream_surface:
+        case Surface.MESSAGES:  # thinks only where it is told to
+            told = _object(body.get("thinking")).get("type")
+            right = told in (None, "disabled")
+        case Surface.GEMINI:
+            config = _object(_object(body.get("generationConfig")).get("thinkingConfig"))
+            told = config.get("thinkingBudget", config.get("thinkingLevel"))
+            right = told in (0, "MINIMAL", "LOW", "minimal", "low")
+        case _:
+            told = _object(body.get("thinking")).get("type") or body.get("reasoning_effort") or _object(body.get("reasoning")).get("effort")
+            right = told in ("disabled", "none")
+    return conclude([] if right else [_up("the switch that turns thinking off", shown(told))], f"told {shown(told)}")
+
+
+def check_not_forced(exchange: Exchange) -> Verdict:
+    body = _sent(exchange)
+    if body is None:
+        return Inconclusive("the upstream was not asked")
+    choice = body.get("tool_choice")
+    told = choice.get("type") if isinstance(choice, dict) else choice
+    return conclude([] if told in (None, "auto") else [_up("auto, or no choice", shown(choice), "/tool_choice")], f"choice {shown(told)}")
+
+
+def check_together(exchange: Exchange) -> Verdict:
+    body = _sent(exchange)
+    turns = body.get("messages") if body is not None else None
+    if not isinstance(turns, list):
+        return Inconclusive("the upstream was not asked in Messages")
+    findings, results = [], 0
+    for place, turn in enumerate(turns):
+        kinds = [_object(block).get("type") for block in turn["content"]] if isinstance(_object(turn).get("content"), list) else []
+        found = kinds.count("tool_result")
+        results += found
+        before = _object(turns[place - 1]).get("content") if place else None
+        calls = sum(_object(block).get("type") == "tool_use" for block in before) if isinstance(before, list) else 0
+        if (found or calls) and (found != calls or kinds[:found] != ["tool_result"] * found):
+            findings.append(_up(f"the results of {calls} calls, and then all else", shown(kinds), f"/messages/{place}/content"))
+    return conclude(findings, f"{results} results, together") if results or findings else Inconclusive("nothing was called")
+
+
 def check_hosted_apart(exchange: Exchange) -> Verdict:
     response, answer = exchange.client.response, exchange.upstream[-1].response if exchange.upstream else None
     if response is None or answer is None or not response.ok or not answer.ok:
@@ -576,6 +658,9 @@ RULES: tuple[Rule, ...] = (
     Rule(COMES_BACK, check_comes_back, _ON_CONVERSATIONS),
     Rule(NOT_OF_OTHERS, check_not_of_others, _ON_CONVERSATIONS),
     Rule(NAMES_BACK, check_names_back, Given(traits=frozenset({"tool-name"}))),
+    Rule(SWITCHED_OFF, check_switched_off, Given(traits=frozenset({"no-thinking"}))),
+    Rule(NOT_FORCED, check_not_forced, Given(traits=frozenset({"nothing-chosen"}))),
+    Rule(TOGETHER, check_together, Given(traits=frozenset({"tool-loop"}))),
     Rule(HOSTED_APART, check_hosted_apart, Given(traits=frozenset({"web-search", "translated"}))),
     Rule(AS_IT_COMES, check_as_it_comes, Given(stream=True, traits=frozenset({"paced"}))),
     Rule(STREAMS_GO_ON, check_streams_go_on, _with("beside-a-stream", steps=True)),

@@ -180,7 +180,7 @@ def _request(
         play=Play(recording=answer or _ANSWERS[upstream]),
         request=request,
         headers=headers,
-        traits=frozenset({*_PROBE, "probe-request", "request-known", *traits}),
+        traits=frozenset({*_PROBE, "asked", "request-known", *traits}),
     )
 
 
@@ -203,7 +203,9 @@ def _ask(text: str, **more: Any) -> dict[str, Any]:
 def _of_chat() -> Iterator[Case]:
     claude, google = Dialect.ANTHROPIC, Dialect.GEMINI
     tools = chat.tools("get_weather")
-    yield _request(CHAT, claude, "no-parallel", _ask("Weather?", tools=tools, parallel_tool_calls=False), answer="messages/text")
+    yield _request(
+        CHAT, claude, "no-parallel", _ask("Weather?", tools=tools, parallel_tool_calls=False), "nothing-chosen", answer="messages/text"
+    )
     for choice in ("none", "auto", "required"):
         yield _request(CHAT, claude, f"choice-{choice}", _ask("Weather?", tools=tools, tool_choice=choice))
     named = {"type": "function", "function": {"name": "get_weather"}}
@@ -220,7 +222,7 @@ def _of_chat() -> Iterator[Case]:
         sound = {"type": "input_audio", "input_audio": {"data": SOUND, "format": "wav"}}
         yield _refused(CHAT, upstream, "sound", _ask_parts(sound))
         yield _request(CHAT, upstream, "picture", _ask_parts({"type": "image_url", "image_url": {"url": _data("image/png", PICTURE)}}))
-        yield _request(CHAT, upstream, "no-thinking", _ask("Hello.", reasoning_effort="none"))
+        yield _request(CHAT, upstream, "no-thinking", _ask("Hello.", reasoning_effort="none"), "no-thinking")
         schema = {"type": "json_schema", "json_schema": {"name": "city", "schema": content.SCHEMA, "strict": True}}
         answer = "messages/structured" if upstream is claude else "gemini/structured"
         yield _request(CHAT, upstream, "json-schema", _ask("Graz?", response_format=schema), answer=answer)
@@ -294,6 +296,8 @@ def _of_messages() -> Iterator[Case]:
     for upstream in (newer, google):
         thinking = {"type": "enabled", "budget_tokens": 2048}
         yield _request(MESSAGES, upstream, "budget", _ask("Think.", max_tokens=4096, thinking=thinking))
+    quiet = _ask("Hello.", max_tokens=256, thinking={"type": "disabled"})
+    yield _request(MESSAGES, Dialect.DEEPSEEK_CHAT, "no-thinking", quiet, "no-thinking")
     yield _request(MESSAGES, newer, "thought-in-history", _thought_in_history())
     managed = {"edits": [{"type": "clear_tool_uses_20250919"}]}
     beta = (("anthropic-beta", "context-management-2025-06-27,fine-grained-tool-streaming-2025-05-14"),)
@@ -571,7 +575,7 @@ def _of_money_and_time() -> Iterator[Case]:
     for client, upstream, recording in (
         (CHAT, Dialect.ANTHROPIC, "messages/thinking-tools"),
         (MESSAGES, Dialect.OPENAI_CHAT, "chat/text"),
-        (RESPONSES, Dialect.GEMINI, "gemini/thinking"),
+        (RESPONSES, Dialect.OPENAI_CHAT, "chat/text"),
         (GEMINI, Dialect.OPENAI_RESPONSES, "responses/text"),
     ):
         yield Case(

@@ -177,12 +177,11 @@ def _turn_for_each_result(body: Value) -> None:
 
 
 def _by_position(body: Value) -> None:
-    """The first result goes to the first call, whichever it names."""
-    place, turn = _results(body)
-    calls = [block["id"] for block in body["messages"][place - 1]["content"] if block["type"] == "tool_use"]
-    texts = [block["content"] for block in turn["content"] if block["type"] == "tool_result"]
-    results = [{"type": "tool_result", "tool_use_id": call, "content": text} for call, text in zip(calls, reversed(texts), strict=True)]
-    turn["content"] = [*results, *(block for block in turn["content"] if block["type"] != "tool_result")]
+    """Results in the client's order, under the ids in that of the calls: here each gets the other's."""
+    _, turn = _results(body)
+    results = [block for block in turn["content"] if block["type"] == "tool_result"]
+    for result, name in zip(results, [result["tool_use_id"] for result in reversed(results)], strict=True):
+        result["tool_use_id"] = name
 
 
 def _result_first(body: Value) -> None:
@@ -238,18 +237,19 @@ def _asked(name: str, requirement: str, text: str, ask: Callable[[Ask], Ask], *w
     return Mutant(id=name, requirement=requirement, text=text, leg=Leg.UPSTREAM, ask=ask, where=_on(*where), defects=defects)
 
 
-SYSTEM: Final = "translation/request/system"
-TEXTS: Final = "translation/request/texts"
-IMAGES: Final = "translation/request/images"
-DOCUMENTS: Final = "translation/request/documents"
-TOOLS: Final = "translation/request/tools"
-CHOICE: Final = "translation/request/tool-choice"
-RESULTS: Final = "translation/request/tool-results"
-OUTPUT: Final = "translation/request/structured-output"
-REASONING: Final = "translation/request/reasoning"
-EFFORT: Final = "translation/request/effort"
-CACHE: Final = "translation/request/cache-marks"
-SCHEMA: Final = "translation/request/schema"
+IMAGES: Final = "translation/request-images"
+DOCUMENTS: Final = "translation/request-documents"
+TOOLS: Final = "translation/request-tools"
+CHOICE: Final = "translation/request-tool-choice"
+RESULTS: Final = "translation/request-results"
+OUTPUT: Final = "translation/request-output"
+REASONING: Final = "translation/request-reasoning"
+EFFORT: Final = "translation/request-thinking"
+CACHE: Final = "translation/request-cache-marks"
+UNKNOWN: Final = "translation/request-unknown-member"
+SHAPE: Final = "translation/request-shape"
+PARALLEL: Final = "translation/request-parallel-calls"
+ORDER: Final = "translation/request-order"
 
 MUTANTS: tuple[Mutant, ...] = (
     _asked(
@@ -270,15 +270,16 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _asked(
         "thinking-not-switched-off",
-        EFFORT,
+        "translation/thinking-switched-off",
         "Drops the wish not to think.",
         _changing(_without_thinking),
-        "chat-*-no-thinking",
+        "chat-gemini-no-thinking",
+        "messages-deepseek-no-thinking",
         defects=("8monkey-ai/hebo-gateway#97",),
     ),
     _asked(
         "marks-for-strangers",
-        SCHEMA,
+        UNKNOWN,
         "Sends cache_control with its ttl to an upstream that has no such member.",
         _changing(_cache_marks),
         "messages-chat-cache-1h",
@@ -303,7 +304,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _asked(
         "format-verbatim",
-        SCHEMA,
+        UNKNOWN,
         "Sends response_format to Anthropic as it stands.",
         _changing(_format_verbatim),
         "chat-claude-json-schema",
@@ -327,7 +328,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _asked(
         "turn-of-nobody",
-        SCHEMA,
+        SHAPE,
         "Makes a user's turn without content of a sealed thought.",
         _changing(_turn_of_nobody),
         "responses-chat-sealed-only",
@@ -351,7 +352,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _asked(
         "managed-for-strangers",
-        SCHEMA,
+        UNKNOWN,
         "Sends context_management to an upstream that has no such member.",
         _changing(_managed),
         "messages-*-betas",
@@ -383,7 +384,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _asked(
         "parts-flattened",
-        IMAGES,
+        ORDER,
         "Makes one text of all parts of a turn.",
         _changing(_one_text),
         "messages-*-mixed-parts",
@@ -413,7 +414,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _asked(
         "parallel-is-forced",
-        CHOICE,
+        "translation/no-call-forced",
         "Forces a call where only parallel_tool_calls was said.",
         _changing(_choose({"type": "any", "disable_parallel_tool_use": True})),
         "chat-claude-no-parallel",
@@ -421,7 +422,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _asked(
         "parallel-forgotten",
-        CHOICE,
+        PARALLEL,
         "Forgets parallel_tool_calls where there is no tool_choice.",
         _changing(_choose(None)),
         "chat-claude-no-parallel",
@@ -444,7 +445,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _asked(
         "turn-for-each-result",
-        RESULTS,
+        "translation/results-together",
         "Makes a turn of its own of each tool's result.",
         _changing(_turn_for_each_result),
         "chat-claude-tool-loop",

@@ -81,7 +81,58 @@ CALLS = "messages-gemini-thinking-tools"
 ITEMS = "responses-claude-parallel-tools"
 BETAS = "messages-chat-betas"
 
+QUIET = "messages-deepseek-no-thinking"
+LOOP = "chat-claude-tool-loop"
+FREE = "chat-claude-no-parallel"
+NAMED = "chat-claude-tool-name"
+SEARCH = "chat-claude-web-search"
+OFFERED = {"tools": [{"type": "function", "function": {"name": "weather.lookup/now"}}]}
+
+
+def loop(*turns: list[str]) -> Hop:
+    """Turns of blocks by their types; the assistant's first."""
+    roles = ("assistant", "user", "user")
+    return sent(
+        {"messages": [{"role": role, "content": [{"type": kind} for kind in kinds]} for role, kinds in zip(roles, turns, strict=False)]}
+    )
+
+
+def told(name: str) -> Response:
+    call = {"id": "c", "type": "function", "function": {"name": name, "arguments": "{}"}}
+    return answer(200, {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]})
+
+
+def under(name: str) -> Hop:
+    return sent({"tools": [{"name": name, "input_schema": {}}], "messages": []})
+
+
+def searched() -> Hop:
+    block = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+    body = {"type": "message", "content": [block], "stop_reason": "end_turn"}
+    return replace(sent(), response=answer(200, body))
+
+
+def paced(*read_at_ms: int) -> Exchange:
+    def streamed(*at_ms: int) -> Response:
+        whole = answer(200, b"data: {}\n\n")
+        return replace(whole, reads=tuple(replace(whole.reads[0], at_ms=at) for at in at_ms), end_ms=at_ms[-1])
+
+    return exchange("messages-chat-paced.stream", streamed(*read_at_ms), replace(sent(), response=streamed(0, 50, 100)))
+
+
 RIGHT = [
+    ("translation/thinking-switched-off", exchange(QUIET, answer(), sent({"thinking": {"type": "disabled"}}))),
+    ("translation/thinking-switched-off", exchange("chat-claude-no-thinking", answer(), sent({}))),
+    (
+        "translation/thinking-switched-off",
+        exchange("chat-gemini-no-thinking", answer(), sent({"generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}})),
+    ),
+    ("translation/no-call-forced", exchange(FREE, answer(), sent({"tool_choice": {"type": "auto"}}))),
+    ("translation/no-call-forced", exchange(FREE, answer(), sent({}))),
+    ("translation/results-together", exchange(LOOP, answer(), loop(["tool_use", "tool_use"], ["tool_result", "tool_result", "text"]))),
+    ("translation/tool-names-given-back", exchange(NAMED, told("weather.lookup/now"), under("weather_1"), asked=OFFERED)),
+    ("translation/hosted-calls-apart", exchange(SEARCH, answer(200, {"choices": [{"message": {"content": "."}}]}), searched())),
+    ("translation/as-it-comes", paced(1, 51, 101)),
     ("translation/start-counts-input", exchange("messages-chat-text.stream", start(input_tokens=7, output_tokens=1))),
     ("translation/start-counts-input", exchange("messages-chat-text.stream", start(input_tokens=0, cache_read_input_tokens=7))),
     ("translation/call-ids-replayable", exchange(CALLS, call("toolu_1-a"))),
@@ -100,6 +151,18 @@ RIGHT = [
     ("translation/usage-apart", exchange("chat-claude-usage-unasked.stream", chunks({}, {}))),
 ]
 WRONG = [
+    ("translation/thinking-switched-off", exchange(QUIET, answer(), sent({}))),
+    ("translation/thinking-switched-off", exchange("chat-gemini-no-thinking", answer(), sent({}))),
+    ("translation/thinking-switched-off", exchange("chat-claude-no-thinking", answer(), sent({"thinking": {"type": "adaptive"}}))),
+    ("translation/no-call-forced", exchange(FREE, answer(), sent({"tool_choice": {"type": "any"}}))),
+    ("translation/no-call-forced", exchange(FREE, answer(), sent({"tool_choice": "required"}))),
+    ("translation/results-together", exchange(LOOP, answer(), loop(["tool_use", "tool_use"], ["tool_result"], ["tool_result"]))),
+    ("translation/results-together", exchange(LOOP, answer(), loop(["tool_use"], ["text", "tool_result"]))),
+    ("translation/tool-names-given-back", exchange(NAMED, told("weather_1"), under("weather_1"), asked=OFFERED)),
+    ("translation/tool-names-given-back", exchange(NAMED, told("weather.lookup/now"), under("weather.lookup/now"), asked=OFFERED)),
+    ("translation/hosted-calls-apart", exchange(SEARCH, told("web_search"), searched())),
+    ("translation/as-it-comes", paced(101, 102)),
+    ("translation/as-it-comes", paced(1, 1400)),
     ("translation/start-counts-input", exchange("messages-chat-text.stream", start(input_tokens=0, output_tokens=1))),
     ("translation/start-counts-input", exchange("messages-chat-text.stream", start())),
     ("translation/call-ids-replayable", exchange(CALLS, call("call_1__thought__" + "A" * 80))),
@@ -141,6 +204,19 @@ def test_what_is_wrong_fails(requirement: str, wrong: Exchange) -> None:
 
 
 # cases of several steps
+
+
+PROOF = "EqQBCgIYAhIMc2lnbmF0dXJl"
+
+
+def talked(back: str, stranger: str) -> Exchange:
+    """A conversation with Claude, whose thought is proved; then what the next turn and a stranger's had in them."""
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": PROOF}
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    body = {"type": "message", "content": [thought, call], "stop_reason": "tool_use"}
+    thinks = replace(seen("thinks", answer()), upstream=(replace(sent(), response=answer(200, body)),))
+    later = (replace(seen(name, answer()), upstream=(sent({"said": held}),)) for name, held in (("goes-on", back), ("stranger", stranger)))
+    return stepped(case_of(CASES, "translation/probe-chat-claude-conversation"), thinks, *later)
 
 
 def counted(*counts: Any) -> Exchange:
@@ -199,6 +275,8 @@ def test_steps_as_they_should_be_pass(right: Exchange) -> None:
 @pytest.mark.parametrize(
     ("requirement", "wrong"),
     [
+        ("translation/reasoning-comes-back", talked("nothing", "nothing")),
+        ("translation/reasoning-apart", talked(PROOF, PROOF)),
         ("translation/count-tokens-grows", counted(0, 0, 0)),
         ("translation/count-tokens-grows", counted(7, 7, 8)),
         ("translation/count-tokens-grows", counted(7, None, 8)),
