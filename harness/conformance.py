@@ -75,6 +75,8 @@ class Live:
             cases = [case for case in cases if MATRIX not in case.traits]
         self.session.open()
         self.planned = tuple(planned for planned in plan(cases, self.session.models) if self.session.offers(planned))
+        served = {planned.case.id for planned in self.planned}
+        self.undriven = sum(CELL in case.traits and case.id not in served for case in cases)  # cells for which the target has no model
         self._futures: dict[str, Future[Exchange]] = {}
         self._come: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -280,6 +282,11 @@ class Conformance:
         if self.settings.matrix:
             cells = (case.id for case in cases_of(self.modules) if CELL in case.traits)
             print_matrix(Matrix.of(cells, self.judged), console)
+        elif isinstance(self.evidence, Live) and self.evidence.undriven:
+            console.print(
+                f"Nothing to drive for {self.evidence.undriven} cells of translation: the target names no model for them "
+                "([[models]] upstream in the target file)."
+            )
         if isinstance(self.evidence, Stored):
             # Today's suites judge it, which may have requirements that the run was not driven for.
             known = {**self.evidence.run.requirements, **{rule.requirement.id: rule.requirement for rule in rules_of(self.modules)}}

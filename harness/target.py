@@ -113,7 +113,10 @@ class Model:
         route = self.surfaces.get(surface)
         if route is Route.NATIVE and (self.upstream is None or self.upstream.surface is not surface):
             return _own_dialect(surface, self.id)
-        return self.upstream if route is not None else None
+        if route is None or self.upstream is not None:
+            return self.upstream if route is not None else None
+        native = [own for own in _TEXT if self.surfaces.get(own) is Route.NATIVE]
+        return _own_dialect(native[0], self.id) if len(native) == 1 else None  # with several, nobody said which is spoken to it
 
 
 def _own_dialect(surface: Surface, model_id: str) -> Dialect | None:

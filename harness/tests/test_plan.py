@@ -124,7 +124,8 @@ CELLS = [CLAUDE, on_every_surface("claude-opus-4-8", Dialect.ANTHROPIC), on_ever
 @pytest.mark.parametrize(
     ("surface", "upstream", "expected"),
     [
-        (Surface.CHAT, Dialect.ANTHROPIC, [("claude-opus-4-8", Route.TRANSLATED)]),
+        (Surface.CHAT, Dialect.ANTHROPIC, [("claude-sonnet-4-6", Route.TRANSLATED)]),
+        (Surface.RESPONSES, Dialect.ANTHROPIC, [("claude-opus-4-8", Route.TRANSLATED)]),
         (Surface.MESSAGES, Dialect.ANTHROPIC, [("claude-sonnet-4-6", Route.NATIVE)]),
         (Surface.GEMINI, Dialect.OPENAI_CHAT, [("gpt-4-1", Route.TRANSLATED)]),
         (Surface.CHAT, Dialect.OPENAI_CHAT, [("gpt-4-1", Route.NATIVE)]),
