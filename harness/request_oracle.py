@@ -206,8 +206,9 @@ class _Comparison:
     def _system(self) -> Seen:
         wanted = texts([piece for piece in self.want.pieces if piece.role == "system"])
         came = _cut([piece for piece in self.came.pieces if piece.role == "system"], wanted)
-        if self.want.output is not None and len(came) > len(wanted) and came[: len(wanted)] == wanted:
-            came = came[: len(wanted)]  # what the model is told of the form it has to answer in
+        held = self._extra is not None or (self.came.output is not None and self.came.output.schema is not None)
+        if self.want.output is not None and not held and came[: len(wanted)] == wanted:
+            came = came[: len(wanted)]  # what follows tells the model the form that it has to answer in
         return _seen(wanted, came, f"{len(wanted)} system texts", "/system", always=bool(came))
 
     def _texts(self) -> Seen:
@@ -383,7 +384,7 @@ class _Comparison:
                 )
         elif wanted.schema is not None and (came is None or came.schema is None):
             told = "".join(texts([piece for piece in self.came.pieces if piece.role == "system"]))
-            if form(wanted.schema) == form(_json_in(told)) or self._chosen():
+            if form(wanted.schema) == form(_json_in(told)) or (came is None and self._chosen()):
                 came, how = wanted, "words"
         elif wanted.schema is None and came is None and self._warnings.name(self._path("output")):
             came = wanted
