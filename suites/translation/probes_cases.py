@@ -430,7 +430,8 @@ def _of_gateway() -> Iterator[Case]:
         yield _left(client, upstream, "hang-up-at-once", 0)
     for client, upstream in ((CHAT, Dialect.ANTHROPIC), (MESSAGES, Dialect.OPENAI_CHAT), (RESPONSES, Dialect.GEMINI)):
         yield _left(client, upstream, "hang-up", 8)
-        yield _cut(client, upstream)
+        yield _cut(client, upstream, "cut", Fault(kind=FaultKind.CUT_RST, after_bytes=1200))
+        yield _cut(client, upstream, "no-terminal", Fault(kind=FaultKind.NO_TERMINAL, after_frames=4))
 
 
 def _of_conversations() -> Iterator[Case]:
@@ -617,16 +618,16 @@ def _left(client: Surface, upstream: Dialect, name: str, frames: int) -> Case:
     )
 
 
-def _cut(client: Surface, upstream: Dialect) -> Case:
+def _cut(client: Surface, upstream: Dialect, name: str, fault: Fault) -> Case:
     return Case(
-        id=f"translation/probe-{client}-{_NAMES[upstream]}-cut.stream",
+        id=f"translation/probe-{client}-{_NAMES[upstream]}-{name}.stream",
         surface=client,
         upstream=upstream,
         stream=True,
-        play=Play(recording=f"{upstream.surface}/text.stream", fault=Fault(kind=FaultKind.CUT_RST, after_bytes=1200), pace=Pace.RECORDED),
+        play=Play(recording=f"{upstream.surface}/text.stream", fault=fault, pace=Pace.RECORDED),
         request=_PLAIN[client],
         outcome=Outcome.UPSTREAM_BROKEN,
-        traits=frozenset({*_PROBE, "error", "fault-cut-rst"}),
+        traits=frozenset({*_PROBE, "error", f"fault-{fault.kind}"}),
         account=True,
     )
 
