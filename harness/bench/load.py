@@ -21,7 +21,7 @@ from harness.bench.loop import run
 from harness.bench.processes import cpu_seconds, memory_of
 from harness.bench.talk import What
 
-_PATIENCE_S: Final = 20.0
+_PATIENCE_S: Final = 60.0  # 64 calls at once take LiteLLM some seconds, and half a minute where others work on its core
 
 
 class Wrong(Exception):
@@ -198,12 +198,14 @@ class Connection(asyncio.Protocol):
                 self._all.fail("the answer's bytes are not the vendor's")
                 return
             self._first = None
-            self.started.set_result(None)
+            if not self.started.done():  # it is where patience has ended meanwhile
+                self.started.set_result(None)
         elif self._all.counting:
             self._all.answers += 1
             self._all.latencies.append(took)
         if self._all.stopping or self._all.what.pace_s:  # a paced stream is as long as its measurement
-            self.finished.set_result(None)
+            if not self.finished.done():
+                self.finished.set_result(None)
         else:
             self._ask()
 
