@@ -16,6 +16,7 @@ import pytest
 from harness import transcript
 from harness.case import Case, Client, Dialect, Outcome, Route, Surface
 from harness.exchange import End, Exchange, Hop, Read, Request, Response, SdkReading
+from harness.losses import EMBEDDED, read_losses
 from harness.plan import judge, rules_of, suite_modules
 from harness.recording.format import Recording
 from harness.recording.importers import corpus as corpus_files
@@ -43,6 +44,7 @@ SDK: Final = {
     Surface.MESSAGES: Client.ANTHROPIC,
     Surface.GEMINI: Client.GOOGLE_GENAI,
 }
+DECLARED: Final = read_losses(EMBEDDED)
 RULES: Final = tuple(rule for rule in rules_of(suite_modules()) if not rule.requirement.id.startswith(("native/", "wire/")))
 
 
@@ -113,10 +115,11 @@ def counted(tokens: Tokens | None) -> Tokens:
 
 def exchange(told: Told, sdk: SdkReading | None = None, client: Client = Client.RAW, *, helper: bool = False) -> Exchange:
     assert told.body is not None
+    upstream = next(dialect for dialect in Dialect if dialect.surface is told.recording.surface)
     case = Case(
         id=told.name,
         surface=told.client,
-        upstream=next(dialect for dialect in Dialect if dialect.surface is told.recording.surface),
+        upstream=upstream,
         play=None,
         stream=told.stream,
         client=client,
@@ -136,6 +139,7 @@ def exchange(told: Told, sdk: SdkReading | None = None, client: Client = Client.
         client=Hop(request=request, response=response(told.body, kind)),
         upstream=(Hop(request=request, response=response(told.recording.body, kind)),),
         sdk=sdk,
+        promises={"losses": DECLARED.on(told.client, upstream)},
     )
 
 
