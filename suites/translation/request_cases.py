@@ -6,7 +6,7 @@ What they show is what the vendor was asked (request_rules.py); what is answered
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from harness.case import Case, Dialect, Outcome, Play, Surface
+from harness.case import MATRIX, Case, Dialect, Outcome, Play, Surface
 from harness.recording.scenarios import chat, content, gemini, messages, responses
 from suites.translation.requests import PDF, PNG
 from suites.translation.scenarios import SCENARIOS
@@ -143,6 +143,9 @@ def _gemini(*, media: bool) -> Request:
 
 
 _MUCH: Final = {Surface.CHAT: _chat, Surface.RESPONSES: _responses, Surface.MESSAGES: _messages, Surface.GEMINI: _gemini}
+# The usual run drives the others on two routes only.
+_FEW: Final = ("form", "thinking")
+_CROSS_SECTION: Final = ((Surface.CHAT, Dialect.ANTHROPIC), (Surface.MESSAGES, Dialect.OPENAI_CHAT))
 # Thinking switched on, and one call at a time.
 _THINKING: Final[Mapping[Surface, Request]] = {
     Surface.CHAT: {"reasoning_effort": "high", "parallel_tool_calls": False, "tools": chat.tools("get_weather")},
@@ -195,6 +198,8 @@ def _case(surface: Surface, dialect: Dialect, name: str, request: Request, answe
     traits = frozenset({ASKED, f"asked-{name}", "translated", *scenario.traits})
     play = Play(recording=scenario.answers[dialect], if_forced=forced)
     short = dialect.value.removeprefix("openai-")
+    if name in _FEW and (surface, dialect) not in _CROSS_SECTION:
+        traits |= {MATRIX}
     made: dict[str, Any] = {"play": play, "traits": traits, **more}
     return Case(id=f"translation/{surface}-{short}/asked-{name}", surface=surface, upstream=dialect, request=request, **made)
 
