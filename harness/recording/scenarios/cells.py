@@ -153,7 +153,7 @@ def _scenario(dialect: Dialect, name: str, told: Told, *, stream: bool) -> Scena
         name=name,
         request=request,
         answer=answer,
-        traits=traits("cell", *(("unknown",) if told.more or stop == HANDED_OVER else ())),
+        traits=traits("cell", "raw", *(("unknown",) if told.more or stop == HANDED_OVER else ())),
         model=_MODEL[dialect],
         live=False,
     )

@@ -125,7 +125,7 @@ def _gemini(name: str, answer: Answer, streams: tuple[bool, ...] = BOTH) -> Iter
 
 def _plan(name: str, model: str, request: Value, answer: Answer) -> Plan:
     more = ("imitation",) if name == "chat-empty-tool-calls" else ()  # OpenAI itself sends no empty list
-    return Plan(name=name, model=model, request=request, answer=answer, traits=traits("probe", *more), live=False)
+    return Plan(name=name, model=model, request=request, answer=answer, traits=traits("raw", "probe", *more), live=False)
 
 
 def _thought(seed: str, text: str) -> Thinking:
@@ -252,7 +252,7 @@ def _rate_limit_in_500() -> Scenario:
         method="POST",
         path="/v1/chat/completions",
         request=chat_scenarios.asks("text"),
-        traits=traits("error", "status-500", "probe"),
+        traits=traits("error", "status-500", "raw", "probe"),
         status=500,
         headers=headers("openai", Surface.CHAT, names, status=500, stream=False),
         pieces=(write_bytes({"error": error}, TIGHT),),
