@@ -10,6 +10,7 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.transcript import CallKind
 from harness.transcript_oracle import heard
 from harness.verdict import Finding, Inconclusive, Side, Verdict
+from suites.errors.reading import error_event
 from suites.evidence import at as at_event
 from suites.evidence import conclude, shown
 from suites.steps import at, failed, header, json_of, new_rows, row_of, unmet
@@ -201,6 +202,13 @@ TOGETHER = Requirement(
     ),
     text="All results of a turn's calls stand in the one message after it, before anything else that the user says.",
     defects=("anthony-chaudhary/fak#5797",),
+)
+NO_PROSE = Requirement(
+    id="translation/prose-is-no-json",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="openai-chat", section="response_format", says="ensures the model will match your supplied JSON schema"),
+    text="Where the client asked for JSON by a schema and the upstream gave prose, the client is told of a failure.",
 )
 HOSTED_APART = Requirement(
     id="translation/hosted-calls-apart",
@@ -565,6 +573,15 @@ def check_together(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{results} results, together") if results or findings else Inconclusive("nothing was called")
 
 
+def check_no_prose(exchange: Exchange) -> Verdict:
+    response = exchange.client.response
+    if response is None or not exchange.upstream:
+        return Inconclusive("the upstream was not asked, or nothing was answered")
+    if response.ok and (not response.is_sse or error_event(exchange) is None):
+        return conclude([Finding(expected="an error", got=f"status {response.status} and no error in it")], "")
+    return conclude([], f"status {response.status}, and an error")
+
+
 def check_hosted_apart(exchange: Exchange) -> Verdict:
     response, answer = exchange.client.response, exchange.upstream[-1].response if exchange.upstream else None
     if response is None or answer is None or not response.ok or not answer.ok:
@@ -661,6 +678,7 @@ RULES: tuple[Rule, ...] = (
     Rule(SWITCHED_OFF, check_switched_off, Given(traits=frozenset({"no-thinking"}))),
     Rule(NOT_FORCED, check_not_forced, Given(traits=frozenset({"nothing-chosen"}))),
     Rule(TOGETHER, check_together, Given(traits=frozenset({"tool-loop"}))),
+    Rule(NO_PROSE, check_no_prose, Given(outcomes=frozenset({Outcome.UPSTREAM_BROKEN}), traits=frozenset({"prose"}))),
     Rule(HOSTED_APART, check_hosted_apart, Given(traits=frozenset({"web-search", "translated"}))),
     Rule(AS_IT_COMES, check_as_it_comes, Given(stream=True, traits=frozenset({"paced"}))),
     Rule(STREAMS_GO_ON, check_streams_go_on, _with("beside-a-stream", steps=True)),

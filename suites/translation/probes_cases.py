@@ -114,6 +114,7 @@ def _to_chat() -> Iterator[Case]:
     schema = {"type": "json_schema", "json_schema": {"name": "city", "schema": content.SCHEMA, "strict": True}}
     structured = chat.asks("structured", response_format=schema)
     yield from _both(CHAT, claude, "messages/structured", "text", "structured", request=structured)
+    yield from _both(CHAT, claude, "messages/text", "error", "prose", name="prose", request=structured, outcome=Outcome.UPSTREAM_BROKEN)
     yield from _both(CHAT, google, "gemini/tools", "tools", "functions")
     yield from _both(CHAT, google, "gemini/usage", "text", "usage")
     yield from _both(CHAT, google, "gemini/refusal", "refusal")

@@ -1262,4 +1262,11 @@ MUTANTS: tuple[Mutant, ...] = (
         books=newest({"output_tokens": more_output}),
         where=_on("*-billed*"),
     ),
+    Mutant(
+        id="translation-prose-passed-on",
+        requirement="translation/prose-is-no-json",
+        text="Does not look whether JSON that was asked for came.",
+        answer=_stopped,
+        where=_on("chat-claude-prose*"),
+    ),
 )
