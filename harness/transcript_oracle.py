@@ -192,7 +192,7 @@ def _is_object(arguments: str) -> bool:
 def _stop(spoken: Transcript, calls: bool) -> str | None:
     """An unknown word ends an answer that said something (translation.md 3.7)."""
     if spoken.stop == "tools" and not calls:
-        return "end"
+        return "refused" if spoken.refusal else "end"
     if spoken.stop not in _CLASSES:
         return "tools" if calls else "refused" if spoken.refusal else "end"
     return spoken.stop
