@@ -821,14 +821,14 @@ MUTANTS: tuple[Mutant, ...] = (
         requirement="errors/stream-ends-in-error",
         text="Puts the error's name where the finish_reason stands.",
         answer=on_frames(_error_as_finish),
-        where=_on("chat-claude-error-event.stream"),
+        where=_on("*-error-event.stream"),
     ),
     Mutant(
         id="translation-error-just-ends",
         requirement="errors/stream-ends-in-error",
         text="Breaks off without a word where the upstream's stream had an error.",
         answer=on_frames(lambda frames: [frame for frame in frames if b"error" not in frame and b"[DONE]" not in frame]),
-        where=_on("chat-claude-error-event.stream"),
+        where=_on("*-error-event.stream"),
     ),
     Mutant(
         id="translation-last-event-lost",
