@@ -153,7 +153,10 @@ def test_nodes_of_somebody_else_are_asked_in_turn_and_killed_by_his_command(gate
         (("--nodes", "2"), "several nodes cannot share one SQLite file: give --storage postgres too"),
         (("--storage", "mysql"), "--storage is one of sqlite, postgres, not 'mysql'"),
         (("--storage", "postgres"), "neither Valkey nor Redis is installed here: install one, or give a server's URL by --redis-url"),
-        (("--storage", "postgres", "--redis-url", "redis://127.0.0.1:1", "--postgres-url", "postgresql://127.0.0.1:1/x"), "PostgreSQL cannot be used"),
+        (
+            ("--storage", "postgres", "--redis-url", "redis://127.0.0.1:1", "--postgres-url", "postgresql://127.0.0.1:1/x"),
+            "PostgreSQL cannot be used",
+        ),
     ],
     ids=["sqlite", "unknown", "missing", "away"],
 )
