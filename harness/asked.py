@@ -73,6 +73,8 @@ class Asked:
     output: Output | None = None
     thinks: bool | None = None  # None: not a word
     effort: str | None = None
+    budget: int | None = None  # of tokens to think with
+    user: str = ""  # whom the client's request is for, by the name that the client has for it
     paths: Mapping[str, str] = field(default_factory=dict)  # neutral name -> where it stands in this request
 
 
@@ -129,7 +131,10 @@ def _chat(body: dict[str, Any]) -> Asked:
         output=_output(form.get("type"), _object(form.get("json_schema")).get("schema")),
         thinks=not off if effort or thinking else None,
         effort=effort,
+        budget=_count(thinking.get("budget_tokens")),
+        user=_user(body),
         paths={
+            **_user_path(body),
             "limit": limit,
             "parallel": wanted if functions else "parallel_tool_calls",
             "output": "response_format",
@@ -204,6 +209,14 @@ def _function(tool: dict[str, Any], path: str, *, mark: dict[str, Any], schema: 
     )
 
 
+def _user(body: dict[str, Any]) -> str:
+    return _text(body.get("safety_identifier")) or _text(body.get("user"))
+
+
+def _user_path(body: dict[str, Any]) -> dict[str, str]:
+    return {"user": "safety_identifier" if body.get("safety_identifier") else "user"}
+
+
 # responses
 
 
@@ -231,7 +244,14 @@ def _responses(body: dict[str, Any]) -> Asked:
         output=_output(form.get("type"), form.get("schema")),
         thinks=effort != "none" if effort else None,
         effort=effort,
-        paths={"limit": "max_output_tokens", "parallel": "parallel_tool_calls", "output": named, "thinking": "reasoning"},
+        user=_user(body),
+        paths={
+            **_user_path(body),
+            "limit": "max_output_tokens",
+            "parallel": "parallel_tool_calls",
+            "output": named,
+            "thinking": "reasoning",
+        },
     )
 
 
@@ -306,7 +326,10 @@ def _messages(body: dict[str, Any]) -> Asked:
         output=_output(form.get("type"), form.get("schema")),
         thinks=thinking.get("type") != "disabled" if thinking else None,
         effort=_word(config.get("effort")),
+        budget=_count(thinking.get("budget_tokens")),
+        user=_text(_object(body.get("metadata")).get("user_id")),
         paths={
+            "user": "metadata.user_id",
             "limit": "max_tokens",
             "stop": "stop_sequences",
             "output": "output_config" if config.get("format") else "output_format",
@@ -413,6 +436,7 @@ def _gemini(body: dict[str, Any]) -> Asked:
         else None,
         thinks=budget != 0 if level or budget is not None else None,
         effort=level.lower() if level else None,
+        budget=_count(budget),
         paths={
             **{name: f"generationConfig.{path}" for name, path in _CONFIG.items()},
             "stop": "generationConfig.stopSequences",
@@ -578,6 +602,10 @@ def _word(value: Any) -> str | None:
 
 def _words(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int else None
 
 
 def _flag(value: Any) -> bool | None:

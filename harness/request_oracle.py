@@ -49,6 +49,9 @@ _FAMILY: Final = {
 _OWNER: Final = {Surface.CHAT: "anthropic", Surface.RESPONSES: "openai", Surface.MESSAGES: "anthropic", Surface.GEMINI: "gemini"}
 
 
+_RANKS: Final = {"minimal": 0, "low": 0, "medium": 1, "high": 2, "xhigh": 2, "max": 2}
+
+
 class Aspect(StrEnum):
     SYSTEM = "system"
     TEXTS = "texts"
@@ -65,6 +68,8 @@ class Aspect(StrEnum):
     STOP = "stop"
     OUTPUT = "output"
     THINKING = "thinking"
+    EFFORT = "effort"
+    USER = "user"
     REASONING = "reasoning"
     CACHE = "cache"
     WARNED = "warned"
@@ -155,6 +160,8 @@ class _Comparison:
             Aspect.STOP: self._stop(),
             Aspect.OUTPUT: self._output(),
             Aspect.THINKING: self._thinking(),
+            Aspect.EFFORT: self._effort(),
+            Aspect.USER: self._user(),
             Aspect.REASONING: self._reasoning(),
             Aspect.CACHE: self._cache(),
         }
@@ -406,6 +413,31 @@ class _Comparison:
         if came != wanted and self._lose("thinking", self._path("thinking")):
             came = wanted
         return _seen(wanted, came, f"thinking {'on' if wanted else 'off'}", "/thinking", always=True)
+
+    def _effort(self) -> Seen:
+        """By a word or by a budget, whichever the vendor has. Of words the ranks count, which have other names elsewhere."""
+        wanted, came = self.want.effort, self.came.effort
+        if (wanted is None and not self.want.budget) or self.want.thinks is False:
+            return Seen()
+        what = f"the effort {wanted}" if wanted else f"a budget of {self.want.budget} tokens"
+        same = bool(self.came.budget) if came is None else wanted is None or self._rank(wanted) == self._rank(came)
+        if same or self._lose("thinking", self._path("thinking")):
+            return Seen(what=what)
+        return Seen(what=what, findings=(_wrong(what, f"the effort {came}" if came else "no word of how much", "/effort"),))
+
+    def _rank(self, effort: str) -> int:
+        """DeepSeek thinks no less than with high effort (deepseek-thinking, reasoning_effort)."""
+        rank = _RANKS.get(effort, -1)
+        return max(rank, _RANKS["high"]) if _FAMILY[self._upstream] == "deepseek" else rank
+
+    def _user(self) -> Seen:
+        """By the client's own name for it, or by another: a gateway may keep names to itself."""
+        wanted, came = self.want.user, self.came.user
+        if not wanted:
+            return Seen()
+        if came or self._lose("user", self._path("user")):
+            return Seen(what="the client's user")
+        return Seen(what="the client's user", findings=(_wrong(f"{wanted}, or another name for it", "none", "/user"),))
 
     def _reasoning(self) -> Seen:
         """What another family thought reaches no vendor, in no form; what its own did, byte for byte."""

@@ -155,7 +155,8 @@ def _told(spoken: Transcript, upstream: Surface, client: Surface, losses: Losses
             for call, theirs in _beside(calls, said)
         ],
         "images": 0 if losses.hides_images(upstream) else images,
-        "stop": _stop(spoken, bool(calls)),
+        # An upstream may say that it stops for tools and call none; a client that is told so waits for calls.
+        "stop": spoken.stop if spoken is not said and spoken.stop == "tools" else _stop(spoken, bool(calls)),
     }
     if losses.of_answer(client, "items.order") != "dropped":
         told["order"] = _merged(order)

@@ -62,6 +62,4 @@ def check_cache_key(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{first} and {other}")
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(CACHE_KEY, check_cache_key, Given(surfaces=frozenset({Surface.RESPONSES}), steps=True, traits=frozenset({"cache-key"}))),
-)
+RULES: tuple[Rule, ...] = (Rule(CACHE_KEY, check_cache_key, Given(steps=True, traits=frozenset({"cache-key"}))),)

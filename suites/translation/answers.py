@@ -380,9 +380,12 @@ _COUNTED: Final = Given(
 )
 _ERROR: Final = Given(
     outcomes=frozenset({Outcome.UPSTREAM_ERROR, Outcome.UPSTREAM_BROKEN}),
-    traits=frozenset({CELL}),
     also=lambda case: (
-        _translated(case) and case.play is not None and case.play.fault is not None and "scenario-truncated" not in case.traits
+        _translated(case)
+        and bool({CELL, "error-class"} & case.traits)
+        and case.play is not None
+        and case.play.fault is not None
+        and "scenario-truncated" not in case.traits
     ),
 )
 _BROKEN: Final = Given(outcomes=frozenset({Outcome.UPSTREAM_BROKEN}), also=_translated)

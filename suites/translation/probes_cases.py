@@ -45,6 +45,7 @@ PAPER: Final = base64.b64encode(b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrai
 SOUND: Final = base64.b64encode(b"RIFF\x24\0\0\0WAVEfmt ").decode()
 THOUGHT: Final = "The caller must never read this thought."
 PROOF: Final = "EqQBCgIYAhIMc2lnbmF0dXJlIG9mIGEgdGhvdWdodA=="
+HIDDEN: Final = "EqcCCkYICRgCKkBhIHRob3VnaHQgdGhhdCBub2JvZHkgbWF5IHJlYWQ="  # a thought that only its vendor can read
 _PACED: Final = Play(recording="chat/text.stream", pace=Pace.RECORDED)
 _CUT_OFF: Final = ("error", "fault-no-terminal")
 _FAILS_INSIDE: Final = ("error", "fault-error-event")
@@ -266,7 +267,7 @@ def _data(kind: str, data: str) -> str:
 
 
 def _tool_loop() -> dict[str, Any]:
-    """Two calls after a thought that is replayed, their results in the other order."""
+    """Two calls after thoughts that are replayed, one of them redacted; their results in the other order."""
     calls = [
         {
             "id": f"toolu_{city}",
@@ -275,11 +276,11 @@ def _tool_loop() -> dict[str, Any]:
         }
         for city in ("Graz", "Wien")
     ]
-    thought = {"type": "thinking", "thinking": THOUGHT, "signature": PROOF}
+    thoughts = [{"type": "thinking", "thinking": THOUGHT, "signature": PROOF}, {"type": "redacted_thinking", "data": HIDDEN}]
     return {
         "messages": [
             {"role": "user", "content": "The weather in Graz and Wien?"},
-            {"role": "assistant", "content": "I look.", "tool_calls": calls, "reasoning_content": THOUGHT, "thinking_blocks": [thought]},
+            {"role": "assistant", "content": "I look.", "tool_calls": calls, "reasoning_content": THOUGHT, "thinking_blocks": thoughts},
             {"role": "tool", "tool_call_id": "toolu_Wien", "content": "rain in Wien"},
             {"role": "tool", "tool_call_id": "toolu_Graz", "content": "sun in Graz"},
             {"role": "user", "content": "And so?"},
@@ -404,6 +405,22 @@ def _of_gateway() -> Iterator[Case]:
         steps=tuple(_session(name) for name in ("first", "second")),
         traits=frozenset({*_PROBE, "two-sessions"}),
     )
+    for client, upstream, recording in (
+        (CHAT, Dialect.OPENAI_RESPONSES, "responses/text"),
+        (RESPONSES, Dialect.OPENAI_CHAT, "chat/text"),
+    ):
+        calls = (("first", Key.GOOD), ("other", Key.OTHER_ACCOUNT), ("again", Key.GOOD))
+        yield Case(
+            id=f"translation/probe-{client}-{_NAMES[upstream]}-cache-key-of-two",
+            surface=client,
+            upstream=upstream,
+            play=None,
+            steps=tuple(
+                Step(name=name, surface=client, request=_keyed(client), key=key, plays=(Play(recording=recording),)) for name, key in calls
+            ),
+            traits=frozenset({*_PROBE, "cache-key"}),
+            account=True,  # the other one
+        )
     yield Case(
         id="translation/probe-counting-beside-a-stream",
         surface=MESSAGES,
@@ -596,6 +613,12 @@ def _count(name: str, words: int) -> Step:
     return Step(name=name, surface=Surface.COUNT_TOKENS, request=request)
 
 
+def _keyed(client: Surface) -> Body:
+    """With a key of the caller's own for the vendor's cache."""
+    said = {"input": f"hello {MARKER}"} if client is RESPONSES else _ask(f"hello {MARKER}")
+    return {**said, "prompt_cache_key": "rule-book"}
+
+
 def _session(name: str) -> Step:
     user = f"user_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef_account_1_session_{name}"
     request = {"max_tokens": 64, "metadata": {"user_id": user}, "messages": [{"role": "user", "content": f"hello {MARKER}"}]}
@@ -617,6 +640,29 @@ def _left(client: Surface, upstream: Dialect, name: str, frames: int) -> Case:
         traits=frozenset({*_PROBE}),
         account=True,
     )
+
+
+def _refused_inside() -> Iterator[Case]:
+    """An error event that tells of another fault than a stream which merely ends: its class shows that it was read."""
+    fault = Fault(kind=FaultKind.ERROR_EVENT, status=400, after_frames=5)
+    for client, upstream in (
+        (CHAT, Dialect.ANTHROPIC),
+        (CHAT, Dialect.GEMINI),
+        (MESSAGES, Dialect.OPENAI_CHAT),
+        (MESSAGES, Dialect.OPENAI_RESPONSES),
+        (RESPONSES, Dialect.ANTHROPIC),
+        (GEMINI, Dialect.OPENAI_CHAT),
+    ):
+        yield Case(
+            id=f"translation/probe-{client}-{_NAMES[upstream]}-refused-inside.stream",
+            surface=client,
+            upstream=upstream,
+            stream=True,
+            play=Play(recording=f"{upstream.surface}/text.stream", fault=fault, pace=Pace.RECORDED),
+            request=_PLAIN[client],
+            outcome=Outcome.UPSTREAM_BROKEN,
+            traits=frozenset({*_PROBE, "error", "error-class", f"fault-{fault.kind}"}),
+        )
 
 
 def _cut(client: Surface, upstream: Dialect, name: str, fault: Fault) -> Case:
@@ -649,5 +695,6 @@ CASES: tuple[Case, ...] = (
     *_of_responses(),
     *_of_gateway(),
     *_of_conversations(),
+    *_refused_inside(),
     *_of_money_and_time(),
 )

@@ -21,6 +21,7 @@ _BEFORE, _AFTER = "Look at this first.", "And what is the weather there?"
 _WEATHER, _BROKEN = "Sunny, 24 degrees", "The clock has stopped."
 _THOUGHT: Final = "The visitor wants the weather of Zürich, so the weather tool has to be called."
 _SIGNATURE: Final = "RXZ1RENrWUlCaGdDS2tDd2lyZXByb29mc2lnbmF0dXJlb2Zvbmx5b25lZmFtaWx5AAECAwQFBgc="
+_VISITOR: Final = "visitor-7f3a"
 _PICTURE: Final = f"data:image/png;base64,{PNG}"
 _PAGE: Final = f"data:application/pdf;base64,{PDF}"
 _SCHEMA: Final = {"name": "city", "schema": content.SCHEMA, "strict": True}
@@ -55,6 +56,7 @@ def _chat(*, media: bool) -> Request:
         "top_p": 0.75,
         "seed": 7,
         "logit_bias": {"50256": -100},
+        "safety_identifier": _VISITOR,
         "stop": ["four", "vier"],
     }
 
@@ -85,6 +87,7 @@ def _responses(*, media: bool) -> Request:
         "temperature": 0.5,
         "top_p": 0.75,
         "truncation": "auto",
+        "user": _VISITOR,
     }
 
 
@@ -116,6 +119,7 @@ def _messages(*, media: bool) -> Request:
         "top_p": 0.75,
         "top_k": 40,
         "stop_sequences": ["four", "vier"],
+        "metadata": {"user_id": _VISITOR},
     }
 
 

@@ -4,12 +4,13 @@ Each body is read by itself (harness/request_oracle.py); one requirement for eac
 by the closed schema of its own protocol, too.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from harness import schema
 from harness.case import CELL, Case, Dialect, Outcome, Surface
-from harness.exchange import NOT_JSON, Exchange, value
+from harness.exchange import NOT_JSON, Exchange, value, values
 from harness.request_oracle import Aspect, Seen, compare
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.route_losses import OnRoute
@@ -18,6 +19,8 @@ from suites.evidence import conclude, shown
 from suites.translation.request_cases import ASKED, REFUSED_PATH
 
 _NOT_ASKED: Final = Inconclusive("the vendor was not asked in another protocol than the client's")
+_JSON_RANGES: Final = frozenset({"application/json", "application/*", "*/*"})
+_NEVER: Final = re.compile(r";q=0(\.0*)?(;|$)")
 _SCHEMAS: Final = {
     Dialect.OPENAI_CHAT: "chat/request",
     Dialect.OPENAI_RESPONSES: "responses/request",
@@ -64,6 +67,10 @@ OF_ASPECT: Final[Mapping[Aspect, Requirement]] = {
     Aspect.STOP: _request("stop", "The answer ends at the client's stop sequences, or the client is told that it does not."),
     Aspect.OUTPUT: _request("output", "The form that the client wants its answer in is asked of the vendor, by its mechanism or another."),
     Aspect.THINKING: _request("thinking", "The model thinks where the client wants it to, and not where it does not.", Severity.COST),
+    Aspect.EFFORT: _request(
+        "effort", "How hard the model is to think reaches the vendor, by a word or a budget, or the client is told.", Severity.COST
+    ),
+    Aspect.USER: _request("user", "A vendor that wants to know for whom it works is told, by the client's name or another."),
     Aspect.REASONING: _request(
         "reasoning", "What proves a thought goes back to the family that made it, and a thought to no other.", Severity.SECURITY
     ),
@@ -74,6 +81,13 @@ OF_ASPECT: Final[Mapping[Aspect, Requirement]] = {
 }
 SHAPE = _request("shape", "What the vendor is sent has the shape that its protocol describes.", Severity.BREAKS_SDK)
 UNKNOWN = _request("unknown-member", "The vendor is sent no member that its protocol does not have.", Severity.BREAKS_SDK)
+ACCEPT = Requirement(
+    id="translation/request-accept",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="rfc-9110", section="12.5.1 Accept", says="specifies the media types that are acceptable in the response"),
+    text="Where no stream is asked for, the accept header that the vendor gets admits application/json.",
+)
 REFUSAL = Requirement(
     id="translation/refusal-names-path",
     severity=Severity.BREAKS_SDK,
@@ -144,6 +158,18 @@ def _up(violation: schema.Violation) -> Finding:
     return Finding(side=Side.UPSTREAM, expected=violation.expected, got=violation.got, pointer=violation.pointer)
 
 
+def check_accept(exchange: Exchange) -> Verdict:
+    """A request without the header takes anything (RFC 9110 12.5.1). Streams are not judged: OpenAI's SDK asks for them as for JSON."""
+    if not exchange.upstream:
+        return _NOT_ASKED
+    lines = values(exchange.upstream[-1].request.headers, "accept")
+    ranges = [part.replace(" ", "").lower() for line in lines for part in line.split(",") if part.strip()]
+    admitted = {name.partition(";")[0] for name in ranges if not _NEVER.search(name)}
+    if not ranges or admitted & _JSON_RANGES:
+        return conclude([], f"accept {', '.join(lines) or 'of no word'}")
+    return conclude([Finding(side=Side.UPSTREAM, expected="an accept that admits application/json", got=shown(", ".join(lines)))], "")
+
+
 def check_refusal(exchange: Exchange) -> Verdict:
     """OpenAI's envelope has `param` and `code` for it; the others have a message."""
     path, response = REFUSED_PATH[exchange.case.surface], exchange.client.response
@@ -176,5 +202,6 @@ RULES: tuple[Rule, ...] = (
     *(Rule(requirement, _check(aspect), _GIVEN) for aspect, requirement in OF_ASPECT.items()),
     Rule(SHAPE, check_shape, _GIVEN),
     Rule(UNKNOWN, check_unknown, _GIVEN),
+    Rule(ACCEPT, check_accept, Given(stream=False, sees_upstream=True, also=_translated)),
     Rule(REFUSAL, check_refusal, Given(outcomes=frozenset({Outcome.REFUSED}), traits=frozenset({"asked-refused"}), sees_upstream=False)),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.case import Outcome, Surface
 from harness.exchange import Headers
-from harness.mutation.mutant import Answer, Leg, Mutant, ask_body, ask_headers, on_json, with_header
+from harness.mutation.mutant import Answer, Leg, Mutant, ask_body, ask_headers, named, on_json, with_header
 from harness.mutation.mutants.billing import charged
 from harness.mutation.mutants.limits import as_get, instead, served
 
@@ -135,6 +135,7 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Hands the caller's prompt_cache_key to the vendor as it stands.",
         leg=Leg.UPSTREAM,
         ask=ask_body(lambda body: {**body, "prompt_cache_key": "rule-book"}),
+        where=named("responses/*"),
     ),
     Mutant(
         id="auth-limits-forgotten",

@@ -324,6 +324,14 @@ def _stop_in_place_of_error(frames: list[bytes]) -> list[bytes]:
 _STOPPED: Final = {"index": 0, "delta": {}, "finish_reason": "stop"}
 
 
+def _as_broken_off(frames: list[bytes]) -> list[bytes]:
+    """The words for a stream without its end, whatever the upstream said."""
+    words = ((b"invalid_request_error", b"api_error"), (b"INVALID_ARGUMENT", b"UNAVAILABLE"))
+    for word, other in words:
+        frames = [frame.replace(word, other) for frame in frames]
+    return frames
+
+
 def _error_as_finish(frames: list[bytes]) -> list[bytes]:
     """The error's name where the finish_reason stands."""
     end = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
@@ -822,6 +830,13 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Puts the error's name where the finish_reason stands.",
         answer=on_frames(_error_as_finish),
         where=_on("*-error-event.stream"),
+    ),
+    Mutant(
+        id="translation-error-is-a-truncation",
+        requirement="translation/error-class",
+        text="Reads no error event, and tells of a stream that broke off.",
+        answer=on_frames(_as_broken_off),
+        where=_on("*-refused-inside.stream"),
     ),
     Mutant(
         id="translation-error-just-ends",

@@ -196,6 +196,16 @@ def _forgets_thoughts(body: Value) -> None:
             turn["content"] = [block for block in turn["content"] if block["type"] not in ("thinking", "redacted_thinking")]
 
 
+def _forgets_redacted(body: Value) -> None:
+    for turn in body["messages"]:
+        if turn["role"] == "assistant":
+            turn["content"] = [block for block in turn["content"] if block["type"] != "redacted_thinking"]
+
+
+def _callers_key(body: Value) -> None:
+    body["prompt_cache_key"] = "rule-book"
+
+
 class _OneForAll:
     """Everybody asks with the key that asked first, as if all shared what that one left."""
 
@@ -474,6 +484,20 @@ MUTANTS: tuple[Mutant, ...] = (
         _changing(_forgets_thoughts),
         "chat-claude-tool-loop",
         defects=("openai/openai-agents-python#1704", "pydantic/pydantic-ai#2040"),
+    ),
+    _asked(
+        "redacted-thoughts-forgotten",
+        REASONING,
+        "Hands back the thoughts that can be read, and no redacted one.",
+        _changing(_forgets_redacted),
+        "chat-claude-tool-loop",
+    ),
+    _asked(
+        "cache-key-as-it-came",
+        "auth/cache-key-by-account",
+        "Hands the caller's prompt_cache_key on as it stands where it translates.",
+        _changing(_callers_key),
+        "*-cache-key-of-two",
     ),
     _asked(
         "thoughts-not-kept",

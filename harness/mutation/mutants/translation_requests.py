@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from harness.mutation.mutant import Answer, Ask, Leg, Mutant, ask_body, named, on_headers
+from harness.mutation.mutant import Answer, Ask, Leg, Mutant, ask_body, ask_headers, named, on_headers
 
 Value = dict[str, Any]
 
@@ -125,6 +125,10 @@ def _pathless(answer: Answer) -> Answer:
     return replace(answer, body=json.dumps(body).encode())
 
 
+def _accepting(kind: str) -> Callable[[Ask], Ask]:
+    return ask_headers(lambda headers: (*(pair for pair in headers if pair[0].lower() != "accept"), ("accept", kind)))
+
+
 MUTANTS: tuple[Mutant, ...] = (
     _mutant("system", "Tells the system texts in another order.", "chat-responses/asked-much", _system_turned),
     _mutant("texts", "Cuts a text short.", "chat-anthropic/asked-much", _cut_short),
@@ -143,11 +147,28 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant("stop", "Forgets the stop sequences.", "chat-anthropic/asked-much", _without("stop_sequences")),
     _mutant("output", "Forgets the form of the answer.", "chat-anthropic/asked-form", _without("output_config")),
     _mutant("thinking", "Switches thinking off.", "chat-anthropic/asked-thinking", _set("thinking", to={"type": "disabled"})),
+    _mutant("effort", "Forgets how hard to think.", "chat-anthropic/asked-thinking", _without("output_config")),
+    _mutant(
+        "effort-of-budget",
+        "Forgets how many tokens there were to think with.",
+        "messages-chat/asked-thinking",
+        _without("reasoning_effort"),
+        requirement="effort",
+    ),
+    _mutant("user", "Names no user.", "chat-anthropic/asked-much", _without("metadata")),
     _mutant("reasoning", "Tells a vendor what another's model thought.", "messages-chat/asked-much", _set("user", to=_THOUGHT)),
     _mutant("reasoning-proof", "Changes a proof on its way.", "chat-anthropic/asked-much", _other_proof, requirement="reasoning"),
     _mutant("cache-marks", "Forgets the cache marks.", "chat-anthropic/asked-much", _unmarked),
     _mutant("shape", "Sends a number for a text.", "chat-anthropic/asked-much", _set("metadata", to={"user_id": 7})),
     _mutant("unknown-member", "Passes a member of the client's protocol on.", "chat-anthropic/asked-much", _set("logit_bias", to={})),
+    Mutant(
+        id="translation-accepts-streams-only",
+        requirement="translation/request-accept",
+        text="Says that it accepts nothing but a stream, of whatever it asks.",
+        leg=Leg.UPSTREAM,
+        ask=_accepting("text/event-stream"),
+        where=named("translation/*/asked-much"),
+    ),
     Mutant(
         id="request-unwarned",
         requirement="translation/request-warned",
