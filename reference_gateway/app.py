@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import importlib
 import logging
 import signal
 import sys
@@ -126,12 +127,25 @@ async def run(config: Config, ready: Ready, *, reload: Callable[[], Config] | No
     async with Running(config, clock=clock) as running:
         if reload is not None and hasattr(signal, "SIGHUP"):
             loop.add_signal_handler(signal.SIGHUP, lambda: _kept.add(loop.create_task(_reload(running, reload))))
-        gc.collect()
-        gc.freeze()  # what start-up has made lives as long as the process: the collector need not look at it again
-        gc.set_threshold(10_000, 20, 20)
+        _start_collecting()
         _keep_freed_memory()
         ready(running.url)
+        if any(model.translated for model in config.catalog.models.values()):
+            _kept.add(loop.create_task(_load_translation()))
         await stop.wait()
+
+
+def _start_collecting() -> None:
+    gc.collect()
+    gc.freeze()  # what start-up has made lives as long as the process: the collector need not look at it again
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()  # __main__.py has it off
+
+
+async def _load_translation() -> None:
+    """What translated routes alone need, while native ones are served already; a call that comes before waits for its import."""
+    await asyncio.to_thread(importlib.import_module, "reference_gateway.translation.halves")
+    gc.freeze()
 
 
 M_TRIM_THRESHOLD: Final = -1  # malloc.h

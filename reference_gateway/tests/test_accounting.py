@@ -11,8 +11,9 @@ from reference_gateway.content_coding import decoder, readable_only
 from reference_gateway.routes import Surface
 from reference_gateway.tests.wires import BODIES, CHAT_STREAM, MESSAGES_STREAM, RESPONSES_STREAM, STREAMS, chat_chunk, frame
 from reference_gateway.translation import events
+from reference_gateway.translation.halves import VENDORS
 from reference_gateway.translation.items import Answer
-from reference_gateway.translation.translator import VENDORS, Dialect
+from reference_gateway.translation.translator import Dialect
 
 EXPECTED = {
     Surface.CHAT: Usage(input_tokens=20, output_tokens=5, cache_read_tokens=10),

@@ -18,12 +18,13 @@ from reference_gateway.tests.scripted import Answer, Stage, Upstream, stage
 from reference_gateway.tests.wires import BODIES, MESSAGES_BODY, MESSAGES_STREAM, STREAMS, chat_chunk, frame, request
 from reference_gateway.translation import events
 from reference_gateway.translation.codec import Naming
+from reference_gateway.translation.halves import CLIENTS as CLIENT_HALVES
+from reference_gateway.translation.halves import VENDORS
 from reference_gateway.translation.items import Answer as TranslatedAnswer
 from reference_gateway.translation.items import Ask, Reasoning, Role, Stop, Tokens, ToolCall, Turn
 from reference_gateway.translation.items import Text as ItemText
 from reference_gateway.translation.responses.sealed import UNSEALED
-from reference_gateway.translation.translator import CLIENTS as CLIENT_HALVES
-from reference_gateway.translation.translator import VENDORS, Dialect
+from reference_gateway.translation.translator import Dialect
 
 CLIENTS = [Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI]
 # The model -> what its channel speaks.
