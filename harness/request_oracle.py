@@ -449,7 +449,7 @@ class _Comparison:
         proofs = [piece.proof for piece in self.came.pieces if piece.proof]
         for piece in thoughts:
             own = _OWNER[self._client] == family and bool(piece.proof)
-            if own and piece.proof not in proofs and not self._lose("turns[].items[Reasoning]", piece.path):
+            if own and piece.proof not in proofs and not self._has_no_thoughts(piece.path):
                 findings.append(_wrong(f"the proof {piece.proof[:24]}", f"{len(proofs)} others", f"/{piece.path}"))
             if own or family == "deepseek":
                 continue
@@ -459,6 +459,11 @@ class _Comparison:
             if len(thought) >= _TOLD_LONG and thought in whole:
                 findings.append(_wrong("no thought of another family", _shown(piece.text), f"/{piece.path}"))
         return Seen(what=f"{len(thoughts)} thoughts and proofs", findings=tuple(findings))
+
+    def _has_no_thoughts(self, path: str) -> bool:
+        """By the table alone: a warning is no leave to forget what the vendor itself has thought."""
+        field = "turns[].items[Reasoning]"
+        return self._losses.written(field) in ("silent", "dropped") and self._lose(field, path)
 
     def _cache(self) -> Seen:
         """Where the vendor goes by marks: each on the same thing, for as long; up to four of them, no long one after a short one."""

@@ -148,6 +148,14 @@ USAGE_APART = Requirement(
     text="In a translated chat stream usage comes in a chunk of its own, with no choice in it, and only where it was asked for.",
     claims=("contract:144",),
 )
+NULL_BESIDE_CALLS = Requirement(
+    id="translation/null-beside-calls",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=_contract("74", "`content` is null when the model emits tool calls."),
+    text="A translated chat answer that calls tools and says nothing has null for its content, not an empty text.",
+    claims=("contract:74",),
+)
 COMES_BACK = Requirement(
     id="translation/reasoning-comes-back",
     severity=Severity.BREAKS_SDK,
@@ -617,6 +625,16 @@ def check_usage_apart(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{len(chunks)} chunks, usage apart" if wanted else f"{len(chunks)} chunks, none with usage")
 
 
+def check_null_beside_calls(exchange: Exchange) -> Verdict:
+    response = exchange.client.response
+    body = response.json if response is not None and response.ok else None
+    choices = body.get("choices") if isinstance(body, dict) else None
+    said = [_object(_object(choice).get("message")) for choice in choices] if isinstance(choices, list) else []
+    calling = [message.get("content") for message in said if message.get("tool_calls")]
+    wrong = [Finding(expected="null, or a text", got=shown(text), pointer="/choices/0/message/content") for text in calling if text == ""]
+    return conclude(wrong, f"{len(calling)} choices with calls") if calling else Inconclusive("no call reached the client")
+
+
 def check_image_by_address(exchange: Exchange) -> Verdict:
     if (why := unmet(exchange, "unsaid", "by-address")) is not None:
         return why
@@ -670,6 +688,13 @@ RULES: tuple[Rule, ...] = (
     Rule(KEYS_APART, check_keys_apart, _with("two-sessions", steps=True)),
     Rule(SYSTEM_ALONE, check_system_alone, _with("system-only", surface=Surface.CHAT)),
     Rule(USAGE_APART, check_usage_apart, Given(surfaces=frozenset({Surface.CHAT}), stream=True, also=_translated(Surface.CHAT).also)),
+    Rule(
+        NULL_BESIDE_CALLS,
+        check_null_beside_calls,
+        Given(
+            surfaces=frozenset({Surface.CHAT}), stream=False, traits=frozenset({"tools", "functions"}), also=_translated(Surface.CHAT).also
+        ),
+    ),
     Rule(IMAGE_BY_ADDRESS, check_image_by_address, _with("images-probed", surface=Surface.IMAGES, steps=True)),
     Rule(IMAGE_LINKED, check_image_linked, _with("images-probed", surface=Surface.IMAGES, steps=True)),
     Rule(COMES_BACK, check_comes_back, _ON_CONVERSATIONS),

@@ -324,6 +324,13 @@ def _stop_in_place_of_error(frames: list[bytes]) -> list[bytes]:
 _STOPPED: Final = {"index": 0, "delta": {}, "finish_reason": "stop"}
 
 
+def _empty_beside_calls(body: Any) -> Any:
+    for choice in body["choices"]:
+        if choice["message"].get("tool_calls"):
+            choice["message"]["content"] = choice["message"].get("content") or ""
+    return body
+
+
 def _as_broken_off(frames: list[bytes]) -> list[bytes]:
     """The words for a stream without its end, whatever the upstream said."""
     words = ((b"invalid_request_error", b"api_error"), (b"INVALID_ARGUMENT", b"UNAVAILABLE"))
@@ -830,6 +837,13 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Puts the error's name where the finish_reason stands.",
         answer=on_frames(_error_as_finish),
         where=_on("*-error-event.stream"),
+    ),
+    Mutant(
+        id="translation-empty-beside-calls",
+        requirement="translation/null-beside-calls",
+        text="Gives a choice that only calls an empty text.",
+        answer=on_json(_empty_beside_calls),
+        where=_on("chat-gemini-tools"),
     ),
     Mutant(
         id="translation-error-is-a-truncation",

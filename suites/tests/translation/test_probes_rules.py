@@ -223,6 +223,20 @@ def talked(back: str, stranger: str) -> Exchange:
     return stepped(case_of(CASES, "translation/probe-chat-claude-conversation"), thinks, *later)
 
 
+def calls_and(content: str | None) -> Exchange:
+    message = {"role": "assistant", "content": content, "tool_calls": [{"id": "call_1"}]}
+    return exchange("chat-gemini-tools", answer(200, {"choices": [{"index": 0, "message": message}]}))
+
+
+@pytest.mark.parametrize("content", [None, "I look."])
+def test_calls_beside_null_or_a_text_pass(content: str | None) -> None:
+    assert_all_pass([rule for rule in RULES if rule.requirement.id == "translation/null-beside-calls"], calls_and(content))
+
+
+def test_calls_beside_an_empty_text_fail() -> None:
+    assert_fails(RULES, calls_and(""), "translation/null-beside-calls")
+
+
 def counted(*counts: Any) -> Exchange:
     names = ("short", "longer", "longest")
     steps = (seen(name, answer(200, {"input_tokens": count})) for name, count in zip(names, counts, strict=True))
