@@ -149,6 +149,8 @@ def _to_messages() -> Iterator[Case]:
     yield _stream(MESSAGES, gpt, "probes/chat-interleaved", "tools", "parallel-tools")
     yield _stream(MESSAGES, gpt, "probes/chat-by-character", "tools")
     yield _stream(MESSAGES, gpt, "probes/chat-empty-tool-calls", "text")
+    yield _stream(MESSAGES, gpt, "probes/chat-growing-usage", "text")
+    yield _stream(RESPONSES, gpt, "probes/chat-growing-usage", "text")
     yield _stream(MESSAGES, gpt, "chat/empty", "empty")
     yield _stream(MESSAGES, gpt, "probes/chat-no-finish-reason", *_CUT_OFF, outcome=Outcome.UPSTREAM_BROKEN)
     yield _stream(MESSAGES, gpt, "chat/error-event", *_FAILS_INSIDE, outcome=Outcome.UPSTREAM_BROKEN)

@@ -147,6 +147,10 @@ def _prompt_zero(usage: Value) -> None:
     usage.update(prompt_tokens=0, prompt_tokens_details={"cached_tokens": 0}, total_tokens=usage["completion_tokens"])
 
 
+def _one_token(usage: Value) -> None:
+    usage["output_tokens"] = 1
+
+
 def _without_prompt(usage: Value) -> None:
     usage.pop("prompt_tokens", None)
     usage.pop("total_tokens", None)
@@ -837,6 +841,13 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Puts the error's name where the finish_reason stands.",
         answer=on_frames(_error_as_finish),
         where=_on("*-error-event.stream"),
+    ),
+    Mutant(
+        id="translation-first-count-told",
+        requirement="translation/answer-usage",
+        text="Tells the first count of several, as if nothing had been said after it.",
+        answer=_usage(_one_token),
+        where=_on("*-growing-usage.stream"),
     ),
     Mutant(
         id="translation-empty-beside-calls",

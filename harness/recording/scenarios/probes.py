@@ -31,6 +31,7 @@ _GEMINI: Final = Place(prefix="probes", surface=Surface.GEMINI, vendor="google")
 Value = dict[str, Any]
 Change = Callable[[list[Value]], Iterable[Value]]
 
+_IMITATIONS: Final = ("chat-empty-tool-calls", "chat-growing-usage")  # OpenAI itself sends no empty list, and counts at the end alone
 SEARCHED: Final = ("The first block, before the call. ", "The second block, after it.")
 LATER_THOUGHT: Final = "One more look: the moon was full yesterday, so the figure stands."
 _BY_CHARACTER: Final = replace(content.NOTE, pieces=tuple(content.NOTE_ARGUMENTS))
@@ -73,6 +74,7 @@ def _of_chat() -> Iterator[Scenario]:
     yield from _chat("chat-interleaved", _calls("tool_calls"), STREAM_ONLY, _interleaved_calls)
     yield from _chat("chat-no-finish-reason", said(Text(text=content.TEXT), stop="stop"), STREAM_ONLY, _without_finish)
     yield from _chat("chat-content-filter", said(Text(text=content.TEXT[:60]), stop="content_filter"))
+    yield from _chat("chat-growing-usage", said(Text(text=content.TEXT), stop="stop"), STREAM_ONLY, _counts_so_far)
     yield from _chat("chat-zero-usage", Answer(choices=((Text(text=content.TEXT),),), stop="stop", usage=Usage(prompt=0, output=0)))
 
 
@@ -124,7 +126,7 @@ def _gemini(name: str, answer: Answer, streams: tuple[bool, ...] = BOTH) -> Iter
 
 
 def _plan(name: str, model: str, request: Value, answer: Answer) -> Plan:
-    more = ("imitation",) if name == "chat-empty-tool-calls" else ()  # OpenAI itself sends no empty list
+    more = ("imitation",) if name in _IMITATIONS else ()
     return Plan(name=name, model=model, request=request, answer=answer, traits=traits("raw", "probe", *more), live=False)
 
 
@@ -212,6 +214,15 @@ def _without_message_delta(events: list[Value]) -> list[Value]:
 
 def _without_finish(chunks: list[Value]) -> list[Value]:
     return [chunk for chunk in chunks if not chunk["choices"] or not chunk["choices"][0]["finish_reason"]]
+
+
+def _counts_so_far(chunks: list[Value]) -> list[Value]:
+    """As of OpenAI-like vendors that count in every chunk what they have said by then: the last one's count is the answer's."""
+    whole = chunks[-1]["usage"]
+    for said_by_then, chunk in enumerate(chunks[:-1]):
+        output = min(said_by_then, whole["completion_tokens"])
+        chunk["usage"] = {**whole, "completion_tokens": output, "total_tokens": whole["prompt_tokens"] + output}
+    return chunks
 
 
 def _empty_tool_calls(chunks: list[Value]) -> list[Value]:
