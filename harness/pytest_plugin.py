@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, assert_never
@@ -118,10 +119,13 @@ def _refuse(config: pytest.Config, sentence: str) -> NoReturn:
 class SuiteFile(pytest.File):
     """One suite module."""
 
+    said_path: str  # as pytest tells it: from its root folder
+
     def collect(self) -> Iterator["Verdict"]:
         module = self._module()
         if not getattr(module, "RULES", ()):
             return
+        self.said_path = self.session._node_location_to_relpath(self.path)
         for asked in _conformance(self.config).questions(module):
             # The id as text, so that pytest parses it as it will parse the one that it keeps for --lf.
             yield Verdict.from_parent(self, name=asked.name, nodeid=f"{self.nodeid}::{asked.name}", asked=asked)
@@ -130,6 +134,12 @@ class SuiteFile(pytest.File):
         from importlib import import_module
 
         return import_module(".".join(self.path.relative_to(_SUITES.parent).with_suffix("").parts).removesuffix(".__init__"))
+
+
+@cache
+def _mark(word: str) -> pytest.MarkDecorator:
+    """Looked up once: tens of thousands are given."""
+    return getattr(pytest.mark, word)  # type: ignore[no-any-return]  # pytest makes them by name
 
 
 class NotKept(Exception):
@@ -151,7 +161,13 @@ class Verdict(pytest.Item):
         words += ["stream"] * case.stream + ["sdk"] * (case.client != "raw") + ["account"] * case.account
         for word in words:
             if word in _MARKS:
-                self.add_marker(word)
+                self.add_marker(_mark(word))
+
+    @cached_property
+    def location(self) -> tuple[str, int | None, str]:
+        """As pytest has it, but the path is worked out once for a suite: there are hundreds of verdicts in each."""
+        assert isinstance(self.parent, SuiteFile)
+        return self.parent.said_path, None, self.name
 
     def judged(self) -> "Judged":
         from harness.conformance import USER_ERRORS
