@@ -136,8 +136,7 @@ async def run(config: Config, ready: Ready, *, reload: Callable[[], Config] | No
 
 
 def _start_collecting() -> None:
-    gc.collect()
-    gc.freeze()  # what start-up has made lives as long as the process: the collector need not look at it again
+    gc.freeze()  # what start-up has made lives as long as the process: the collector need not look at it, now or ever
     gc.set_threshold(10_000, 20, 20)
     gc.enable()  # __main__.py has it off
 
