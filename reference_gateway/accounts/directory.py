@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 from reference_gateway.accounts import minting
 from reference_gateway.accounts.keys import Key, KeyRing
+from reference_gateway.cancelling import cancel
 from reference_gateway.clock import Clock
 from reference_gateway.errors import CONFLICT, KEY_NOT_FOUND, UNAVAILABLE, Refusal
 from reference_gateway.storage.interface import Conflict, StorageFailed
@@ -103,9 +104,7 @@ class Directory:
             self._tasks.append(asyncio.create_task(self._hear(self._shared)))
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
 
     # what is there
 

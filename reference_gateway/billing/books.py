@@ -12,6 +12,7 @@ from typing import Final
 
 from reference_gateway.billing.interface import Treasury
 from reference_gateway.billing.treasury import Treasury as OwnTreasury
+from reference_gateway.cancelling import cancel
 from reference_gateway.clock import Clock, system
 from reference_gateway.config import Config
 from reference_gateway.storage.interface import Database, StorageFailed
@@ -51,7 +52,7 @@ async def _one(config: Config, clock: Clock, stack: AsyncExitStack) -> Books:
     await treasury.open()
     stack.push_async_callback(treasury.close)
     tending = asyncio.create_task(_tend(treasury, config.servers.stale_hold_ms / 1000))
-    stack.push_async_callback(_cancelled, tending)
+    stack.push_async_callback(cancel, tending)
 
     async def nobody() -> Collection[str]:
         return ()
@@ -74,11 +75,6 @@ async def _tend(treasury: OwnTreasury, stale_s: float) -> None:
                 await treasury.sweep(stale_s)
         except StorageFailed as error:
             log.error("the books could not be tended: %s", error)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _several(config: Config, clock: Clock, stack: AsyncExitStack) -> Books:

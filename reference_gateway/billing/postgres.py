@@ -26,6 +26,7 @@ from reference_gateway.billing.ledger import Kind, Wallet
 from reference_gateway.billing.prices import PriceChange, Prices, PriceTable, Usage
 from reference_gateway.billing.treasury import usd
 from reference_gateway.billing.windows import SPANS, Tightest
+from reference_gateway.cancelling import cancel
 from reference_gateway.clock import Clock, system
 from reference_gateway.config import Account
 from reference_gateway.errors import (
@@ -130,8 +131,7 @@ class PostgresTreasury:
 
     async def close(self) -> None:
         if self._tending is not None:
-            self._tending.cancel()
-            await asyncio.gather(self._tending, return_exceptions=True)
+            await cancel(self._tending)
         await self._lane.close()
         with suppress(StorageFailed):  # then the others bury this node once it has been silent for long enough
             await self._bury(self.node, await self._seen(self.node))

@@ -17,6 +17,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
+from reference_gateway.cancelling import cancel
 from reference_gateway.clock import Clock
 from reference_gateway.storage.interface import StorageFailed
 from reference_gateway.storage.postgres import FAILURES, STATEMENT_WITHIN_S, PostgresDatabase, failed
@@ -88,8 +89,7 @@ class Lane:
         except TimeoutError:
             log.error("PostgreSQL is away; %d steps were not written, and the sweep gives their holds back.", len(self._steps))
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel(self._task)
         for step in self._steps:
             _fail(step, StorageFailed("the gateway stops"))
         self._steps.clear()

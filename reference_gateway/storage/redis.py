@@ -21,6 +21,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from reference_gateway.cancelling import cancel
 from reference_gateway.storage.shared import Lease, Messages, Topics, drain
 
 log = logging.getLogger("reference_gateway")
@@ -221,12 +222,7 @@ class RedisShared:
             await command
 
     async def close(self) -> None:
-        under_way = [task for task in self._tasks if not task.done()]
-        while under_way:  # redis-py loses a cancellation that meets the end of a read
-            for task in under_way:
-                task.cancel()
-            _, left = await asyncio.wait(under_way, timeout=0.1)
-            under_way = list(left)
+        await cancel(*self._tasks)
         for account, request_ids in self._under_way.items():
             await self._ask(self._redis.zrem(f"{PREFIX}leases:{account}", *request_ids), None)
         for client in (self._redis, self._listening):

@@ -17,6 +17,7 @@ from typing import Any, Final
 from reference_gateway import errors
 from reference_gateway.accounts.keys import Key, KeyRing
 from reference_gateway.billing.interface import Hold, Treasury
+from reference_gateway.cancelling import cancel
 from reference_gateway.catalog import Model
 from reference_gateway.errors import Refusal
 from reference_gateway.forward import Forwarder
@@ -309,5 +310,4 @@ async def _while(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancel(task)
