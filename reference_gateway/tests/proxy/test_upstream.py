@@ -63,14 +63,16 @@ async def test_an_upstream_behind_tls(trusted: bool, tmp_path: Path) -> None:
         demo.config.write_text(
             demo.config.read_text().replace('key_file = "upstream-key"', 'key_file = "upstream-key"\nca_file = "ca.pem"')
         )
-    async with Running(load(demo.config), stop_within_s=1.0) as running:
-        s = Stage(port=int(running.url.rpartition(":")[2]), demo=demo)
-        path, body, _ = request(Surface.CHAT)
-        answer = await s.post(path, body)
-        assert (answer.status, calls) == ((200, 1) if trusted else (502, 0))
-        assert await s.spent() == (COSTS[Surface.CHAT] if trusted else 0)
-    server.close()
-    await asyncio.sleep(0.05)  # the vendor's side of the connection closes too
+    try:
+        async with Running(load(demo.config), stop_within_s=1.0) as running:
+            s = Stage(port=int(running.url.rpartition(":")[2]), demo=demo)
+            path, body, _ = request(Surface.CHAT)
+            answer = await s.post(path, body)
+            assert (answer.status, calls) == ((200, 1) if trusted else (502, 0))
+            assert await s.spent() == (COSTS[Surface.CHAT] if trusted else 0)
+    finally:
+        server.close()
+        await asyncio.sleep(0.05)  # the vendor's side of the connection closes too
 
 
 async def test_connections_are_reused_after_answers_and_streams_alike(tmp_path: Path) -> None:
