@@ -6,7 +6,7 @@ from typing import Final
 from harness.case import CELL, MATRIX, Case, Client, Dialect, Outcome, Pace, Play, Step, Surface
 from suites.surfaces import OFFICIAL, OFFICIAL_ASYNC, TEXT
 from suites.translation.requests import asked
-from suites.translation.scenarios import CROSS_SECTION, REFUSED, SCENARIOS, By, Scenario
+from suites.translation.scenarios import REFUSED, SCENARIOS, By, Scenario, cross_section
 
 _TOLD_BOTH_WAYS: Final = "thinking-tools"  # it says most: a thought, a text, a call, and counts of each class
 _SHORT: Final = {dialect: dialect.value.removeprefix("openai-") for dialect in Dialect}
@@ -46,7 +46,7 @@ def _cell(scenario: Scenario, surface: Surface, dialect: Dialect, *, stream: boo
                 f"scenario-{scenario.name}",
                 "request-known",
                 *(() if native else ("translated",)),
-                *(() if not native and (scenario.name, stream) in CROSS_SECTION else (MATRIX,)),
+                *(() if not native and (scenario.name, stream) == cross_section(surface, dialect) else (MATRIX,)),
                 *(("unsupported",) if refused else scenario.traits),
                 *((f"fault-{fault.kind}",) if fault else ()),
                 *(("usage-asked",) if surface is Surface.CHAT and stream else ()),

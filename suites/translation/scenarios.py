@@ -197,5 +197,10 @@ REFUSED: Final[Mapping[tuple[str, Surface, Dialect], str]] = {
     },
 }
 
-# What the usual run drives of each translated pair: scenario and whether it is streamed. Native pairs have suites of their own.
-CROSS_SECTION: Final = frozenset({("text", True), ("parallel-tools", False)})
+# What the usual run drives: one scenario and whether it is streamed of each translated pair, in turn, so that each surface and each dialect
+# is met in both. Native pairs have suites of their own.
+_IN_TURN: Final = (("text", True), ("parallel-tools", False))
+
+
+def cross_section(surface: Surface, dialect: Dialect) -> tuple[str, bool]:
+    return _IN_TURN[(_TEXT_SURFACES.index(surface) + list(Dialect).index(dialect)) % 2]
