@@ -13,8 +13,6 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any, Final
 
-from deepdiff import DeepDiff
-
 from harness.asked import Asked, AskedTool, Kind, Output, Piece, read, spelled, texts
 from harness.case import Dialect, Surface
 from harness.route_losses import OnRoute
@@ -624,6 +622,8 @@ def _seen(wanted: Any, came: Any, what: str, pointer: str, *, always: bool = Fal
 def _differences(wanted: Any, came: Any, pointer: str) -> Iterator[Finding]:
     if wanted == came:
         return
+    from deepdiff import DeepDiff  # takes long to import, and nothing differs in a run that is green
+
     for kind, changes in DeepDiff(wanted, came, verbose_level=2).items():
         for place, change in changes.items():
             steps = re.findall(r"\['([^']*)'\]|\[(\d+)\]", place.removeprefix("root['']"))

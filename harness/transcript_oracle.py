@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deepdiff import DeepDiff
-
 from harness.case import Surface
 from harness.transcript import CallKind, Transcript, canonical, of_values
 from harness.verdict import Finding
@@ -214,6 +212,8 @@ def _usage(spoken: Transcript, client: Surface) -> dict[str, int]:
 def _differences(wanted: dict[str, Any], came: dict[str, Any]) -> Iterator[Finding]:
     if wanted == came:  # as nearly all are, and deepdiff takes its time
         return
+    from deepdiff import DeepDiff  # takes long to import, and nothing differs in a run that is green
+
     for kind, changes in DeepDiff(wanted, came, verbose_level=2).items():
         for place, change in changes.items():
             pointer = "".join(f"/{a or b}" for a, b in re.findall(r"\['(\w+)'\]|\[(\d+)\]", place))
