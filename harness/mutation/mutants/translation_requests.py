@@ -151,8 +151,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "effort-of-budget",
         "Forgets how many tokens there were to think with.",
-        "messages-chat/asked-thinking",
-        _without("reasoning_effort"),
+        "messages-responses/asked-thinking",
+        _without("reasoning", "effort"),
         requirement="effort",
     ),
     _mutant("user", "Names no user.", "chat-anthropic/asked-much", _without("metadata")),
