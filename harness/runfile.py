@@ -256,7 +256,7 @@ def read_run(path: Path) -> Run:
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise RunFileError(f"cannot read the run file {path}: {error.strerror}") from error
+        raise RunFileError(f"cannot read the run file {path}: {error.strerror}; give the run.jsonl of a run") from error
     header = _header(path, lines[0])
     hashed = hashlib.sha256()
     exchanges: dict[str, bytes] = {}

@@ -279,7 +279,7 @@ def _bases(file: TomlFile, about: dict[str, Any]) -> tuple[Bases, ...]:
     """Of each node. Raises UserFileError."""
     given = [name for name in ("base_url", "base_urls") if name in about]
     if len(given) != 1:
-        raise file.error("target", "[target] needs `base_url`, the gateway's address, or `base_urls`, those of its nodes")
+        raise file.error("target", "[target] needs one of `base_url`, the gateway's address, and `base_urls`, its nodes'")
     own = [file.take(about, name, str, "[target]") for name in _SDK_BASES]
     urls = [file.take(about, "base_url", str, "[target]")] if given == ["base_url"] else file.take(about, "base_urls", list, "[target]")
     if not urls or not all(isinstance(url, str) for url in urls):

@@ -136,8 +136,8 @@ def test_nodes_are_asked_in_turn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "[target] needs `base_url`, the gateway's address, or `base_urls`, those of its nodes"),
-        ("base_url = 'http://a'\nbase_urls = ['http://a']", "[target] needs `base_url`"),
+        ("", "[target] needs one of `base_url`, the gateway's address, and `base_urls`, its nodes'"),
+        ("base_url = 'http://a'\nbase_urls = ['http://a']", "[target] needs one of `base_url`"),
         ("base_urls = []", "`base_urls` is a list of one URL for each node"),
         ("base_urls = ['http://a', 'b']", "base_urls 'b' is not a URL"),
         ("base_urls = ['http://a']\nopenai_base = 'http://a/v1'", "with `base_urls` the SDKs' bases follow from them"),
