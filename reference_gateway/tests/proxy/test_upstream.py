@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import ipaddress
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def certify(folder: Path) -> ssl.SSLContext:
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_an_upstream_behind_tls(trusted: bool, tmp_path: Path) -> None:
     calls = 0
+    left = asyncio.Event()
 
     async def vendor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal calls
@@ -56,6 +58,9 @@ async def test_an_upstream_behind_tls(trusted: bool, tmp_path: Path) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(CHAT_BODY), CHAT_BODY))
         await reader.read()  # till the gateway hangs up
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        left.set()
 
     server = await asyncio.start_server(vendor, "127.0.0.1", 0, ssl=certify(tmp_path))
     demo = demo_config(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", tmp_path, accounts=1, database=":memory:")
@@ -72,7 +77,10 @@ async def test_an_upstream_behind_tls(trusted: bool, tmp_path: Path) -> None:
             assert await s.spent() == (COSTS[Surface.CHAT] if trusted else 0)
     finally:
         server.close()
-        await asyncio.sleep(0.05)  # the vendor's side of the connection closes too
+        if calls:  # a TLS connection still open when the loop closes breaks uvloop
+            async with asyncio.timeout(10):
+                await left.wait()
+        await asyncio.sleep(0.05)  # its transport closes too, or that of a handshake that failed
 
 
 async def test_connections_are_reused_after_answers_and_streams_alike(tmp_path: Path) -> None:
