@@ -9,6 +9,7 @@ from suites.surfaces import TEXT
 _FAILS: Final = Play(recording="chat/text", fault=Fault(kind=FaultKind.STATUS, status=503))
 _WORKS: Final = Play(recording="chat/text")
 _TOLD_TWICE: Final = Play(recording="chat/usage.stream", fault=Fault(kind=FaultKind.TERMINAL_TWICE))
+_LASTS: Final = Play(recording="chat/parallel-tools.stream", pace=Pace.RECORDED)  # 2.6 s: the account is read meanwhile
 _PAID: Final = {**prompt(), "max_tokens": 4000}
 CACHE_USES: Final = ("read", "write")
 FREE: Final = (
@@ -54,7 +55,7 @@ def _twice(surface: Surface) -> Case:
 
 CASES: tuple[Case, ...] = (
     *map(_twice, TEXT),
-    _case("held", Step(name="open", request=_PAID, plays=(Play(recording="chat/text", pace=Pace.RECORDED),), open=True, books=True)),
+    _case("held", Step(name="open", request=_PAID, stream=True, plays=(_LASTS,), open=True, books=True)),
     _case(
         "retried",
         Step(name="failed", request=prompt(), plays=(_FAILS,)),
