@@ -70,7 +70,7 @@ class Live:
             played = (case_for(recording) for recording in self.session.library if recording.surface in SERVED)
             cases = tuple(case for case in played if case.method == "POST")
         elif settings.matrix:
-            cases = [case for case in cases if {CELL, MATRIX} & case.traits]
+            cases = [case for case in cases if {CELL, MATRIX, "translated"} & case.traits]
         else:
             cases = [case for case in cases if MATRIX not in case.traits]
         self.session.open()
