@@ -26,7 +26,7 @@ def _lacking(trait: str) -> Callable[[Case], bool]:
     return lambda case: trait not in case.traits
 
 
-def _of(events: Events, *types: str) -> list[Value]:
+def events_of(events: Events, *types: str) -> list[Value]:
     return [event for event in events if isinstance(event, dict) and event.get("type") in types]
 
 
@@ -35,12 +35,12 @@ def _places(events: Events, kind: str) -> list[int]:
 
 
 def _deltas(events: Events, kind: str) -> list[Value]:
-    return [event["delta"] for event in _of(events, "content_block_delta") if event["delta"].get("type") == kind]
+    return [event["delta"] for event in events_of(events, "content_block_delta") if event["delta"].get("type") == kind]
 
 
 def _each_event(kind: str, change: Callable[[Value], None]) -> Callable[[Answer], Answer]:
     def apply(events: Events) -> Events:
-        for event in _of(events, kind):
+        for event in events_of(events, kind):
             change(event)
         return events
 
@@ -64,7 +64,7 @@ def _message(change: Callable[[Value], None]) -> Callable[[Answer], Answer]:
     """Change the message: that of message_start, or the whole one."""
 
     def stream(events: Events) -> Events:
-        for event in _of(events, "message_start"):
+        for event in events_of(events, "message_start"):
             change(event["message"])
         return events
 
@@ -79,7 +79,7 @@ def _end(change: Callable[[Value], None]) -> Callable[[Answer], Answer]:
     """Change what says how it ended: the delta of message_delta, or the whole message."""
 
     def stream(events: Events) -> Events:
-        for event in _of(events, "message_delta"):
+        for event in events_of(events, "message_delta"):
             change(event["delta"])
         return events
 
@@ -94,7 +94,7 @@ def _usage(change: Callable[[Value], None]) -> Callable[[Answer], Answer]:
     """Change every usage object."""
 
     def stream(events: Events) -> Events:
-        for event in _of(events, "message_start", "message_delta"):
+        for event in events_of(events, "message_start", "message_delta"):
             change((event.get("message") or event)["usage"])
         return events
 
@@ -105,11 +105,11 @@ def _usage(change: Callable[[Value], None]) -> Callable[[Answer], Answer]:
     return _both(stream, whole)
 
 
-def _blocks(change: Callable[[Value], None]) -> Callable[[Answer], Answer]:
+def each_block(change: Callable[[Value], None]) -> Callable[[Answer], Answer]:
     """Change every block: as it starts, or whole."""
 
     def stream(events: Events) -> Events:
-        for event in _of(events, "content_block_start"):
+        for event in events_of(events, "content_block_start"):
             change(event["content_block"])
         return events
 
@@ -171,9 +171,9 @@ def _thoughts_as_text(delta: Value) -> None:
 
 def _tool_blocks(events: Events) -> Iterator[tuple[Value, list[Value]]]:
     """The start of each tool block with its pieces of JSON."""
-    for start in _of(events, "content_block_start"):
+    for start in events_of(events, "content_block_start"):
         if start["content_block"].get("type", "").endswith("_use"):
-            pieces = [event["delta"] for event in _of(events, "content_block_delta") if event["index"] == start["index"]]
+            pieces = [event["delta"] for event in events_of(events, "content_block_delta") if event["index"] == start["index"]]
             yield start["content_block"], [delta for delta in pieces if delta.get("type") == "input_json_delta"]
 
 
@@ -383,8 +383,8 @@ def _fence_body(body: Any) -> Any:
 
 def _add_up_counts(events: Events) -> Events:
     """Takes cumulative counts for increments."""
-    begun = sum(event["message"]["usage"]["output_tokens"] for event in _of(events, "message_start"))
-    for event in _of(events, "message_delta"):
+    begun = sum(event["message"]["usage"]["output_tokens"] for event in events_of(events, "message_start"))
+    for event in events_of(events, "message_delta"):
         event["usage"]["output_tokens"] += begun
     return events
 
@@ -583,7 +583,7 @@ MUTANTS: tuple[Mutant, ...] = (
         id="messages-shorten-redacted",
         requirement="messages/thinking/redacted-kept",
         text="Cuts redacted thinking to the length of its column.",
-        answer=_blocks(_shorten_redacted),
+        answer=each_block(_shorten_redacted),
         where=_showing("redacted-thinking"),
     ),
     Mutant(
@@ -620,14 +620,14 @@ MUTANTS: tuple[Mutant, ...] = (
         id="messages-tool-ids-renamed",
         requirement="messages/tools/calls-kept",
         text="Gives tool calls ids of another protocol's form.",
-        answer=_blocks(_other_ids),
+        answer=each_block(_other_ids),
         where=_showing("tools"),
     ),
     Mutant(
         id="messages-tool-ids-equal",
         requirement="messages/tools/ids-differ",
         text="Gives every call of an answer the same id.",
-        answer=_blocks(_same_ids),
+        answer=each_block(_same_ids),
         where=_showing("parallel-tools"),
     ),
     Mutant(
@@ -641,7 +641,7 @@ MUTANTS: tuple[Mutant, ...] = (
         id="messages-encrypted-content-blanked",
         requirement="messages/tools/server-side-kept",
         text="Blanks the encrypted content of search results: the next turn is refused.",
-        answer=_blocks(_without_encrypted),
+        answer=each_block(_without_encrypted),
         where=_showing("web-search"),
         defects=("agentjido/req_llm#1034",),
     ),

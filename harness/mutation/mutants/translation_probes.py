@@ -10,6 +10,7 @@ from harness.case import Case
 from harness.mutation.events import Events, either, on_events, only_stream, only_whole
 from harness.mutation.mutant import Answer, Ask, Books, Flow, Mutant, ask_body, named, on_frames, on_json, with_header
 from harness.mutation.mutants.billing import more_output, newest, per_call
+from harness.mutation.mutants.messages import each_block, events_of
 
 Value = dict[str, Any]
 
@@ -364,31 +365,13 @@ def _stopped(answer: Answer) -> Answer:
 # Messages
 
 
-def _of(events: Events, *kinds: str) -> list[Value]:
-    return [event for event in events if isinstance(event, dict) and event.get("type") in kinds]
-
-
-def _blocks(change: Callable[[Value], None]) -> Callable[[Answer], Answer]:
-    def stream(events: Events) -> Events:
-        for event in _of(events, "content_block_start"):
-            change(event["content_block"])
-        return events
-
-    def whole(body: Any) -> Any:
-        for block in body["content"]:
-            change(block)
-        return body
-
-    return either(on_events(stream), on_json(whole))
-
-
 def _messages_stop(word: str, instead: str) -> Callable[[Answer], Answer]:
     def of(held: Value) -> None:
         if held.get("stop_reason") == word:
             held["stop_reason"] = instead
 
     def stream(events: Events) -> Events:
-        for event in _of(events, "message_delta"):
+        for event in events_of(events, "message_delta"):
             of(event["delta"])
         return events
 
@@ -408,7 +391,7 @@ def _without_json(events: Events) -> Events:
 
 
 def _text_as_json(events: Events) -> Events:
-    for event in _of(events, "content_block_delta"):
+    for event in events_of(events, "content_block_delta"):
         if event["delta"]["type"] == "text_delta":
             event["delta"] = {"type": "input_json_delta", "partial_json": ""}
     return events
@@ -420,7 +403,7 @@ def _smuggle(block: Value) -> None:
 
 
 def _start_at_zero(events: Events) -> Events:
-    for event in _of(events, "message_start"):
+    for event in events_of(events, "message_start"):
         event["message"]["usage"]["input_tokens"] = 0
     return events
 
@@ -432,7 +415,7 @@ def _prompt_as_input(usage: Value) -> None:
 
 
 def _without_cache_keys(events: Events) -> Events:
-    for event in _of(events, "message_start", "message_delta"):
+    for event in events_of(events, "message_start", "message_delta"):
         counts = (event.get("message") or event).get("usage", {})
         for name in [name for name in counts if name.startswith("cache_")]:
             del counts[name]
@@ -440,7 +423,7 @@ def _without_cache_keys(events: Events) -> Events:
 
 
 def _without_counts_at_the_end(events: Events) -> Events:
-    for event in _of(events, "message_delta"):
+    for event in events_of(events, "message_delta"):
         event.pop("usage", None)
     return events
 
@@ -488,11 +471,11 @@ def _without_last_block_stop(events: Events) -> Events:
 
 def _spliced(events: Events) -> Events:
     """In the middle another upstream's stream takes over and begins anew."""
-    starts, deltas = _of(events, "message_start"), _of(events, "content_block_delta")
+    starts, deltas = events_of(events, "message_start"), events_of(events, "content_block_delta")
     if len(deltas) < 2:
         return events
     middle = next(place for place, event in enumerate(events) if event is deltas[len(deltas) // 2])
-    return [*events[:middle], *copy.deepcopy([starts[0], _of(events, "content_block_start")[0]]), *events[middle:]]
+    return [*events[:middle], *copy.deepcopy([starts[0], events_of(events, "content_block_start")[0]]), *events[middle:]]
 
 
 def _ended_well(frames: list[bytes]) -> list[bytes]:
@@ -549,7 +532,7 @@ def _without_indexes(events: Events) -> Events:
 
 
 def _items_numbered_one(events: Events) -> Events:
-    for event in _of(events, "response.output_item.done"):
+    for event in events_of(events, "response.output_item.done"):
         event["sequence_number"] = 1
     return events
 
@@ -960,7 +943,7 @@ MUTANTS: tuple[Mutant, ...] = (
         id="translation-proof-in-the-id",
         requirement="translation/call-ids-replayable",
         text="Hides Gemini's thought signature in the call's id.",
-        answer=_blocks(_smuggle),
+        answer=each_block(_smuggle),
         where=_on("messages-gemini-thinking-tools*"),
         defects=("BerriAI/litellm#25561",),
     ),
