@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, assert_never
 
 from harness.case import Dialect, Key
+from harness.child import end
 from harness.losses import EMBEDDED as LOSSES
 from harness.losses import read_losses
 from harness.settings import Settings, Storage
@@ -76,15 +77,7 @@ class _Node:
         self.stop()
 
     def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+        end(self._process)
         self._said.close()
 
 

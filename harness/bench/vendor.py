@@ -11,12 +11,13 @@ from harness.bench import talk
 from harness.bench.loop import run, serve
 from harness.bench.talk import What
 
-_STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: bench\r\ntransfer-encoding: chunked\r\n\r\n"
-_LAST = b"0\r\n\r\n"
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: bench\r\ntransfer-encoding: chunked\r\n\r\n"
+LAST = b"0\r\n\r\n"
 
 
-def _framed(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
+def framed(data: bytes) -> bytes:
+    """As one HTTP chunk; nothing for nothing, for an empty chunk would be the last."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 @cache
@@ -28,7 +29,7 @@ def _plain() -> bytes:
 @cache
 def _bulk(chunks: int) -> bytes:
     """Each event in an HTTP chunk of its own, as vendors send them."""
-    return _STREAM_HEAD + b"".join(_framed(event) for event in talk.stream(chunks)) + _framed(talk.last_chunks()) + _LAST
+    return STREAM_HEAD + b"".join(framed(event) for event in talk.stream(chunks)) + framed(talk.last_chunks()) + LAST
 
 
 class Vendor(asyncio.Protocol):
@@ -58,14 +59,14 @@ class Vendor(asyncio.Protocol):
             case What.BULK:
                 self._transport.write(_bulk(chunks))
             case What.PACED | What.SLOW:
-                self._transport.write(_STREAM_HEAD)
+                self._transport.write(STREAM_HEAD)
                 self._next(self._loop.time(), chunks, what.pace_s)
 
     def _next(self, due: float, left: int, pace_s: float) -> None:
         if not left:
-            self._transport.write(_framed(talk.last_chunks()) + _LAST)
+            self._transport.write(framed(talk.last_chunks()) + LAST)
             return
-        self._transport.write(_framed(talk.chunk(f"t={time.monotonic_ns():019d} ")))
+        self._transport.write(framed(talk.chunk(f"t={time.monotonic_ns():019d} ")))
         due += pace_s  # by the plan and not by the last chunk, so that lateness does not add up
         self._timer = self._loop.call_at(due, self._next, due, left - 1, pace_s)
 

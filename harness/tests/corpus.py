@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
+from harness.tests.absent import missing
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -48,13 +48,7 @@ def folder() -> Path | None:
 
 def need() -> Path:
     """The folder, or the test is skipped; where CI=true it fails, since there the corpus has to stand."""
-    path = folder()
-    if path is not None:
-        return path
-    reason = "recorded vendor traffic is not here: set WIREPROOF_SHARED_CORPUS to its folder"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return folder() or missing("recorded vendor traffic is not here: set WIREPROOF_SHARED_CORPUS to its folder")
 
 
 def exchanges(

@@ -1,12 +1,10 @@
 """The money of a gateway of two nodes on PostgreSQL and Redis: calls go to both in turn, and nodes are killed in the midst of them."""
 
-import os
 import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,6 +18,7 @@ from harness.runfile import read_run
 from harness.services import Postgres, Redis, ServiceMissing
 from harness.settings import Settings, Storage
 from harness.target import Target
+from harness.tests.absent import missing
 from harness.tests.commands import wireproof
 from harness.verdict import Errored, Failed, Passed
 
@@ -35,24 +34,18 @@ def servers() -> Iterator[tuple[str, str]]:
     try:
         postgres = Postgres()
     except ServiceMissing as error:
-        _missing(error)
+        missing(str(error))
     try:
         try:
             redis = Redis()
         except ServiceMissing as error:
-            _missing(error)
+            missing(str(error))
         try:
             yield postgres.empty(), redis.fresh()
         finally:
             redis.close()
     finally:
         postgres.close()
-
-
-def _missing(error: ServiceMissing) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(f"CI must run these tests: {error}")
-    pytest.skip(str(error))
 
 
 def money_cases() -> tuple[Case, ...]:

@@ -56,6 +56,7 @@ def shared_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pulled_corpus() -> Path:
     folder = cache_dir()
     if not any(folder.glob("*/*")):
+        # It is fetched from public packages at a user's word, and the shipped and shared recordings are judged in any case.
         pytest.skip("no pulled corpus is in the cache: run `wireproof corpus pull`")
     return folder
 

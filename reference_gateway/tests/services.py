@@ -7,15 +7,15 @@ servers skips such tests; under CI it fails them. The methods block: inside a ru
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import pytest
 
 from harness import services
 from harness.services import PASSWORD, ServiceMissing
+from harness.tests.absent import missing
 from reference_gateway.storage.postgres import PostgresDatabase
 from reference_gateway.tests import scripted
 
@@ -30,12 +30,6 @@ async def until(question: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
-def _missing(error: ServiceMissing) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(f"CI must run these tests: {error}")
-    pytest.skip(str(error))
-
-
 class Postgres(services.Postgres):
     """One server; it may be stopped, killed and started again, and keeps its data."""
 
@@ -43,7 +37,7 @@ class Postgres(services.Postgres):
         try:
             super().__init__()
         except ServiceMissing as error:
-            _missing(error)
+            missing(str(error))
         self._template: str | None = None
 
     def fresh(self, *, empty: bool = False) -> str:
@@ -67,7 +61,7 @@ class Redis(services.Redis):
         try:
             super().__init__()
         except ServiceMissing as error:
-            _missing(error)
+            missing(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ An id is `translation/probe-CLIENT-UPSTREAM-WHAT`; its traits name what checks o
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from harness.case import MARKER, MATRIX, Case, Dialect, Fault, FaultKind, Framing, Key, Outcome, Pace, Play, Step, Surface
@@ -655,16 +656,8 @@ def _refused_inside() -> Iterator[Case]:
         (RESPONSES, Dialect.ANTHROPIC),
         (GEMINI, Dialect.OPENAI_CHAT),
     ):
-        yield Case(
-            id=f"translation/probe-{client}-{_NAMES[upstream]}-refused-inside.stream",
-            surface=client,
-            upstream=upstream,
-            stream=True,
-            play=Play(recording=f"{upstream.surface}/text.stream", fault=fault, pace=Pace.RECORDED),
-            request=_PLAIN[client],
-            outcome=Outcome.UPSTREAM_BROKEN,
-            traits=frozenset({*_PROBE, "error", "error-class", f"fault-{fault.kind}"}),
-        )
+        case = _cut(client, upstream, "refused-inside", fault)
+        yield replace(case, traits=case.traits | {"error-class"}, account=False)
 
 
 def _cut(client: Surface, upstream: Dialect, name: str, fault: Fault) -> Case:

@@ -11,9 +11,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import pytest
+
+from harness.tests.absent import missing
 
 ROOT: Final = Path(__file__).parents[3]
 GENERATIONS: Final = {
@@ -73,15 +75,9 @@ def _is_built(folder: Path, wanted: str) -> bool:
     return _stamp(folder).exists() and _stamp(folder).read_text() == wanted
 
 
-def missing(sentence: str) -> NoReturn:
-    """What a developer's machine may lack, and CI may not."""
-    if os.environ.get("CI"):
-        pytest.fail(sentence)
-    pytest.skip(sentence)
-
-
 def _may_build(name: str) -> None:
     if not os.environ.get("CI") and not os.environ.get("WIREPROOF_BUILD_SDKS"):
+        # Each takes a quarter of a minute to build: on a developer's machine only if asked for; CI builds them all.
         pytest.skip(f"there is no environment .nox/sdk-{name}: `nox -s sdks` builds it")
 
 

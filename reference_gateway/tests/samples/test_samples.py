@@ -6,7 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from reference_gateway.tests.samples import checks, environments
+from harness.tests.absent import missing
+from reference_gateway.tests.samples import checks
 from reference_gateway.tests.samples.checks import ANTHROPIC, OPENAI, SAMPLES, demo_gateway, drive, run_command
 
 
@@ -30,7 +31,7 @@ async def test_the_python_samples_of_the_anthropic_guide(tmp_path: Path) -> None
 
 async def test_the_shell_samples(tmp_path: Path) -> None:
     if shutil.which("curl") is None:
-        environments.missing("curl is not installed: install it to run the shell samples")
+        missing("curl is not installed: install it to run the shell samples")
     async with demo_gateway(tmp_path) as demo:
         said = {}
         for file in sorted((SAMPLES / "shell").iterdir()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import shutil
 import ssl
 import subprocess
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from harness.services import free_port
+from harness.tests.absent import missing
 from reference_gateway.app import Running
 from reference_gateway.config import load
 from reference_gateway.operations.demo import demo_config
@@ -109,9 +109,7 @@ class TlsRedis(Redis):
         except OSError:
             assert self._process is not None
             if self._process.poll() is not None and "tls" in (self._folder / "log").read_text().lower():
-                if os.environ.get("CI"):
-                    pytest.fail("CI must run these tests: the installed Redis was built without TLS.")
-                pytest.skip("The installed Redis was built without TLS.")
+                missing("the installed Redis was built without TLS")
             return False
         writer.close()
         return True
