@@ -24,7 +24,7 @@ from harness.target import Bases, Target, Turn
 from harness.upstream.witness import UpstreamWitness
 
 MADE_KEY: Final = "made-key"  # how a key that a step made is named where it is masked
-_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|group|clock|[a-z0-9-]+:[^{}\s]+)\}")
+_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|gemini-images|videos|group|clock|[a-z0-9-]+:[^{}\s]+)\}")
 _FIRST_READ_SECONDS: Final = 0.6  # for the client of an open stream to read something: a gateway may hold an answer back
 _PATIENCE_SECONDS: Final = 2.0  # for the upstream to be called by an open step, and to be done with one that is over
 
@@ -256,6 +256,8 @@ class _Said:
     def value(self, value: Any) -> Any:
         """A JSON value with all of its texts said. Raises Missing."""
         match value:
+            case str() if (whole := _STANDS_FOR.fullmatch(value)) is not None:
+                return self._value(whole[1])
             case str():
                 return self.text(value)
             case Mapping():
@@ -265,6 +267,12 @@ class _Said:
             case _:
                 return value
 
+    def _value(self, word: str) -> Any:
+        """What stands there itself, where it is more than a word."""
+        name, _, place = word.partition(":")
+        found = at_pointer(_document(self._sent[name].seen), place) if place.startswith("/") else None
+        return found if isinstance(found, dict | list) else self._word(word)
+
     def _word(self, word: str) -> str:
         match word:
             case "marker":
@@ -273,6 +281,10 @@ class _Said:
                 return self._means.model
             case "failover":
                 return self._means.target.failover_model or ""
+            case "gemini-images":
+                return self._means.target.gemini_image_model or ""
+            case "videos":
+                return self._means.target.video_model or ""
             case "group":
                 return self._means.target.made_group or ""
             case "clock":
