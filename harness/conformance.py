@@ -296,8 +296,10 @@ class Conformance:
             print_summary(run, console, run_file=as_typed(run.path))
         elif self._writer is not None:
             run = read_run(self._writer.path)
-            page = write_all(run, self.settings.out)
+            page = write_all(run, run.path.parent)
             print_summary(run, console, run_file=as_typed(run.path), reports=[as_typed(page)])
+            if run.path.parent != self.settings.out:
+                console.print(f"{as_typed(self.settings.out)} keeps the last whole run, since this one was broken off", soft_wrap=True)
 
     def close(self, *, complete: bool) -> Arithmetic:
         """Write the footer. A run that was broken off is readable too, and says so. A second call changes nothing."""
