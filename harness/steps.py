@@ -25,6 +25,7 @@ from harness.upstream.witness import UpstreamWitness
 
 MADE_KEY: Final = "made-key"  # how a key that a step made is named where it is masked
 _STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|gemini-images|videos|group|clock|[a-z0-9-]+:[^{}\s]+)\}")
+_PLACE: Final = re.compile(r"-?[0-9]+")
 _FIRST_READ_SECONDS: Final = 0.6  # for the client of an open stream to read something: a gateway may hold an answer back
 _PATIENCE_SECONDS: Final = 2.0  # for the upstream to be called by an open step, and to be done with one that is over
 
@@ -263,9 +264,14 @@ class _Said:
             case Mapping():
                 return {name: self.value(item) for name, item in value.items()}
             case list() | tuple():
-                return [self.value(item) for item in value]
+                return [said for item in value for said in self._items(item)]
             case _:
                 return value
+
+    def _items(self, item: Any) -> list[Any]:
+        """Of a list's item that stands for a list, its items."""
+        said = self.value(item)
+        return said if isinstance(item, str) and isinstance(said, list) else [said]
 
     def _value(self, word: str) -> Any:
         """What stands there itself, where it is more than a word."""
@@ -312,12 +318,12 @@ def _secrets(step: Step, seen: StepSeen) -> list[str]:
 
 
 def at_pointer(value: Any, pointer: str) -> Any:
-    """What stands at a JSON pointer; None where there is nothing."""
+    """What stands at a JSON pointer; None where there is nothing. -1 is a list's last item."""
     for part in pointer.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
         if isinstance(value, dict):
             value = value.get(name)
-        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+        elif isinstance(value, list) and _PLACE.fullmatch(name) and -len(value) <= int(name) < len(value):
             value = value[int(name)]
         else:
             return None

@@ -95,6 +95,7 @@ async def drive(runner: Runner, *steps: Step) -> Exchange:
 
 MADE = Step(name="made", surface=Surface.OTHER, path="/api/v1/keys", request={"group_id": "{group}", "quota": 1}, secret="/key")
 TEXT = Play(recording="chat/text")
+CHOICES = "{first:/choices}"
 
 
 async def test_what_a_step_says_may_hang_on_earlier_answers() -> None:
@@ -122,19 +123,25 @@ async def test_what_a_step_says_may_hang_on_earlier_answers() -> None:
 
 
 async def test_what_an_answer_has_can_be_handed_back_as_it_came() -> None:
-    message = "{first:/choices/0/message}"
+    message = "{first:/choices/-1/message}"
     async with driving(gemini_image_model="nano-banana", video_model="seedance-1-5") as (runner, gateway):
         exchange = await drive(
             runner,
             Step(name="first", request={"messages": [{"role": "user", "content": f"hi {MARKER}"}]}, plays=(TEXT,)),
-            Step(name="then", surface=Surface.OTHER, path="/seen", request={"turns": [message], "said": f"It said {message}"}),
+            Step(
+                name="then",
+                surface=Surface.OTHER,
+                path="/seen",
+                request={"turns": [message, CHOICES], "whole": CHOICES, "said": f"It said {message}"},
+            ),
             Step(name="models", surface=Surface.OTHER, path="/seen", request={"of": ["{gemini-images}", "{videos}"]}),
         )
         _, then, models = gateway.asked
     answer = exchange.step("first").answer
     assert answer is not None
     said = answer.json["choices"][0]["message"]
-    assert json.loads(then[3]) == {"turns": [said], "said": f"It said {said}"}
+    choices = answer.json["choices"]
+    assert json.loads(then[3]) == {"turns": [said, *choices], "whole": choices, "said": f"It said {said}"}
     assert json.loads(models[3]) == {"of": ["nano-banana", "seedance-1-5"]}
 
 
@@ -252,4 +259,5 @@ def test_a_target_file_names_its_handles(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_pointer_leads_to_what_stands_there() -> None:
     value = {"a": [{"b/c": 0}], "n": None}
     assert at_pointer(value, "/a/0/b~1c") == 0
-    assert [at_pointer(value, pointer) for pointer in ("/a/1", "/a/x", "/n", "/a/0/b~1c/d")] == [None] * 4
+    assert at_pointer(value, "/a/-1/b~1c") == 0
+    assert [at_pointer(value, pointer) for pointer in ("/a/1", "/a/-2", "/a/x", "/n", "/a/0/b~1c/d")] == [None] * 5
