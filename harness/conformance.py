@@ -285,7 +285,8 @@ class Conformance:
         elif isinstance(self.evidence, Live) and self.evidence.undriven:
             console.print(
                 f"Nothing to drive for {self.evidence.undriven} cells of translation: the target names no model for them "
-                "([[models]] upstream in the target file)."
+                "([[models]] upstream in the target file).",
+                markup=False,
             )
         if isinstance(self.evidence, Stored):
             # Today's suites judge it, which may have requirements that the run was not driven for.
