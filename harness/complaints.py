@@ -13,7 +13,7 @@ _CHOICE: Final = re.compile(
 )
 _REQUIRED: Final = "the following arguments are required: "
 _VALUE: Final = re.compile(r"argument (?P<where>.+?): (?P<what>.*)", re.DOTALL)
-_ALIKE: Final = 0.7
+_ALIKE: Final = 0.7  # of options: they are long, and begin alike
 _KINDS: Final = {"int": "a whole number", "float": "a number"}
 
 
@@ -45,7 +45,7 @@ def complaint(message: str, command: str, flags: Iterable[str]) -> str:
         known = [word.strip("' ") for word in found["known"].split(",")]
         given = found["given"].strip("'")
         where = f" for {found['where']}" if (found["where"] or "").startswith("-") else ""
-        if near := difflib.get_close_matches(given, known, n=1, cutoff=_ALIKE):
+        if near := difflib.get_close_matches(given, known, n=1):
             return f"there is no {given!r}{where}; did you mean {near[0]!r}?"
         return f"there is no {given!r}{where}: choose from {', '.join(known)}"
     if found := _VALUE.match(message):

@@ -4,6 +4,7 @@ Exchanges are submitted ahead to a background event loop when collection is done
 With `--run FILE` the exchanges come from a stored run, and nothing touches the network.
 """
 
+import re
 import sys
 import time
 from collections import Counter
@@ -345,7 +346,8 @@ def pytest_collection_modifyitems(config: pytest.Config) -> Iterator[None]:
     except pytest.UsageError as error:
         if config.stash.get(_CONFORMANCE, None) is None:
             raise
-        refuse(config, f"{error}: names go with `and`, `or`, `not` and brackets between them, as in 'chat and not sdk'")
+        said = re.sub(r"^Wrong expression passed to '(-\w)': ", r"\1 cannot be read: ", str(error))
+        refuse(config, f"{said}: names go with `and`, `or`, `not` and brackets between them, as in 'chat and not sdk'")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

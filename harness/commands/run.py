@@ -108,7 +108,7 @@ class _Understanding:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self._errors.let_go()
         if getattr(session.config.option, "numprocesses", None):  # of pytest-xdist
-            refuse(session.config, "a run is one process, which drives many exchanges at a time: leave out -n, and say how many by --concurrency")
+            refuse(session.config, "a run is one process, which drives many exchanges at a time: leave out -n, and see --concurrency")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> Iterator[None]:
