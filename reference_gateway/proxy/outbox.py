@@ -19,9 +19,9 @@ class Outbox:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[tuple[asyncio.Transport, bytes]] = []
+        self._waiting: list[tuple[asyncio.Transport, bytes | tuple[bytes, ...]]] = []
 
-    def put(self, transport: asyncio.Transport, data: bytes) -> None:
+    def put(self, transport: asyncio.Transport, data: bytes | tuple[bytes, ...]) -> None:
         if not self._waiting:
             self._loop.call_soon(self.flush)
         self._waiting.append((transport, data))
@@ -31,5 +31,9 @@ class Outbox:
             return
         waiting, self._waiting = self._waiting, []
         for transport, data in waiting:
-            if not transport.is_closing():
+            if transport.is_closing():
+                continue
+            if isinstance(data, bytes):
                 transport.write(data)
+            else:  # a large one in its parts
+                transport.writelines(data)

@@ -190,11 +190,11 @@ class Answer:
             self.end()
             return
         self.size_bytes += len(piece)
-        head, self._head = self._head, b""
+        connection, head, self._head = self._connection, self._head, b""
         if len(piece) < LARGE_PIECE:
-            self._connection.transport.write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, len(piece), piece))
+            connection.put(b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, len(piece), piece))
         else:
-            self._connection.transport.writelines((b"%b%x\r\n" % (head, len(piece)), piece, b"\r\n0\r\n\r\n"))
+            connection.put((b"%b%x\r\n" % (head, len(piece)), piece, b"\r\n0\r\n\r\n"))
 
     def end(self) -> None:
         if self.gone:
@@ -564,6 +564,10 @@ class ServerConnection(asyncio.Protocol):
             b"" if self._keep_alive else b"connection: close\r\n",
             b"transfer-encoding: chunked\r\n" if self.chunked else b"",
         )
+
+    def put(self, data: bytes | tuple[bytes, ...]) -> None:
+        """Of an answer that ends: with the others that end in this turn."""
+        self._outbox.put(self.transport, data)
 
     def close_after_answer(self) -> None:
         self._keep_alive = False
