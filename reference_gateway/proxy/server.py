@@ -441,7 +441,7 @@ class ServerConnection(asyncio.Protocol):
             self._too_large()
         elif header.get(b"expect", b"").lower() == b"100-continue":
             if self._answer is None:
-                self._outbox.flush()
+                self._outbox.flush_for(self.transport)
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             else:
                 self._continue_owed = True
@@ -525,13 +525,13 @@ class ServerConnection(asyncio.Protocol):
             return
         if not self._keep_alive or self._refused or (self._server.stopping and not self._queue):
             self._closing = True
-            self._outbox.flush()
+            self._outbox.flush_for(self.transport)
             self.transport.close()
             return
         self._deadline = self._loop.time() + KEEP_ALIVE_S
         if self._continue_owed:
             self._continue_owed = False
-            self._outbox.flush()
+            self._outbox.flush_for(self.transport)
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self._queue:
             self._next()
@@ -549,12 +549,12 @@ class ServerConnection(asyncio.Protocol):
         elif len(body) < LARGE_PIECE:
             self._outbox.put(self.transport, head + body)
         else:
-            self._outbox.flush()
+            self._outbox.flush_for(self.transport)
             self.transport.writelines((head, body))
 
     def stream_head(self, status: int, lines: bytes) -> bytes:
         """Chunked, but for an HTTP/1.0 caller, to whom the end of the connection is the end of the body."""
-        self._outbox.flush()
+        self._outbox.flush_for(self.transport)
         if not self.chunked:
             self._keep_alive = False
         return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (
@@ -586,7 +586,7 @@ class ServerConnection(asyncio.Protocol):
         headers, body = self._application.refuse(self._head, status, message)
         self.send(status, block(headers), body)
         # The caller may still be sending. What comes is dropped for a while: closing now would reset the connection before it has read why.
-        self._outbox.flush()
+        self._outbox.flush_for(self.transport)
         self.transport.write_eof()
         self._loop.call_later(LINGER_S, self.transport.close)
 
@@ -607,7 +607,7 @@ class ServerConnection(asyncio.Protocol):
         """Closes when nothing is being answered; else after the present answer."""
         if self._answer is None and not self._queue:
             self._closing = True
-            self._outbox.flush()
+            self._outbox.flush_for(self.transport)
             self.transport.close()
 
     def abort(self) -> None:

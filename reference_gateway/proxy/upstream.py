@@ -245,7 +245,7 @@ class Connection(asyncio.Protocol):
         if len(body) < 64 * 1024:
             self._pool.outbox.put(self._transport, head + body)
         else:
-            self._pool.outbox.flush()
+            self._pool.outbox.flush_for(self._transport)
             self._transport.writelines([head, body])
         self._deadline = deadline = self._loop.time() + timeout_s
         if self._timer is None or self._timer_at > deadline:
