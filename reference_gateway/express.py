@@ -46,6 +46,7 @@ class Way:
     catalog: Catalog
     key: Key
     model: Model
+    surface: str  # plain, as the ledger wants it
     lane: Lane | None
     upstream_head: bytes = b""  # up to content-length
 
@@ -141,7 +142,7 @@ class Booth:
                 upstream_head = forward.upstream_head(head, caller.route, lane)
         if lane is None:
             caller.unusual = True
-        way = caller.ways[name] = Way(self.catalog, key, model, lane, upstream_head)
+        way = caller.ways[name] = Way(self.catalog, key, model, surface.value, lane, upstream_head)
         return way
 
 
@@ -301,7 +302,7 @@ class Express:
             due.usage,
             then,
             model=self.way.model.id,
-            surface=self.route.surface.value,
+            surface=self.way.surface,
             provider=lane.provider,
             channel=lane.channel.name,
             estimated=due.estimated,
