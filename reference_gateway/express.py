@@ -135,11 +135,12 @@ class Booth:
         if model is None:
             return None
         surface, lane, upstream_head = caller.route.surface, None, b""
-        if surface in model.surfaces:
+        if surface in model.surfaces or surface in model.translated:
             lanes = self.forwarder.router.every_lane(key.group, name, surface)
-            if len(lanes) == 1 and lanes[0].native:
+            if len(lanes) == 1:
                 lane = lanes[0]
-                upstream_head = forward.upstream_head(head, caller.route, lane)
+                if lane.native:
+                    upstream_head = forward.upstream_head(head, caller.route, lane)
         if lane is None:
             caller.unusual = True
         way = caller.ways[name] = Way(self.catalog, key, model, surface.value, lane, upstream_head)
@@ -239,9 +240,9 @@ class Express:
                 self._go_on(booth.treasury.undo(self.hold))
                 return
             connection = None
-            if not self.answer.gone and self.broken_off is None and booth.ring.is_known(way.key):
+            if lane.native and not self.answer.gone and self.broken_off is None and booth.ring.is_known(way.key):
                 connection = lane.pool.idle()
-            if connection is None:
+            if connection is None:  # one is still to be made, or there is something to translate
                 self._go_on()
                 return
             self._connection = connection
