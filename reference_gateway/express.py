@@ -26,7 +26,7 @@ from reference_gateway.catalog import Catalog, Model
 from reference_gateway.errors import Refusal
 from reference_gateway.forward import Begun, Bill, BrokenOff, Forwarder, Stream
 from reference_gateway.operations.journal import Answered, Asked
-from reference_gateway.proxy.relay import CallerGone, Milestone
+from reference_gateway.proxy.relay import CallerGone, Milestone, Relay
 from reference_gateway.proxy.server import Answer, RequestHead
 from reference_gateway.proxy.upstream import Connection, ResponseHead, SizedHead, UpstreamBroken
 from reference_gateway.request_ids import new_request_id
@@ -365,35 +365,35 @@ class Express:
         stream = self._stream
         if stream is None or self._stage is Stage.SETTLING:
             return
-        relay = stream.relay
         try:
-            try:
-                milestone = relay.reached()
-            except (UpstreamBroken, CallerGone):
-                milestone = None if self._stage is Stage.FLOWING else Milestone.END  # it is paid: the caller has had it
-                if milestone is None:
-                    self._hand_over(stream)
-                    return
-            match milestone:
-                case None:
-                    pass
-                case Milestone.END if self._stage is Stage.PAID:
-                    self._finish(stream)
-                case Milestone.COMPLETE if self._stage is Stage.PAID:
-                    relay.proceed()
-                    self.moved()
-                case Milestone.COMPLETE:
-                    outcome = stream.watch.close()
-                    due = self._bill(outcome) if isinstance(outcome, Completed) else None
-                    if due is None:
-                        self._hand_over(stream)
-                        return
-                    self._stage = Stage.SETTLING
-                    self._settle(due, self.stream_settled)
-                case _:
-                    self._hand_over(stream)
+            self._move(stream, stream.relay)
         except Exception as problem:  # raised again in the coroutine that goes on
             self._go_on(problem)
+
+    def _move(self, stream: Stream, relay: Relay) -> None:
+        try:
+            milestone = relay.reached()
+        except (UpstreamBroken, CallerGone):
+            if self._stage is Stage.PAID:  # the caller has had it
+                self._finish(stream)
+            else:
+                self._hand_over(stream)
+            return
+        if milestone is None:
+            return
+        if self._stage is Stage.FLOWING:
+            outcome = stream.watch.close() if milestone is Milestone.COMPLETE else None
+            due = self._bill(outcome) if isinstance(outcome, Completed) else None
+            if due is None:
+                self._hand_over(stream)
+                return
+            self._stage = Stage.SETTLING
+            self._settle(due, self.stream_settled)
+        elif milestone is Milestone.COMPLETE:
+            relay.proceed()
+            self._move(stream, relay)
+        else:
+            self._finish(stream)
 
     def stream_settled(self, error: str | None) -> None:
         """The settlement is written, or why not."""
