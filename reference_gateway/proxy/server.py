@@ -299,6 +299,7 @@ class ServerConnection(asyncio.Protocol):
         self._queue.clear()
         if self._timer is not None:
             self._timer.cancel()
+        del self._parser  # the two know each other: parted, they need not wait for the collector with half a body
         answer = self._answer
         if answer is not None and not answer.gone:
             answer.gone = True

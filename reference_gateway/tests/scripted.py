@@ -234,7 +234,7 @@ async def _warm(running: Running) -> None:
     for pool in list(running._forwarder.router._pools.values()):
         connections = [await pool.get() for _ in range(WARM)]
         for connection in connections:
-            connection._idle_since = pool.loop.time()
+            connection.idle_since = pool.loop.time()
             pool.put(connection)
 
 
