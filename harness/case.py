@@ -11,6 +11,7 @@ CELL: Final = "cell"  # trait of a cell of the translation's matrix
 MATRIX: Final = "matrix"  # trait of those that only a run of the whole matrix drives
 FORCED_TOOL: Final = "forced_tool"  # stands in a recording for the tool that a request forces
 MARKER: Final = "{marker}"  # stands in a case's prompt; the runner puts the exchange's marker there
+UPSTREAM: Final = "{upstream}"  # stands in a recording for the host and port at which the gateway called the vendor
 UPSTREAM_PORT: Final = "{upstream-port}"  # stands in a case's body for the port at which the upstream witness listens on loopback
 
 
@@ -77,6 +78,8 @@ class Need(StrEnum):
     DIALECT = "dialect"  # the documents and refusals of the contract, as the dialect "wireproof" has them
     MANAGEMENT = "management"  # keys can be made, changed and deleted at /api/v1/keys
     FAILOVER = "failover"  # a model that two channels serve
+    GEMINI_IMAGES = "gemini-images"  # a model of Google's that makes images
+    VIDEOS = "videos"  # a model that makes videos
     CLOCK = "clock"  # the gateway's time can be moved ahead
     RESTART = "restart"  # its nodes can be killed, and started again
 
@@ -148,6 +151,7 @@ class Play:
     gzip: bool = False  # send the body with content-encoding: gzip
     gather: int = 0  # no answer leaves before so many calls have come, or 0.3 s went by: those that do come then overlap for certain
     fault: Fault | None = None
+    named: bool = False  # MARKER and UPSTREAM in the recording stand for what they say: what the vendor names leads back to this exchange
     if_forced: str | None = None  # played where the request forces a tool: the recording in which FORCED_TOOL stands for that one's name
 
 
@@ -155,10 +159,11 @@ class Play:
 class Step:
     """One call of a case that has several, sent by the raw client; or the same call several times at once.
 
-    In `path`, `model`, header values, `body` and texts of `request`, `{model}` and MARKER stand for what they say; `{failover}`, `{group}`
-    and `{clock}` for the target's model with two channels, the group of keys that are made, and the path that moves its clock; and
-    `{name:/pointer}` or `{name:header}` for what the answer of the step `name` has at that JSON pointer, or in that header;
-    `{marker:name}` is that step's own marker. What stands for a path may be a link to the gateway.
+    In `path`, `model`, header values, `body` and texts of `request`, `{model}` and MARKER stand for what they say; `{failover}`,
+    `{gemini-images}`, `{videos}`, `{group}` and `{clock}` for the target's model with two channels, those that make images and videos, the
+    group of keys that are made, and the path that moves its clock; and `{name:/pointer}` or `{name:header}` for what the answer of the
+    step `name` has at that JSON pointer, or in that header; `{marker:name}` is that step's own marker. A text of `request` that is nothing
+    but `{name:/pointer}` becomes whatever stands there: an object, or a list, whose items a list around it gets. What stands for a path may be a link to the gateway.
     """
 
     name: str

@@ -3,7 +3,6 @@
 Exit codes everywhere: 0 all as expected, 1 findings, 2 could not run (a user's mistake, told in one sentence).
 """
 
-import argparse
 import importlib
 import importlib.metadata
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-COULD_NOT_RUN: Final = 2
+from harness.complaints import Parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,10 @@ COMMANDS: Final = (
 )
 
 
-def parser(only: Command | None = None) -> argparse.ArgumentParser:
+def parser(only: Command | None = None) -> Parser:
     """The whole parser, with the arguments of one command filled in (the others' modules stay unread)."""
-    top = argparse.ArgumentParser(
+    top = Parser(
+        passes_on=only is not None and only.passes_on,
         prog="wireproof",
         description="Proves, byte by byte, that an LLM gateway is the drop-in it claims to be.",
         epilog="Start with `wireproof run`: it drives the embedded reference gateway and writes reports/latest/report.html. "
@@ -48,13 +48,14 @@ def parser(only: Command | None = None) -> argparse.ArgumentParser:
         "`wireproof COMMAND --help` says more.",
     )
     top.add_argument("--version", action="version", version=f"wireproof {_version()}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)  # of class Parser, as theirs are
     for command in COMMANDS:
         sub = commands.add_parser(
             command.name,
             help=command.help,
             description=command.help[0].upper() + command.help[1:] + ".",
             allow_abbrev=not command.passes_on,  # pytest's --co is not our --concurrency
+            passes_on=command.passes_on,
         )
         sub.set_defaults(command=command)
         if command is only:
@@ -65,12 +66,7 @@ def parser(only: Command | None = None) -> argparse.ArgumentParser:
 def main(words: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if words is None else words)
     chosen = next((command for command in COMMANDS if given[:1] == [command.name]), None)
-    known = parser(chosen)
-    if chosen is not None and chosen.passes_on:
-        arguments, rest = known.parse_known_args(given)
-        arguments.rest = rest
-    else:
-        arguments = known.parse_args(given)
+    arguments, arguments.rest = parser(chosen).parse_known_args(given)
     try:
         return int(importlib.import_module(arguments.command.module).main(arguments))
     except KeyboardInterrupt:

@@ -285,7 +285,8 @@ class Conformance:
         elif isinstance(self.evidence, Live) and self.evidence.undriven:
             console.print(
                 f"Nothing to drive for {self.evidence.undriven} cells of translation: the target names no model for them "
-                "([[models]] upstream in the target file)."
+                "([[models]] upstream in the target file).",
+                markup=False,
             )
         if isinstance(self.evidence, Stored):
             # Today's suites judge it, which may have requirements that the run was not driven for.
@@ -296,8 +297,10 @@ class Conformance:
             print_summary(run, console, run_file=as_typed(run.path))
         elif self._writer is not None:
             run = read_run(self._writer.path)
-            page = write_all(run, self.settings.out)
+            page = write_all(run, run.path.parent)
             print_summary(run, console, run_file=as_typed(run.path), reports=[as_typed(page)])
+            if run.path.parent != self.settings.out:
+                console.print(f"{as_typed(self.settings.out)} keeps the last whole run, since this one was broken off", soft_wrap=True)
 
     def close(self, *, complete: bool) -> Arithmetic:
         """Write the footer. A run that was broken off is readable too, and says so. A second call changes nothing."""

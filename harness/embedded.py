@@ -31,6 +31,7 @@ _DRIVEN: Final = (
     on_every_surface("deepseek-v3-anthropic", Dialect.DEEPSEEK_ANTHROPIC, for_cells=True),
 )
 _FAILOVER: Final = "gpt-5-4-mini"  # two of its channels serve it
+_GEMINI_IMAGES, _VIDEOS = "nano-banana", "seedance-1-5"
 _LANES: Final = 16  # accounts
 _START_SECONDS: Final = 20
 _STARTS: Final = 3  # of a node that was killed: its port may be taken for a moment
@@ -106,6 +107,8 @@ class EmbeddedGateway:
             case Storage.SQLITE:
                 if self._settings.nodes > 1:
                     raise TargetError("several nodes cannot share one SQLite file: give --storage postgres too")
+                if self._settings.postgres_url or self._settings.redis_url:
+                    raise TargetError("--postgres-url and --redis-url are for --storage postgres: give that too")
             case Storage.POSTGRES:
                 self._environment = self._servers()
                 words += ["--demo-database-env", _DATABASE, "--demo-redis-env", _REDIS]
@@ -165,6 +168,8 @@ class EmbeddedGateway:
             made_group="default",
             clock_path="/test/clock",
             failover_model=_FAILOVER,
+            gemini_image_model=_GEMINI_IMAGES,
+            video_model=_VIDEOS,
             losses=read_losses(LOSSES),
             restarts=True,
             sweep_ms=_SWEEP_MS,

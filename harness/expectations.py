@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from harness.judged import Expected, ExpectedKind
 from harness.toml_file import TomlFile, UserFileError
+
+_TEXTS: Final = ("requirement", "reason", "link", "model", "case")
 
 
 class Outcome(StrEnum):
@@ -79,10 +82,13 @@ def read_expectations(path: Path) -> Expectations:
     file = TomlFile(path)
     file.only(file.values, ("expect",), "an expectations file")
     entries = []
-    for number, entry in enumerate(file.take(file.values, "expect", list, "an expectations file", [])):
+    for number, entry in enumerate(file.tables("expect", "an expectations file")):
         file.only(entry, ("requirement", "outcome", "reason", "link", "expires", "model", "case"), "[[expect]]")
+        texts = {
+            name: file.take(entry, name, str, "[[expect]]", "", nth=number) for name in ("requirement", "reason", "link", "model", "case")
+        }
         for name in ("requirement", "reason"):
-            if not isinstance(entry.get(name), str) or not entry[name].strip():
+            if not texts[name].strip():
                 raise file.error("expect", f"an [[expect]] entry needs `{name}`", nth=number)
         outcome = entry.get("outcome", Outcome.FAILS)
         if outcome not in tuple(Outcome):

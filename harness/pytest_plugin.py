@@ -4,6 +4,7 @@ Exchanges are submitted ahead to a background event loop when collection is done
 With `--run FILE` the exchanges come from a stored run, and nothing touches the network.
 """
 
+import re
 import sys
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ _SUITES: Final = Path(__file__).resolve().parent.parent / "suites"
 _CONFORMANCE: "Final[pytest.StashKey[Conformance]]" = pytest.StashKey()
 _LINES: "Final[pytest.StashKey[Lines]]" = pytest.StashKey()
 _ALONE: "Final[pytest.StashKey[bool]]" = pytest.StashKey()  # nothing but verdicts was selected
+_REFUSED: "Final[pytest.StashKey[bool]]" = pytest.StashKey()  # the user was told what to mend
 
 _SDK_WARNINGS: Final = ("ignore:.* is not a valid :UserWarning",)
 
@@ -89,7 +91,7 @@ def _conformance(config: pytest.Config) -> "Conformance":
             settings = Settings.of({option.name: config.getoption(f"wireproof_{option.name}") for option in OPTIONS})
             found = Conformance.open(settings, command=sys.argv[1:], probe=not config.option.collectonly, tell=_teller(config))
         except USER_ERRORS as error:
-            _refuse(config, str(error))
+            refuse(config, str(error))
         config.stash[_CONFORMANCE] = found
     return found
 
@@ -102,8 +104,9 @@ def _teller(config: pytest.Config) -> Callable[[str], None]:
     return lambda text: reporter.rewrite(f"{text} ", erase=True)
 
 
-def _refuse(config: pytest.Config, sentence: str) -> NoReturn:
+def refuse(config: pytest.Config, sentence: str) -> NoReturn:
     """End pytest with exit code 2 and one sentence: a user's mistake needs no banner, no count of tests and no traceback."""
+    config.stash[_REFUSED] = True
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         if reporter.isatty:
@@ -177,7 +180,7 @@ class Verdict(pytest.Item):
         try:
             judged = conformance.judge(self.asked)
         except USER_ERRORS as error:
-            _refuse(self.config, str(error))
+            refuse(self.config, str(error))
         if _allure(self.config):
             conformance.attach(self.config, self.asked, judged)
         self.user_properties.append(("verdict", standing(judged).value))
@@ -335,16 +338,28 @@ def _told(asked: "Question", judged: "Judged") -> str:
     return "\n".join(lines)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config) -> Iterator[None]:
+    """Expressions that pytest cannot read end the run here: it would go on to pytest_collection_finish with everything selected."""
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        if config.stash.get(_CONFORMANCE, None) is None:
+            raise
+        said = re.sub(r"^Wrong expression passed to '(-\w)': ", r"\1 cannot be read: ", str(error))
+        refuse(config, f"{said}: names go with `and`, `or`, `not` and brackets between them, as in 'chat and not sdk'")
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Set going what was selected, in the order in which it will be asked for."""
     conformance = session.config.stash.get(_CONFORMANCE, None)
-    if conformance is None or session.config.option.collectonly:
+    if conformance is None or session.config.option.collectonly or session.config.stash.get(_REFUSED, False):
         return
     from harness.conformance import USER_ERRORS
 
     config = session.config
     if not session.items:  # before anything is driven, and before the last run's report is written over
-        _refuse(config, "no verdict was selected, so nothing can be proven: correct -k, -m or the names, which --collect-only lists")
+        refuse(config, "no verdict was selected, so nothing can be proven: correct -k, -m or the names, which --collect-only lists")
     asked = [item.asked for item in session.items if isinstance(item, Verdict)]
     config.stash[_ALONE] = len(asked) == len(session.items)
     if config.stash[_ALONE] and config.option.verbose <= 0:
@@ -356,7 +371,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         conformance.begin(asked)
     except USER_ERRORS as error:
-        _refuse(session.config, str(error))
+        refuse(session.config, str(error))
 
 
 @pytest.hookimpl(trylast=True)

@@ -8,6 +8,7 @@
 
 The lines of exchanges, requirements and verdicts mix as they come. The hash in the last line is that of all lines before it; a file
 without that line is refused. A run that was broken off has it too, with `complete` false. Secrets never get here: see harness.run_secrets.
+The file is written beside its place and put there when it has its last line, so that the last run's stays until this one is whole.
 An exchange of several calls has them under `steps`; files from before there were any are read as they are, so the version is the same.
 """
 
@@ -31,10 +32,13 @@ from harness.judged import Arithmetic, Expected, Judged, tally
 from harness.requirement import Requirement, Severity
 from harness.run_secrets import RunSecrets, hops, mask_exchange, mask_url
 from harness.verdict import WORDS, Errored, Failed, Finding, Inconclusive, NotApplicable, Passed, Verdict, word
+from harness.whole_file import Claim, FolderTaken, part_of
 from harness.wire import json_text
 
 VERSION: Final = 1
+BROKEN_OFF: Final = "broken-off"  # the folder beside a whole run's file for one that was not finished
 _KEPT_BYTES: Final = 128 << 20  # of lines whose exchanges stay in memory
+_FOOTER_BYTES: Final = 4096  # more than any last line has
 
 _T = TypeVar("_T")
 
@@ -82,7 +86,8 @@ class ExchangeFacts(msgspec.Struct, frozen=True, kw_only=True):
 class RunWriter:
     """Appends to a run file, a whole line at a time. Safe to call from the runner's loop and from pytest's thread.
 
-    Left by an exception (Ctrl-C is one), it closes the file as incomplete.
+    Left by an exception (Ctrl-C is one), it closes the file as incomplete. `path` is where the file will stand, and where it stands
+    after close(): a run that was broken off makes way for a whole one that is there already. Raises RunFileError.
     """
 
     def __init__(self, path: Path, header: RunHeader, *, secrets: Iterable[str] = ()) -> None:
@@ -97,8 +102,9 @@ class RunWriter:
         self._exchanges: dict[str, bool] = {}  # id -> whether it was driven
         self._requirements: set[str] = set()
         self._verdicts: list[Judged] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO | None = path.open("wb")
+        self._claim = _claimed(path.parent)
+        self._part = part_of(path)
+        self._file: BinaryIO | None = self._part.open("wb")
         tree = {"wireproof_run": VERSION, **_plain(header)}
         tree["target"]["base_url"] = mask_url(header.target.base_url).partition("?")[0]
         self._put(tree)
@@ -150,12 +156,17 @@ class RunWriter:
                 self._put({"end": end})
                 self._file.close()
                 self._file = None
+                if not complete and _is_kept(self.path):
+                    self.path = self.path.parent / BROKEN_OFF / self.path.name
+                    self.path.parent.mkdir(exist_ok=True)
+                self._part.replace(self.path)
+                self._claim.let_go()
             return arithmetic
 
     def _take_stock(self, file: BinaryIO) -> None:
         """Ctrl-C may have come between a line and its being counted, or the other way round: what counts is what stands in the file."""
         file.flush()
-        data = self.path.read_bytes()
+        data = self._part.read_bytes()
         kinds = Counter(line[:12] for line in data.split(b"\n"))
         self._hash = hashlib.sha256(data)
         self._exchanges = dict(islice(self._exchanges.items(), kinds[b'{"exchange":']))
@@ -174,6 +185,29 @@ class RunWriter:
         self._hash.update(line)
         self._file.write(line)
         self._file.flush()
+
+
+def _claimed(folder: Path) -> Claim:
+    try:
+        return Claim(folder)
+    except FolderTaken:
+        raise RunFileError(f"another run is writing into {folder}: wait for its end, or give another folder by --out") from None
+    except OSError as error:
+        why = "it is a file" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+        raise RunFileError(f"no run can be written into {folder} ({why}): give another folder by --out") from error
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether anything stands there but a run that was broken off."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _FOOTER_BYTES))
+        last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+    try:
+        return not (last.startswith(b'{"end"') and json.loads(last)["end"]["complete"] is False)
+    except (ValueError, KeyError, TypeError):
+        return True
 
 
 class Exchanges(Mapping[str, Exchange]):

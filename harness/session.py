@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -107,13 +108,15 @@ class LiveSession:
             target = self._given_target()
             port = settings.upstream_port or target.upstream_port
             if target.bases is not None and not port:
+                same = self._said("give the same --upstream-port PORT", "write the same `upstream_port = PORT` under [target] in {}")
                 raise TargetError(
-                    "say where the gateway expects its vendors: configure their base URLs to http://127.0.0.1:PORT, "
-                    "and give the same --upstream-port PORT"
+                    f"say where the gateway expects its vendors: configure their base URLs to http://127.0.0.1:PORT, and {same}"
                 )
             self.witness = UpstreamWitness(self.library.load, port=0 if self._in_front else port)
             self._loop.run(self.witness.start())
             upstream_url = self._loop.run(self._in_front(self.witness.url, port)) if self._in_front else self.witness.url
+            if self._in_front:
+                self.witness.front = urlsplit(upstream_url).netloc
             if target.bases is None:
                 self._tell("starting the embedded reference gateway")
                 self._gateway = EmbeddedGateway(upstream_url, settings)
@@ -126,18 +129,37 @@ class LiveSession:
 
     def _given_target(self) -> Target:
         settings = self.settings
+        if settings.target is not None or settings.base_url is not None:
+            settings.refuse_embedded()
         if settings.target is not None:
             target = read_target(settings.target)
             if settings.base_url:
                 bases, *more = _nodes(settings.base_url)
                 target = replace(target, bases=bases, more_bases=tuple(more))
-            return replace(target, good_keys=(settings.api_key, *target.good_keys)) if settings.api_key else target
+            # The file may name the variable that holds --api-key too, and a key counts as an account of its own.
+            return replace(target, good_keys=tuple(dict.fromkeys((settings.api_key, *target.good_keys)))) if settings.api_key else target
         if settings.base_url is None:
             return Target(name=EMBEDDED, bases=None)
         bases, *more = _nodes(settings.base_url)
         return Target(
             name=settings.base_url, bases=bases, more_bases=tuple(more), good_keys=(settings.api_key,) if settings.api_key else ()
         )
+
+    def _said(self, by_option: str, in_file: str) -> str:
+        """The words for whoever gave options alone, or for who gave a target file, whose path goes into `in_file`."""
+        return by_option if self.settings.target is None else in_file.format(self.settings.target)
+
+    def _correct_url(self) -> str:
+        if self.settings.base_url is not None:
+            return "correct --base-url"
+        return f"correct `base_url` under [target] in {self.settings.target}"
+
+    def _give_a_key(self) -> str:
+        if self.settings.target is None or self.settings.api_key:
+            return "give one that it takes by WIREPROOF_API_KEY or --api-key"
+        if self.target.good_keys:
+            return f"export one that it takes in the variable that `good` under [keys] in {self.settings.target} names"
+        return f"export one that it takes, and name its variable in `good` under [keys] in {self.settings.target}"
 
     async def _open(self) -> None:
         bases = self.target.bases
@@ -173,7 +195,8 @@ class LiveSession:
         known = {model.id: model for model in models}
         missing = [name for name in self.settings.models if name not in known]
         if missing:
-            raise TargetError(f"the gateway lists no model {missing[0]!r}: it lists {', '.join(known) or 'none'}")
+            who = f"{self.settings.target} describes" if self.settings.target and self.target.models else "the gateway lists"
+            raise TargetError(f"{who} no model {missing[0]!r}: choose by --models from {', '.join(known) or 'none'}")
         return tuple(known[name] for name in self.settings.models)
 
     async def _outside(self, bases: Bases) -> dict[str, str]:
@@ -231,25 +254,22 @@ class LiveSession:
                 answer = await client.get(url, headers=headers)
         except httpx2.HTTPError as error:
             raise TargetError(
-                f"nothing answers at {bases.root} ({str(error) or type(error).__name__}): start the gateway, or correct --base-url"
+                f"nothing answers at {bases.root} ({str(error) or type(error).__name__}): start the gateway, or {self._correct_url()}"
             ) from None
         if answer.status_code in (401, 403):
             given = "refused the key" if key else "wants a key"
-            raise TargetError(
-                f"the gateway {given} ({answer.status_code} from {url}): give one that it takes by WIREPROOF_API_KEY or --api-key"
-            )
+            raise TargetError(f"the gateway {given} ({answer.status_code} from {url}): {self._give_a_key()}")
         try:
             document = json.loads(answer.content)
             ids = [entry["id"] for entry in document["data"]]
         except (ValueError, KeyError, TypeError):
             kind = answer.headers.get("content-type", "no content type")
             if "html" in kind:
-                raise TargetError(f"{url} answers with a web page ({kind}), so it is not a gateway's API: correct --base-url") from None
+                raise TargetError(f"{url} answers with a web page ({kind}), so it is not a gateway's API: {self._correct_url()}") from None
             if self.settings.models:
                 return tuple(Model(id=name, surfaces=served_by(name)) for name in self.settings.models)
-            raise TargetError(
-                f"{url} answers {answer.status_code} and no model list: correct --base-url, or name the models by --models"
-            ) from None
+            name_them = self._said("name the models by --models", "describe each model as [[models]] in {}")
+            raise TargetError(f"{url} answers {answer.status_code} and no model list: {self._correct_url()}, or {name_them}") from None
         if not ids:
             raise TargetError(f"{url} lists no models for this key: bind it to a group that has some")
         return tuple(Model(id=name, surfaces=served_by(name)) for name in ids)
@@ -276,14 +296,13 @@ class LiveSession:
                     return
                 status = exchange.client.response.status if exchange.client.response else None
                 if status in (401, 403):
-                    raise TargetError(
-                        f"the gateway refused the key for {model.id} ({status}): give one that it takes by WIREPROOF_API_KEY or --api-key"
-                    )
+                    raise TargetError(f"the gateway refused the key for {model.id} ({status}): {self._give_a_key()}")
                 answers.append(f"{model.id} {status or exchange.client.error}")
-        raise TargetError(
-            f"the gateway never called the upstream witness at {self.witness.url} ({'; '.join(answers) or 'no text model'}): "
-            "configure its vendors' base URLs to that address"
-        )
+        if answers:  # a target of images alone cannot be asked so
+            raise TargetError(
+                f"the gateway never called the upstream witness at {self.witness.url} ({'; '.join(answers)}): "
+                "configure its vendors' base URLs to that address"
+            )
 
     def spent_micro_usd(self) -> int:
         """What left the wallets of all good keys since the run opened; 0 where the target shows no account."""

@@ -2,13 +2,15 @@
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from harness.toml_file import UserFileError
+
+REPORTS: Final = Path("reports")
 
 
 class Storage(StrEnum):
@@ -62,7 +64,12 @@ OPTIONS: Final = (
     ),
     Option(name="concurrency", metavar="N", default="16", help="exchanges driven at the same time"),
     Option(name="expectations", metavar="FILE", help="TOML file of known failures and flakes (its form: README.md, Expectations)"),
-    Option(name="out", metavar="DIR", default="reports/latest", help="where the run file and the reports go"),
+    Option(
+        name="out",
+        metavar="DIR",
+        default="reports/latest",
+        help="where the run file and the reports go; what is no usual run has a folder of its own, such as reports/matrix",
+    ),
     Option(
         name="recordings",
         metavar="WHICH",
@@ -94,7 +101,7 @@ class Settings:
     upstream_port: int | None = None
     concurrency: int = 16
     expectations: Path | None = None
-    out: Path = Path("reports/latest")
+    out: Path = REPORTS / "latest"
     recordings: str = "shipped"
     storage: Storage = Storage.SQLITE
     nodes: int = 1
@@ -113,42 +120,84 @@ class Settings:
         """Whether the gateway is ours, started for this run and played the recordings that ship."""
         return self.run is None and self.base_url is None and self.target is None and self.recordings == "shipped"
 
+    def refuse_embedded(self) -> None:
+        """Raises UserFileError for what is said of the embedded gateway, where another one is driven."""
+        said = {
+            "--storage": self.storage is not Storage.SQLITE,
+            "--nodes": self.nodes > 1,
+            "--postgres-url": self.postgres_url is not None,
+            "--redis-url": self.redis_url is not None,
+        }
+        for flag in (flag for flag, given in said.items() if given):
+            raise UserFileError(f"{flag} is for the embedded gateway, and --base-url or --target names another: leave one of them out")
+
     @classmethod
-    def of(cls, given: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> "Settings":
-        """The command line's values before the environment's before the defaults. Raises UserFileError."""
+    def of(
+        cls,
+        given: Mapping[str, str | None],
+        environment: Mapping[str, str] = os.environ,
+        *,
+        options: Sequence[Option] = OPTIONS,
+        folder: str | None = None,
+    ) -> "Settings":
+        """The command line's values before the environment's before the defaults; only of `options`. Raises UserFileError.
+
+        `folder`: where below reports/ the output goes when nobody says; without it the kind of the run decides.
+        """
         values: dict[str, Any] = {}
-        for option in OPTIONS:
-            value = given.get(option.name) or environment.get(option.variable) or option.default
+        for option in options:
+            value, where = given.get(option.name), option.flag
             if value is None:
-                continue
-            values[option.name] = _converted(option, value)
+                value, where = environment.get(option.variable) or None, f"{option.flag} ({option.variable})"
+            elif not value:  # as `--base-url "$URL"` is where nobody set URL: that must not pass for a run without it
+                raise UserFileError(f"{option.flag} is empty: give it a value, or leave it out")
+            if value is not None:
+                values[option.name] = _converted(option, value, where)
+        values.setdefault("out", REPORTS / (folder or _kind(cls(**values))))
         return cls(**values)
 
 
-def _converted(option: Option, value: str) -> Any:
+def _kind(settings: Settings) -> str:
+    """The folder of a run that was not told one: each kind has its own, so that no run takes the place of the usual one's."""
+    words = ["matrix"] * settings.matrix
+    words += ["postgres"] * (settings.storage is Storage.POSTGRES)
+    words += ["storm"] * (settings.storm_calls > 0)
+    match settings.recordings:
+        case "shipped":
+            pass
+        case "corpus":
+            words.append("corpus")
+        case _:
+            words.append("own-recordings")
+    return "-".join(words) or "latest"
+
+
+def _converted(option: Option, value: str, where: str) -> Any:
+    """`where` the value was given, for the complaint."""
     match option.name:
         case "upstream_port" | "concurrency" | "nodes" | "storm_calls":
-            if not value.isdecimal() or not 0 < int(value) < 65536:
-                raise UserFileError(f"{option.flag} takes a whole number from 1 to 65535, not {value!r}")
+            if not (value.isascii() and value.isdecimal() and 0 < int(value) < 65536):
+                raise UserFileError(f"{where} takes a whole number from 1 to 65535, not {value!r}")
             return int(value)
         case "matrix":
-            return value not in ("0", "")
+            return value != "0"
         case "storage":
             if value not in tuple(Storage):
-                raise UserFileError(f"{option.flag} is one of {', '.join(Storage)}, not {value!r}")
+                raise UserFileError(f"{where} is one of {', '.join(Storage)}, not {value!r}")
             return Storage(value)
         case "models":
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+            models = tuple(part.strip() for part in value.split(",") if part.strip())
+            if not models:
+                raise UserFileError(f"{where} names no model: give ids with commas between, or leave it out")
+            return models
         case "target" | "expectations" | "out" | "run":
             return Path(value)
         case _:
             return value
 
 
-def add_options(parser: argparse.ArgumentParser, *, stored: bool = True) -> None:
-    """Every option as one of the parser's; `stored`: the command can judge a stored run."""
-    for option in OPTIONS:
-        if option.name == "run" and not stored:
-            continue
+def add_options(parser: argparse.ArgumentParser, options: Sequence[Option] = OPTIONS) -> None:
+    """Each of them as one of the parser's."""
+    for option in options:
         default = f" (default: {option.default})" if option.default else ""
         parser.add_argument(option.flag, help=f"{option.help}{default} [{option.variable}]", **option.as_argument)  # type: ignore[arg-type]  # all are texts

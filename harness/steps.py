@@ -24,7 +24,8 @@ from harness.target import Bases, Target, Turn
 from harness.upstream.witness import UpstreamWitness
 
 MADE_KEY: Final = "made-key"  # how a key that a step made is named where it is masked
-_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|group|clock|[a-z0-9-]+:[^{}\s]+)\}")
+_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|gemini-images|videos|group|clock|[a-z0-9-]+:[^{}\s]+)\}")
+_PLACE: Final = re.compile(r"-?[0-9]+")
 _FIRST_READ_SECONDS: Final = 0.6  # for the client of an open stream to read something: a gateway may hold an answer back
 _PATIENCE_SECONDS: Final = 2.0  # for the upstream to be called by an open step, and to be done with one that is over
 
@@ -256,14 +257,27 @@ class _Said:
     def value(self, value: Any) -> Any:
         """A JSON value with all of its texts said. Raises Missing."""
         match value:
+            case str() if (whole := _STANDS_FOR.fullmatch(value)) is not None:
+                return self._value(whole[1])
             case str():
                 return self.text(value)
             case Mapping():
                 return {name: self.value(item) for name, item in value.items()}
             case list() | tuple():
-                return [self.value(item) for item in value]
+                return [said for item in value for said in self._items(item)]
             case _:
                 return value
+
+    def _items(self, item: Any) -> list[Any]:
+        """Of a list's item that stands for a list, its items."""
+        said = self.value(item)
+        return said if isinstance(item, str) and isinstance(said, list) else [said]
+
+    def _value(self, word: str) -> Any:
+        """What stands there itself, where it is more than a word."""
+        name, _, place = word.partition(":")
+        found = at_pointer(_document(self._sent[name].seen), place) if place.startswith("/") else None
+        return found if isinstance(found, dict | list) else self._word(word)
 
     def _word(self, word: str) -> str:
         match word:
@@ -273,6 +287,10 @@ class _Said:
                 return self._means.model
             case "failover":
                 return self._means.target.failover_model or ""
+            case "gemini-images":
+                return self._means.target.gemini_image_model or ""
+            case "videos":
+                return self._means.target.video_model or ""
             case "group":
                 return self._means.target.made_group or ""
             case "clock":
@@ -300,12 +318,12 @@ def _secrets(step: Step, seen: StepSeen) -> list[str]:
 
 
 def at_pointer(value: Any, pointer: str) -> Any:
-    """What stands at a JSON pointer; None where there is nothing."""
+    """What stands at a JSON pointer; None where there is nothing. -1 is a list's last item."""
     for part in pointer.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
         if isinstance(value, dict):
             value = value.get(name)
-        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+        elif isinstance(value, list) and _PLACE.fullmatch(name) and -len(value) <= int(name) < len(value):
             value = value[int(name)]
         else:
             return None

@@ -8,6 +8,8 @@ openai_base = "http://127.0.0.1:8080/v1"
 upstream_port = 9100                     # where the gateway expects its vendors: wireproof's upstream witness listens there
 losses = "losses.json"                   # beside this file: what it declares that it loses where it translates (harness/losses.py)
 failover_model = "gpt-5-4-mini"          # two channels serve it, so that a call survives the failure of the first
+gemini_image_model = "nano-banana"       # makes images by Google's generateContent
+video_model = "seedance-1-5"             # makes videos by tasks of Seedance's, on Volcengine Ark
 
 [keys]                                   # names of environment variables, never the keys themselves
 good = ["WIREPROOF_API_KEY"]             # each on an account of its own; with one, cases that watch the balance run alone
@@ -169,6 +171,8 @@ class Target:
     made_group: str | None = None  # keys may be made in this group at /api/v1/keys, by any good key, as contract:31 to 36 say
     clock_path: str | None = None
     failover_model: str | None = None  # the model that two channels serve
+    gemini_image_model: str | None = None  # the model that makes images by generateContent
+    video_model: str | None = None  # the model that makes videos by Ark's tasks
     losses: Declared | None = None  # what it declares that translation loses; None: nothing
     restarts: bool = False  # its nodes can be killed and started again, and shall be
     restart: str | None = None  # by this command of the shell; None: by whoever started it
@@ -188,6 +192,10 @@ class Target:
             return "the target file names no path that moves the gateway's clock ([account] clock_path)"
         if Need.FAILOVER in case.needs and self.failover_model is None:
             return "the target file names no model with two channels ([target] failover_model)"
+        if Need.GEMINI_IMAGES in case.needs and self.gemini_image_model is None:
+            return "the target file names no model that makes images by generateContent ([target] gemini_image_model)"
+        if Need.VIDEOS in case.needs and self.video_model is None:
+            return "the target file names no model that makes videos ([target] video_model)"
         if Need.RESTART in case.needs and not self.restarts:
             return "killing nodes wants --storm-calls N, and a command for it where the gateway is not embedded ([process] restart)"
         if case.steps and case.account and self.dialect == "none":
@@ -228,8 +236,12 @@ class Target:
 
 
 def check_url(url: str, where: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port beyond 65535
+        good = False
+    if not good:
         raise TargetError(f"{where} {url!r} is not a URL: give something like http://127.0.0.1:8080")
     return url.rstrip("/")
 
@@ -239,7 +251,11 @@ def read_target(path: Path) -> Target:
     file = TomlFile(path)
     file.only(file.values, ("target", "keys", "models", "account", "timeouts", "process", "not_applicable"), "a target file")
     about = file.take(file.values, "target", dict, "a target file", {})
-    file.only(about, ("name", "base_url", "base_urls", *_SDK_BASES, "upstream_port", "failover_model", "losses"), "[target]")
+    file.only(
+        about,
+        ("name", "base_url", "base_urls", *_SDK_BASES, "upstream_port", "failover_model", "gemini_image_model", "video_model", "losses"),
+        "[target]",
+    )
     bases, *more_bases = _bases(file, about)
     account = file.take(file.values, "account", dict, "a target file", {})
     file.only(account, ("dialect", "settle_ms", "made_group", "clock_path"), "[account]")
@@ -259,19 +275,21 @@ def read_target(path: Path) -> Target:
         good_keys=good,
         other_keys=others,
         models=_models(file),
-        upstream_port=file.take(about, "upstream_port", int, "[target]", 0),
+        upstream_port=file.number(about, "upstream_port", "[target]", 0, least=1, most=65535),
         dialect=dialect,
-        settle_ms=file.take(account, "settle_ms", int, "[account]", 0),
-        first_byte_ms=file.take(timeouts, "first_byte_ms", int, "[timeouts]"),
-        idle_ms=file.take(timeouts, "idle_ms", int, "[timeouts]"),
+        settle_ms=file.number(account, "settle_ms", "[account]", 0, least=0),
+        first_byte_ms=file.number(timeouts, "first_byte_ms", "[timeouts]", least=1),
+        idle_ms=file.number(timeouts, "idle_ms", "[timeouts]", least=1),
         not_served=_not_served(file),
         made_group=file.take(account, "made_group", str, "[account]"),
         clock_path=file.take(account, "clock_path", str, "[account]"),
         failover_model=file.take(about, "failover_model", str, "[target]"),
+        gemini_image_model=file.take(about, "gemini_image_model", str, "[target]"),
+        video_model=file.take(about, "video_model", str, "[target]"),
         losses=_losses(file, file.take(about, "losses", str, "[target]")),
         restarts=restart is not None,
         restart=restart,
-        sweep_ms=file.take(process, "sweep_ms", int, "[process]", 20_000),
+        sweep_ms=file.number(process, "sweep_ms", "[process]", 20_000, least=0),
     )
 
 
@@ -319,9 +337,9 @@ def _keys(file: TomlFile) -> tuple[tuple[str, ...], dict[Key, tuple[str, ...]]]:
 
 def _models(file: TomlFile) -> tuple[Model, ...]:
     models = []
-    for number, entry in enumerate(file.take(file.values, "models", list, "a target file", [])):
+    for number, entry in enumerate(file.tables("models", "a target file")):
         file.only(entry, ("id", "surfaces", "upstream"), "[[models]]")
-        if "id" not in entry:
+        if not file.take(entry, "id", str, "[[models]]", nth=number):
             raise file.error("models", "a [[models]] entry needs `id`", nth=number)
         surfaces = {}
         for name, route in file.take(entry, "surfaces", dict, "[[models]]", {}, nth=number).items():
@@ -345,9 +363,9 @@ def _model(file: TomlFile, model_id: str, surfaces: dict[Surface, Route], named:
 
 def _not_served(file: TomlFile) -> tuple[NotServed, ...]:
     entries = []
-    for number, entry in enumerate(file.take(file.values, "not_applicable", list, "a target file", [])):
+    for number, entry in enumerate(file.tables("not_applicable", "a target file")):
         file.only(entry, ("requirement", "reason"), "[[not_applicable]]")
-        if not entry.get("requirement") or not entry.get("reason"):
+        if not all(file.take(entry, key, str, "[[not_applicable]]", nth=number) for key in ("requirement", "reason")):
             raise file.error("not_applicable", "a [[not_applicable]] entry needs `requirement` and `reason`", nth=number)
         entries.append(NotServed(requirement=entry["requirement"], reason=entry["reason"]))
     return tuple(entries)

@@ -53,3 +53,18 @@ class TomlFile:
             words = {str: "text in quotes", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
             raise self.error(key, f"`{key}` in {where} must be {words.get(kind, kind.__name__)}, not {value!r}", nth=nth)
         return value
+
+    def number(self, table: Mapping[str, Any], key: str, where: str, default: Any = None, *, least: int, most: int | None = None) -> Any:
+        """The whole number under `key`, within its bounds; `default` where it is absent."""
+        value = self.take(table, key, int, where, default)
+        if key in table and (value < least or (most is not None and value > most)):
+            bounds = f"from {least} to {most}" if most is not None else f"from {least} on"
+            raise self.error(key, f"`{key}` in {where} must be a whole number {bounds}, not {value}")
+        return value
+
+    def tables(self, key: str, where: str) -> list[dict[str, Any]]:
+        """The tables that stand under [[key]]; none where there is none."""
+        entries: list[dict[str, Any]] = self.take(self.values, key, list, where, [])
+        if not all(isinstance(entry, dict) for entry in entries):
+            raise self.error(key, f"`{key}` in {where} must be tables: write [[{key}]] above each")
+        return entries

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from rich.console import Console, RenderableType
 from harness.bench import suites, table, translated, wire
 from harness.bench.document import of_wire
 from harness.bench.processes import BenchError
+from harness.whole_file import write_whole
 
 _WHAT: Final = ("wire", "translated", "conformance", "judging")
 
@@ -39,6 +41,10 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         if arguments.rounds < 1 or not 0 < arguments.seconds <= 60:
             raise BenchError("--rounds takes a whole number from 1, --seconds a number up to 60")
+        if arguments.litellm and shutil.which(arguments.litellm) is None:
+            raise BenchError(f"there is no program {arguments.litellm}: name LiteLLM's `litellm`, or leave --litellm out")
+        if arguments.json:
+            _make(arguments.json.parent, arguments.json)  # rather now than after minutes
         console.print(_about(document["machine"]), style="dim", highlight=False)
         with console.status("starting") as status:
 
@@ -48,12 +54,18 @@ def main(arguments: argparse.Namespace) -> int:
 
             _measure(arguments, document, show, status.update)
         if arguments.json:
-            arguments.json.parent.mkdir(parents=True, exist_ok=True)
-            arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            write_whole(arguments.json, (json.dumps(document, indent=1) + "\n").encode())
     except (BenchError, OSError) as error:
         sys.stderr.write(f"wireproof: {error}\n")
         return 2
     return 0
+
+
+def _make(folder: Path, file: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchError(f"--json {file} cannot be written ({error.strerror}): give another file") from error
 
 
 def _measure(

@@ -29,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     try:
+        if not 0 <= arguments.upstream_port < 65536:
+            raise ListenError(f"--upstream-port takes a whole number from 0 to 65535, not {arguments.upstream_port}")
         library = Library.open(arguments.recordings)
         recordings = [library.load(name) for name in arguments.recording]
         asyncio.run(_serve(library, recordings, arguments.upstream_port))

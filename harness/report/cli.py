@@ -13,6 +13,7 @@ from harness.report.markdown import markdown
 from harness.report.terminal import print_summary
 from harness.report.words import as_typed
 from harness.runfile import Run, RunFileError, read_run
+from harness.whole_file import write_whole
 
 # option -> usual file name, what it holds, how it is made
 REPORTS: Final[dict[str, tuple[str, str, Callable[[Run], str | bytes]]]] = {
@@ -40,10 +41,16 @@ def main(arguments: argparse.Namespace) -> int:
         else:
             page = write_all(run, arguments.run.parent)
             print_summary(run, run_file=as_typed(run.path), reports=[as_typed(page)])
-    except (RunFileError, OSError) as error:
-        print(f"wireproof: {error}", file=sys.stderr)  # noqa: T201  # the command's own voice
-        return 2
+    except RunFileError as error:
+        return _refused(str(error))
+    except OSError as error:
+        return _refused(f"{error.filename} cannot be written ({error.strerror}): give another file")
     return 0
+
+
+def _refused(sentence: str) -> int:
+    sys.stderr.write(f"wireproof: {sentence}\n")
+    return 2
 
 
 def write_all(run: Run, folder: Path) -> Path:
@@ -53,8 +60,7 @@ def write_all(run: Run, folder: Path) -> Path:
 
 
 def write(run: Run, chosen: Mapping[str, Path]) -> None:
-    """`chosen` maps names of REPORTS to files, which are replaced."""
-    for option, path in chosen.items():
-        made = REPORTS[option][2](run)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(made if isinstance(made, bytes) else made.encode())
+    """`chosen` maps names of REPORTS to files, which are replaced once all of them are made. Raises OSError."""
+    made = {path: REPORTS[option][2](run) for option, path in chosen.items()}
+    for path, report in made.items():
+        write_whole(path, report if isinstance(report, bytes) else report.encode())

@@ -84,7 +84,8 @@ def _table(run: Run) -> list[str]:
     for feature in table.features:
         cells = (_cell(table.cell(feature, model)) for model in table.models)
         lines.append(f"| {feature} | " + " | ".join(cells) + " |")
-    return [*lines, ""]
+    unmet = [f"Not tested at all: {', '.join(map(code, table.unmet))}.", ""] if table.unmet else []
+    return [*lines, "", *unmet]
 
 
 def _cell(cell: Cell) -> str:

@@ -50,17 +50,22 @@ class Cell:
 
     def said(self) -> str:
         """In words, worst first: "2 failed, 24 passed"."""
-        return ", ".join(f"{self.counts[found]} {found}" for found in WORST_FIRST if self.counts.get(found)) or "not tested"
+        return ", ".join(f"{self.counts[found]:,} {found}" for found in WORST_FIRST if self.counts.get(found)) or "not tested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
     features: tuple[str, ...]  # in order of their area, then name
-    models: tuple[str, ...]  # as the header has them, then any other that was met
+    models: tuple[str, ...]  # on which there is a verdict: as the header has them, then any other
+    unmet: tuple[str, ...]  # of the header's, those on which there is none
     cells: Mapping[tuple[str, str], Cell]  # (feature, model); missing: not tested
 
     def cell(self, feature: str, model: str) -> Cell:
         return self.cells.get((feature, model), Cell(counts={}))
+
+    def untested(self, feature: str) -> tuple[str, ...]:
+        """The models on which there is no verdict on the feature."""
+        return tuple(model for model in self.models if not self.cell(feature, model).total)
 
     def model_total(self, model: str) -> Cell:
         return self._sum(cell for (_, of), cell in self.cells.items() if of == model)
@@ -96,7 +101,8 @@ def matrix(run: Run) -> Matrix:
     met = {model for _, model in counts}
     return Matrix(
         features=tuple(sorted({feature for feature, _ in counts})),
-        models=tuple(dict.fromkeys([*run.header.models, *sorted(met)])),
+        models=tuple(model for model in dict.fromkeys([*run.header.models, *sorted(met)]) if model in met),
+        unmet=tuple(model for model in run.header.models if model not in met),
         cells={key: Cell(counts=count) for key, count in counts.items()},
     )
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from harness.report.cli import REPORTS, write
 from harness.runfile import RunFileError, read_run
+from harness.whole_file import write_whole
 
 FOLDER: Final = Path("reports/sample")
 _KEPT: Final = ("html", "markdown", "badge")
@@ -34,9 +35,13 @@ def make(run_file: Path, folder: Path) -> tuple[Path, ...]:
     if not run.complete:
         raise SampleError(f"{run_file} was broken off: a sample shows a whole run, drive it again")
     chosen = {option: folder / REPORTS[option][0] for option in _KEPT}
-    write(run, chosen)
     picture = chosen["html"].with_suffix(".png")
-    photograph(chosen["html"], picture)
+    with TemporaryDirectory(prefix="wireproof-sample-") as beside:  # the last sample stays until all of this one is made
+        made = Path(beside) / picture.name
+        write(run, {"html": made.with_suffix(".html")})
+        photograph(made.with_suffix(".html"), made)
+        write(run, chosen)
+        write_whole(picture, made.read_bytes())
     return (*chosen.values(), picture)
 
 
@@ -49,7 +54,6 @@ def photograph(page: Path, picture: Path) -> None:
         words = [program, "--headless", "--disable-gpu", "--hide-scrollbars", "--no-first-run", f"--user-data-dir={profile}"]
         words += ["--no-sandbox"]  # which root has not, and which a page of our own does not need
         words += [f"--window-size={_SIZE}", f"--virtual-time-budget={_LOADED_MS}", f"--screenshot={picture.absolute()}"]
-        picture.unlink(missing_ok=True)
         try:
             done = subprocess.run([*words, page.absolute().as_uri()], capture_output=True, text=True, timeout=_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:

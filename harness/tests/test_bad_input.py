@@ -78,6 +78,30 @@ def test_a_dead_url_and_a_web_page_and_no_url_at_all(tmp_path: Path, free_port: 
     refused(run(tmp_path, "--base-url", "my-gateway", *upstream), "my-gateway", "not a URL")
 
 
+def test_who_gave_a_target_file_is_told_of_its_keys(tmp_path: Path, free_port: int) -> None:
+    target = tmp_path / "gateway.toml"
+
+    def told(url: str, *more: str, **environment: str) -> str:
+        port = "" if "no port" in more else f"upstream_port = {free_port}\n"
+        target.write_text(f'[target]\nbase_url = "{url}"\n{port}' + "".join(text for text in more if text.startswith("[")))
+        result = run(tmp_path, "--target", "gateway.toml", **environment)
+        refused(result, "gateway.toml")
+        assert "--" not in result.stderr
+        return result.stderr
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    assert "start the gateway, or correct `base_url` under [target] in gateway.toml" in told(dead)
+    assert "write the same `upstream_port = PORT` under [target] in gateway.toml" in told(dead, "no port")
+    with server(html=True) as url:
+        assert "correct `base_url` under [target] in gateway.toml" in told(url)
+    with server(key="right") as url:
+        assert "name its variable in `good` under [keys] in gateway.toml" in told(url)
+        named = told(url, '[keys]\ngood = ["OUR_KEY"]\n', OUR_KEY="sk-wrong-0123456789")
+    assert "export one that it takes in the variable that `good` under [keys] in gateway.toml names" in named
+    assert "sk-wrong" not in named
+
+
 def test_a_model_that_the_gateway_does_not_list(tmp_path: Path, free_port: int) -> None:
     with server() as url:
         refused(
@@ -125,15 +149,6 @@ def test_words_that_select_nothing_leave_the_last_report_alone(tmp_path: Path) -
     (out / "run.jsonl").write_text("of last time\n")
     refused(run(tmp_path, "--models", "gpt-5-4", "--out", out, "-k", "nosuchthing"), "no verdict was selected", "-k")
     assert [(file.name, file.read_text()) for file in out.iterdir()] == [("run.jsonl", "of last time\n")]
-
-
-def test_an_option_with_a_slip_in_it(tmp_path: Path) -> None:
-    result = run(tmp_path, "--bse-url", "http://127.0.0.1:8080")
-    assert result.returncode == 2
-    assert result.stderr.endswith("wireproof: there is no --bse-url; did you mean --base-url?\n")
-    result = run(tmp_path, "--nothing-like-it")
-    assert result.returncode == 2
-    assert "wireproof run --help" in result.stderr
 
 
 def test_run_files_that_are_none(tmp_path: Path) -> None:

@@ -40,18 +40,78 @@ def test_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"wireproof \S+\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("words", [[], ["no-such-command"], ["report"], ["recordings"], ["upstream", "--no-such-option"]])
-def test_what_it_does_not_understand_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(words)
-    assert left.value.code == 2
-    assert "usage: wireproof" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "`wireproof` needs COMMAND: `wireproof --help` lists what there is"),
+        (["rnu"], "there is no 'rnu'; did you mean 'run'?"),
+        (["no-such-command"], "there is no 'no-such-command': choose from run, report,"),
+        (["--nosuch"], "`wireproof` needs COMMAND"),
+        (["report"], "`wireproof report` needs RUN: `wireproof report --help` lists what there is"),
+        (["report", "run.jsonl", "another"], "`wireproof report` does not know what to do with 'another': leave it out"),
+        (["report", "run.jsonl", "--htlm", "x"], "there is no --htlm; did you mean --html?"),
+        (["report", "--html"], "--html stands without its value: `wireproof report --help` says what it takes"),
+        (["mutation", "--olny", "x"], "there is no --olny; did you mean --only?"),
+        (["mutation", "--matrix"], "--matrix is for `wireproof run` and means nothing to `wireproof mutation`: leave it out"),
+        (["mutation", "--nodes", "2"], "--nodes is for `wireproof run`"),
+        (["mutation", "--storm-calls=3"], "--storm-calls is for `wireproof run`"),
+        (["mutation", "--run", "run.jsonl"], "--run is for `wireproof run`"),
+        (["mutation", "--storage", "mysql"], "--storage is one of sqlite, postgres, not 'mysql'"),
+        (["recordings"], "`wireproof recordings` needs"),
+        (["recordings", "lnt"], "there is no 'lnt'; did you mean 'lint'?"),
+        (["recordings", "lint", "--x"], "there is no --x: `wireproof recordings lint --help` lists what there is"),
+        (["recordings", "import", "a.har"], "`wireproof recordings import` needs --into"),
+        (["corpus", "pull", "--agian"], "there is no --agian; did you mean --again?"),
+        (["upstream", "--no-such-option"], "there is no --no-such-option: `wireproof upstream --help` lists what there is"),
+        (["upstream", "--upstream-port", "x"], "--upstream-port takes a whole number, not 'x'"),
+        (["upstream", "--upstream-port", "99999"], "--upstream-port takes a whole number from 0 to 65535, not 99999"),
+        (["upstream", "--upstream-port", "-1"], "--upstream-port takes a whole number from 0 to 65535, not -1"),
+        (["record", "--vendor", "opnai"], "there is no 'opnai' for --vendor; did you mean 'openai'?"),
+        (
+            ["bench", "--litellm", "no-such-program"],
+            "there is no program no-such-program: name LiteLLM's `litellm`, or leave --litellm out",
+        ),
+        (["bench", "--json", "/proc/none/x.json"], "--json /proc/none/x.json cannot be written"),
+        (["bench", "--rounds", "x"], "--rounds takes a whole number, not 'x'"),
+        (["bench", "--seconds", "x"], "--seconds takes a number, not 'x'"),
+        (["bench", "--only", "everything"], "there is no 'everything' for --only: choose from wire, translated"),
+        (["run", "--base-url"], "--base-url stands without its value"),
+        (["run", "--base-url", ""], "--base-url is empty: give it a value, or leave it out"),
+        (["run", "--matrix=3"], "--matrix takes no value: leave '3' out"),
+        (["gateway", "serve", "--demo", "--port", "99999"], "--port: 99999 is no port: give a whole number from 0 to 65535"),
+        (["gateway", "srve"], "there is no 'srve'; did you mean 'serve'?"),
+        (["gateway", "serve", "--demo", "--prot", "1"], "there is no --prot; did you mean --port?"),
+    ],
+    ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "",
+)
+def test_what_it_does_not_understand_is_one_sentence_and_exit_code_2(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(words)
+    except SystemExit as left:  # argparse's way
+        code = int(str(left.code))
+    told = capsys.readouterr()
+    assert code == 2
+    assert told.out == ""
+    assert told.err.startswith(f"wireproof: {says}")
+    assert told.err.count("\n") == 1
+
+
+def test_options_of_runs_do_not_stand_in_the_help_of_mutation(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["mutation", "--help"])
+    told = capsys.readouterr().out
+    assert "--only" in told
+    assert "--concurrency" in told
+    for flag in ("--matrix", "--nodes", "--storm-calls", "--expectations", "--recordings", "--run"):
+        assert flag + " " not in told
 
 
 def test_a_command_reads_only_its_own_module() -> None:
     script = "import sys; from harness.cli import parser; parser(); print(*sorted(n for n in sys.modules if n.startswith('harness.')))"
     made = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=60, check=True)
-    assert made.stdout.split() == ["harness.cli"]
+    assert made.stdout.split() == ["harness.cli", "harness.complaints"]
     assert parser().prog == "wireproof"
 
 

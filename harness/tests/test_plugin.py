@@ -1,6 +1,7 @@
 """The verdicts as ordinary pytest items, live and from a stored run, by the words that people use on pytest."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,10 @@ import pytest
 
 from harness.conformance import RUN_FILE, Conformance
 from harness.data import data_dir
-from harness.runfile import Run, read_run
+from harness.runfile import BROKEN_OFF, Run, read_run
 from harness.settings import Settings
 from harness.tests.commands import environment, pytest_suites, server, started, wireproof
+from harness.whole_file import PART
 
 SELECTED = "native/status or sse/ or chat/content"
 # Put before a command's own start: whatever opens a connection dies of it.
@@ -140,14 +142,16 @@ def test_pytest_suites_in_a_checkout_is_the_same(stored: Path, run: Run) -> None
     assert judged(result).startswith(f"{len(expected)} passed")
 
 
-def test_ctrl_c_leaves_a_run_that_can_be_read_and_judged_again(tmp_path: Path) -> None:
+def test_ctrl_c_leaves_a_run_that_can_be_read_and_judged_again_and_the_last_whole_one(stored: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
+    shutil.copytree(stored.parent, out)
+    of_last_time = {path: path.read_bytes() for path in out.iterdir()}
     words = [sys.executable, "-m", "harness.cli", "run", "--models", "gpt-5-4,claude-sonnet-4-6", "--out", str(out)]
     process = started(words, tmp_path)
     try:
-        file = out / RUN_FILE
+        part = out / (RUN_FILE + PART)
         for _ in range(1200):
-            if process.poll() is not None or (file.exists() and file.read_bytes().count(b'{"exchange"') > 50):
+            if process.poll() is not None or (part.exists() and part.read_bytes().count(b'{"exchange"') > 50):
                 break
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
@@ -156,6 +160,10 @@ def test_ctrl_c_leaves_a_run_that_can_be_read_and_judged_again(tmp_path: Path) -
         process.kill()
     assert process.returncode == 2, said
     assert "Traceback" not in said
+    assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == of_last_time
+    file = out / BROKEN_OFF / RUN_FILE
+    assert f"report  {file.parent.relative_to(tmp_path) / 'report.html'}\n" in said
+    assert "out keeps the last whole run, since this one was broken off\n" in said
     broken_off = read_run(file)
     assert not broken_off.complete
     assert len(broken_off.exchanges) > 50

@@ -1,6 +1,8 @@
 import base64
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +30,7 @@ from harness.exchange import (
 from harness.judged import Arithmetic, Expected, ExpectedKind, Judged
 from harness.requirement import Basis, Clause, Requirement, Severity
 from harness.runfile import Run, RunFileError, RunHeader, RunWriter, TargetFacts, read_run
+from harness.tests.commands import environment
 from harness.verdict import Errored, Failed, Finding, Inconclusive, NotApplicable, Passed, Side
 
 SECRET = "sk-byts-Zq81/kW+09+LmN4tY"
@@ -263,9 +266,60 @@ def test_a_run_in_progress_is_on_disk_line_by_line_and_refused(tmp_path: Path) -
     path = tmp_path / "run.jsonl"
     with RunWriter(path, HEADER) as writer:
         writer.exchange(exchange())
-        assert path.read_bytes().count(b"\n") == 2
+        assert not path.exists()
+        part = path.with_name("run.jsonl.part")
+        assert part.read_bytes().count(b"\n") == 2
         with pytest.raises(RunFileError, match="has no footer"):
-            read_run(path)
+            read_run(part)
+    assert read_run(path).complete
+    assert [file.name for file in tmp_path.iterdir()] == ["run.jsonl"]
+
+
+def test_a_run_that_is_killed_leaves_the_last_one_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    made(path, exchange(id="of last time"))
+    script = (
+        "import os, sys; from pathlib import Path; from harness.runfile import RunWriter; "
+        "from harness.tests.test_runfile import HEADER, exchange; "
+        "writer = RunWriter(Path(sys.argv[1]), HEADER); writer.exchange(exchange()); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], env=environment(), check=False, timeout=60)
+    assert done.returncode == -9
+    assert list(read_run(path).exchanges) == ["of last time"]
+    assert list(made(path, exchange(id="the next")).exchanges) == ["the next"]  # what the killed one left behind is in nobody's way
+    assert [file.name for file in tmp_path.iterdir()] == ["run.jsonl"]
+
+
+def test_a_run_that_was_broken_off_makes_way_for_a_whole_one(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+
+    def broken_off(id_: str) -> Path:
+        writer = RunWriter(path, HEADER)
+        writer.exchange(exchange(id=id_))
+        writer.close(complete=False)
+        assert list(read_run(writer.path).exchanges) == [id_]
+        return writer.path
+
+    assert broken_off("first") == path
+    assert broken_off("second") == path  # of two that were broken off the newer one stays
+    made(path, exchange(id="whole"))
+    assert broken_off("third") == broken_off("fourth") == tmp_path / "broken-off" / "run.jsonl"
+    assert list(read_run(path).exchanges) == ["whole"]
+
+
+def test_of_two_runs_into_one_folder_the_second_is_refused(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "run.jsonl", HEADER) as writer:
+        writer.exchange(exchange())
+        with pytest.raises(RunFileError, match=r"another run is writing into .*: wait for its end, or give another folder by --out"):
+            RunWriter(tmp_path / "run.jsonl", HEADER)
+    assert len(read_run(writer.path).exchanges) == 1
+
+
+def test_a_folder_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RunFileError, match=r"no run can be written into .* \(it is a file\): give another folder by --out"):
+            RunWriter(folder / "run.jsonl", HEADER)
 
 
 def test_an_exchange_is_read_once_and_keeps_what_was_worked_out_of_it(tmp_path: Path) -> None:

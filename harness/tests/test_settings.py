@@ -43,10 +43,42 @@ def test_a_key_never_shows_in_the_settings_as_text() -> None:
     assert "sk-secret" not in repr(Settings.of(given, {}))
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "65536", "1.5", "", "x"])
+@pytest.mark.parametrize("number", ["0", "-1", "65536", "1.5", "x", "\u0663", "\u00b2"])
 def test_what_is_no_number_of_exchanges_is_refused(number: str) -> None:
-    if not number:
-        assert Settings.of({"concurrency": number}, {}).concurrency == 16  # not given
-        return
-    with pytest.raises(UserFileError, match="--concurrency takes a whole number"):
+    with pytest.raises(UserFileError, match=r"^--concurrency takes a whole number"):
         Settings.of({"concurrency": number}, {})
+    with pytest.raises(UserFileError, match=r"^--concurrency \(WIREPROOF_CONCURRENCY\) takes a whole number"):
+        Settings.of({}, {"WIREPROOF_CONCURRENCY": number})
+
+
+def test_an_empty_option_is_refused_and_an_empty_variable_is_none() -> None:
+    for name in WORTH:
+        if name != "matrix":
+            with pytest.raises(UserFileError, match="is empty"):
+                Settings.of({name: ""}, {})
+    assert Settings.of({}, {f"WIREPROOF_{name.upper()}": "" for name in WORTH}) == Settings()
+
+
+def test_models_that_are_commas_alone_are_refused() -> None:
+    with pytest.raises(UserFileError, match="--models names no model"):
+        Settings.of({"models": " , "}, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ({}, "latest"),
+        ({"base_url": "http://127.0.0.1:8080", "models": "gpt-5-4"}, "latest"),
+        ({"matrix": "1"}, "matrix"),
+        ({"storage": "postgres", "nodes": "2"}, "postgres"),
+        ({"matrix": "1", "storage": "postgres"}, "matrix-postgres"),
+        ({"storage": "postgres", "storm_calls": "10000"}, "postgres-storm"),
+        ({"recordings": "corpus"}, "corpus"),
+        ({"recordings": "mine"}, "own-recordings"),
+    ],
+)
+def test_each_kind_of_run_has_a_folder_of_its_own_unless_it_is_told_one(given: dict[str, str | None], folder: str) -> None:
+    assert Settings.of(given, {}).out == Path("reports") / folder
+    assert Settings.of({}, {f"WIREPROOF_{name.upper()}": value for name, value in given.items() if value}).out == Path("reports") / folder
+    assert Settings.of({**given, "out": "there"}, {}).out == Path("there")
+    assert Settings.of(given, {"WIREPROOF_OUT": "there"}).out == Path("there")

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from harness.case import Play, Surface
-from harness.exchange import Hop, Request
+from harness.case import MARKER, UPSTREAM, Play, Surface
+from harness.exchange import Hop, Request, value
 from harness.progress import ClientProgress
 from harness.recording.format import Recording, RecordingError
 from harness.recording.marking import find_marker
@@ -41,7 +41,8 @@ class PortBusyError(ListenError):
 class _Expected:
     """What is to be answered for one marker, and what was."""
 
-    def __init__(self, plays: tuple[Play, ...], surface: Surface, progress: ClientProgress | None, began: float) -> None:
+    def __init__(self, marker: str, plays: tuple[Play, ...], surface: Surface, progress: ClientProgress | None, began: float) -> None:
+        self.marker = marker
         self._plays = plays
         self.surface = surface
         self.progress = progress
@@ -87,6 +88,7 @@ class UpstreamWitness:
         self._connections: set[Connection] = set()
         self._expected: dict[str, _Expected] = {}
         self._planned = lru_cache(maxsize=_PLANS)(self._plan)  # of a play, and whether gzip was offered
+        self.front: str | None = None  # host:port of what stands before it, where something does that calls it by another host header
         self._unmatched: list[Call] = []
         self._model_lists: list[Call] = []
         self._failure: Exception | None = None
@@ -137,7 +139,7 @@ class UpstreamWitness:
             raise ValueError(f"marker {marker} is expected already: forget it first, or make another")
         for play in plays:
             self._planned(play, True)
-        self._expected[marker] = _Expected(plays, surface, client_progress, began)
+        self._expected[marker] = _Expected(marker, plays, surface, client_progress, began)
 
     def hops(self, marker: str) -> tuple[Hop, ...]:
         """Every call for the marker so far, in order of arrival. Raises what went wrong in the witness itself."""
@@ -209,6 +211,8 @@ class UpstreamWitness:
             if play.gather:
                 await _set_within(expected.gathered, _GATHER_SECONDS)
             answer = self._answer_to(arrived, play)
+            if play.named:
+                answer = self._named(answer, expected.marker, self.front or value(arrived.headers, "host") or "")
             player = Player(
                 connection,
                 call,
@@ -227,6 +231,15 @@ class UpstreamWitness:
         if play.if_forced is None or tool is None:
             return self._planned(play, gzip_offered(arrived.headers))
         return calling(self._planned(replace(play, recording=play.if_forced), gzip_offered(arrived.headers)), tool)
+
+    @staticmethod
+    def _named(answer: Answer, marker: str, host: str) -> Answer:
+        """What stands in braces stands within one piece."""
+        words = ((MARKER.encode(), marker.encode()), (UPSTREAM.encode(), host.encode()))
+        pieces = answer.pieces
+        for word, said in words:
+            pieces = tuple(replace(piece, data=piece.data.replace(word, said)) for piece in pieces)
+        return answer.with_pieces(pieces)
 
     async def _answer_unmatched(self, connection: Connection, arrived: Arrived, call: Call) -> None:
         if arrived.method == "GET" and call.request.path.endswith("/models") and (answer := self._model_list(arrived)):

@@ -61,7 +61,14 @@ def add_details(parser: argparse.ArgumentParser) -> None:
         "--demo-redis-env", default="", metavar="NAME", help="environment variable with the URL of a Redis or Valkey beside it"
     )
     parser.add_argument("--host", help="listen there instead of where the configuration says")
-    parser.add_argument("--port", type=int, help="listen there instead of where the configuration says; 0 takes a free port")
+    parser.add_argument("--port", type=_port, help="listen there instead of where the configuration says; 0 takes a free port")
+
+
+def _port(text: str) -> int:
+    """A TCP port. The event loop would take 99999 for another one, and serve there."""
+    if not (text.isascii() and text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text} is no port: give a whole number from 0 to 65535, 0 being any free one")
+    return int(text)
 
 
 def main(args: argparse.Namespace) -> int:

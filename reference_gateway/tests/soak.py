@@ -1,8 +1,10 @@
 """An hour's wear in a few minutes: many callers, faulty vendors, callers that leave. `nox -s soak` runs it.
 
-The gateway runs as a process of its own; this one plays its vendors and its callers. Told at the end, and exit code 1 unless all holds:
-memory and file descriptors are back where they were after the warm-up, no hold is open, the rows of usage add up to what the wallets
-lost, and every answer, whatever its status, had a request id.
+The gateway runs as a process of its own; this one plays its vendors and its callers. After a warm-up, in which pools, caches and the
+allocator's arenas grow to their size, the load comes in two equal halves with a rest after each. Told at the end, and exit code 1 unless
+all holds: after each rest no more file descriptors are open than before the first call; the second half has added to memory neither
+blocks that are in use nor pages; no hold is open; the rows of usage add up to what the wallets lost; every answer, whatever its status,
+had a request id.
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from reference_gateway.operations.demo import Demo, demo_config
+from reference_gateway.proxy.upstream import IDLE_S
 from reference_gateway.routes import Surface
 from reference_gateway.tests import wires
 from reference_gateway.tests.scripted import Answer, Client, Script, Upstream
@@ -31,9 +34,14 @@ from reference_gateway.tests.scripted import Answer, Client, Script, Upstream
 SURFACES: Final = (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI)
 SILENCE_MS: Final = 400
 ACCOUNTS: Final = 8
-WARM_UP: Final = 0.25  # of the time: pools, caches and the allocator's arenas grow to their size
-REST_S: Final = 3.0
-GROWTH_KB: Final = 12 * 1024
+PARTS: Final = {"warm-up": 0.25, "first half": 0.375, "second half": 0.375}  # of the time
+GONE_S: Final = IDLE_S + 10.0  # for idle connections to vendors to go
+HUNG_UP_S: Final = 3.0  # the same where the vendors close them
+GROWTH_KB: Final = 4 * 1024
+GROWTH_BLOCKS: Final = 1_000  # of some 175,000: rolling windows have an entry per key and half a minute
+# SQLite keeps the file of a connection that it closed while another one had a lock (our checkpoints), and opens that one next time.
+KEPT_BY_SQLITE: Final = 1
+PROGRAM: Final = ("-m", "reference_gateway.tests.weighed")
 MESSAGES_VERSION: Final = "2023-06-01"
 # What a vendor does with a call, and how often, in a hundred.
 DOINGS: Final = {"well": 60, "refuse": 8, "html": 3, "error in a 200": 3, "reset": 5, "silent": 2, "cut": 6, "stall": 2, "slow": 11}
@@ -52,18 +60,40 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """What the operating system says of the gateway."""
+    """What the operating system says of the gateway, and it of itself."""
 
     pid: int
+    stdout: asyncio.StreamReader
 
     def memory_kb(self) -> int:
+        """Its own pages. What it shares with other processes is counted with none: that changes when those come and go."""
         for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith("Anonymous:"):
                 return int(line.split()[1])
         raise AssertionError("the kernel says nothing of memory")
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))  # noqa: PTH208 (a Path for each would take longer than the look)
+
+    async def weigh(self) -> Weight:
+        memory_kb, descriptors = self.memory_kb(), self.descriptors()
+        os.kill(self.pid, signal.SIGUSR1)
+        async with asyncio.timeout(30):
+            told = json.loads(await self.stdout.readline())
+        return Weight(memory_kb=memory_kb, descriptors=descriptors, blocks=told["blocks"], waiting=told["waiting"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """Of a gateway at rest. `blocks` and `waiting` as in weighed.py; memory is from before the collector has run."""
+
+    memory_kb: int
+    descriptors: int
+    blocks: int
+    waiting: int
+
+    def __str__(self) -> str:
+        return f"{self.memory_kb} KB, {self.descriptors} descriptors, {self.blocks} blocks, {self.waiting} objects for the collector"
 
 
 def _surface_of(call: Upstream) -> tuple[Surface, bool]:
@@ -127,11 +157,22 @@ async def _until_aborted(call: Upstream) -> None:
     call.reset()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Vendors:
+    url: str
+    connections: set[asyncio.StreamWriter]
+
+    def hang_up(self) -> None:
+        for writer in tuple(self.connections):
+            writer.close()
+
+
 @asynccontextmanager
-async def serving(script: Script) -> AsyncIterator[str]:
-    """The vendors' URL."""
+async def serving(script: Script) -> AsyncIterator[Vendors]:
+    connections: set[asyncio.StreamWriter] = set()
 
     async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(writer)
         try:
             while not writer.is_closing():
                 first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
@@ -142,11 +183,12 @@ async def serving(script: Script) -> AsyncIterator[str]:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the gateway has hung up
         finally:
+            connections.discard(writer)
             writer.close()
 
     server = await asyncio.start_server(on_connection, "127.0.0.1", 0, backlog=1024)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield Vendors(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", connections=connections)
     finally:
         server.close()
 
@@ -179,9 +221,9 @@ def request(dice: random.Random, surface: Surface, streams: bool) -> tuple[str, 
             return "/v1/chat/completions", json.dumps(body).encode(), {}
 
 
-async def caller(port: int, keys: tuple[str, ...], tally: Tally, dice: random.Random, until: float) -> None:
+async def caller(port: int, keys: tuple[str, ...], tally: Tally, dice: random.Random, until: Callable[[], bool]) -> None:
     client: Client | None = None
-    while time.monotonic() < until:
+    while not until():
         if client is None:
             client = Client(*await asyncio.open_connection("127.0.0.1", port))
         streams = dice.random() < 0.5
@@ -247,7 +289,7 @@ def _judge(answer: Answer, path: str, tally: Tally) -> None:
 
 
 @asynccontextmanager
-async def gateway(folder: Path, upstream_url: str) -> AsyncIterator[tuple[Process, int, Demo]]:
+async def gateway(folder: Path, upstream_url: str, program: Sequence[str] = PROGRAM) -> AsyncIterator[tuple[Process, int, Demo]]:
     demo = demo_config(
         upstream_url,
         folder,
@@ -256,12 +298,12 @@ async def gateway(folder: Path, upstream_url: str) -> AsyncIterator[tuple[Proces
         first_byte_ms=SILENCE_MS,
         idle_ms=SILENCE_MS,
     )
-    command = (sys.executable, "-m", "reference_gateway", "--config", str(demo.config), "--port", "0")
+    command = (sys.executable, *program, "--config", str(demo.config), "--port", "0")
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
         port = int(json.loads(await process.stdout.readline())["listening"].rpartition(":")[2])
-        yield Process(pid=process.pid), port, demo
+        yield Process(pid=process.pid, stdout=process.stdout), port, demo
     finally:
         process.send_signal(signal.SIGTERM)
         code = await asyncio.wait_for(process.wait(), 30)
@@ -304,39 +346,71 @@ def _rows(folder: Path) -> int:
     return int(rows)
 
 
-async def _load(port: int, demo: Demo, tally: Tally, dice: random.Random, concurrency: int, seconds: float) -> None:
-    until = time.monotonic() + seconds
+async def _load(port: int, demo: Demo, tally: Tally, dice: random.Random, concurrency: int, seconds: float, calls: int) -> None:
+    """For so long, and until so many calls more have ended."""
+    until, calls = time.monotonic() + seconds, calls + tally.answers.total()
+    over: Callable[[], bool] = lambda: time.monotonic() >= until and tally.answers.total() >= calls  # noqa: E731
     async with asyncio.TaskGroup() as callers:
         for _ in range(concurrency):
-            callers.create_task(caller(port, tuple(demo.keys), tally, random.Random(dice.random()), until))
+            callers.create_task(caller(port, tuple(demo.keys), tally, random.Random(dice.random()), over))
 
 
-async def soak(seconds: float, concurrency: int, seed: int, growth_kb: int = GROWTH_KB) -> tuple[Tally, list[str]]:
-    """What was met, and what is wrong: nothing, if all is well."""
+async def _rest(process: Process, descriptors: int, within_s: float) -> None:
+    """Until no more than so many are open, or the time is over."""
+    until = time.monotonic() + within_s
+    while process.descriptors() > descriptors and time.monotonic() < until:  # noqa: ASYNC110 (nobody tells of it)
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)  # settlements and the journal follow the last byte
+
+
+async def soak(
+    seconds: float,
+    concurrency: int,
+    seed: int,
+    *,
+    calls: int = 0,
+    growth_kb: int = GROWTH_KB,
+    vendors_hang_up: bool = False,
+    program: Sequence[str] = PROGRAM,
+) -> tuple[Tally, list[str]]:
+    """What was met, and what is wrong: nothing, if all is well.
+
+    It takes as long as it has to for `calls`. `vendors_hang_up`: the gateway need not close idle connections itself, which takes a while.
+    """
     tally, dice = Tally(), random.Random(seed)
-    figures = []
+    weights: dict[str, Weight] = {}
     with tempfile.TemporaryDirectory(prefix="wireproof-soak-") as name:
         folder = Path(name)
-        async with serving(vendor(tally, random.Random(seed + 1))) as upstream_url:
-            async with gateway(folder, upstream_url) as (process, port, demo):
-                await _load(port, demo, tally, dice, concurrency, seconds * WARM_UP)
-                await asyncio.sleep(REST_S)
-                before = (process.memory_kb(), process.descriptors())
-                await _load(port, demo, tally, dice, concurrency, seconds * (1 - WARM_UP))
-                await asyncio.sleep(REST_S)
-                after = (process.memory_kb(), process.descriptors())
+        async with serving(vendor(tally, random.Random(seed + 1))) as vendors:
+            async with gateway(folder, vendors.url, program) as (process, port, demo):
+                await _ask(port, "/api/v1/usage", demo.keys[0])  # from now on it reads the database through a descriptor of its own
+                await _rest(process, 0, 0)
+                weights["start"] = start = await process.weigh()
+                for part, share in PARTS.items():
+                    await _load(port, demo, tally, dice, concurrency, seconds * share, round(calls * share))
+                    if vendors_hang_up:
+                        vendors.hang_up()
+                    await _rest(process, start.descriptors + KEPT_BY_SQLITE, HUNG_UP_S if vendors_hang_up else GONE_S)
+                    weights[part] = await process.weigh()
                 spent = await _books(port, demo, tally)
             rows = _rows(folder)
     if rows != spent:
         tally.found(f"the usage rows add up to {rows} micro-USD, the wallets lost {spent}")
-    if after[0] - before[0] > growth_kb:
-        tally.found(f"memory grew from {before[0]} to {after[0]} KB")
-    if after[1] > before[1] + concurrency // 4:  # connections to the vendor that are kept open differ by chance
-        tally.found(f"file descriptors grew from {before[1]} to {after[1]}")
-    figures.append(f"answers: {dict(tally.answers)}")
-    figures.append(f"vendors: {dict(tally.vendor)}")
-    figures.append(f"memory {before[0]} -> {after[0]} KB, file descriptors {before[1]} -> {after[1]}, spent {spent} micro-USD")
+    _judge_weights(weights, tally, growth_kb)
+    figures = [f"{part}: {weight}" for part, weight in weights.items()]
+    figures += [f"answers: {dict(tally.answers)}", f"vendors: {dict(tally.vendor)}", f"spent: {spent} micro-USD"]
     return tally, figures
+
+
+def _judge_weights(weights: dict[str, Weight], tally: Tally, growth_kb: int) -> None:
+    start, before, after = weights["start"], weights["first half"], weights["second half"]
+    for part, weight in weights.items():
+        if weight.descriptors > start.descriptors + KEPT_BY_SQLITE:
+            tally.found(f"{weight.descriptors} file descriptors were open after the {part}, {start.descriptors} at the start")
+    if after.blocks - before.blocks > GROWTH_BLOCKS:
+        tally.found(f"the second half left {after.blocks - before.blocks} blocks of memory in use")
+    if after.memory_kb - before.memory_kb > growth_kb:
+        tally.found(f"memory grew from {before.memory_kb} to {after.memory_kb} KB in the second half")
 
 
 def main() -> int:

@@ -118,7 +118,7 @@ FAILED_FREE = Requirement(
     basis=Basis.DOCUMENTED,
     clause=_contract("228", "Failed tasks bill zero"),
     text="A task that failed says so, and costs nothing.",
-    claims=("contract:153", "contract:228"),
+    claims=("contract:153", "contract:171", "contract:208", "contract:228"),
 )
 
 
@@ -362,18 +362,20 @@ def _on(*names: str) -> Given:
     return Given(surfaces=frozenset({Surface.IMAGES}), steps=True, also=lambda case: bool(wanted & case.traits))
 
 
+_VIDEOS_FAILED: Final = ("video-failed", "video-blocked")
+
 RULES: tuple[Rule, ...] = (
     Rule(RECEIPT, check_receipt, _on("completed")),
-    Rule(LIFECYCLE, check_lifecycle, _on("completed", "cancelled", "failed")),
-    Rule(RESULT, check_result, _on("completed", "failed")),
+    Rule(LIFECYCLE, check_lifecycle, _on("completed", "cancelled", "failed", "video", "video-cancelled", *_VIDEOS_FAILED, "video-lost")),
+    Rule(RESULT, check_result, _on("completed", "failed", "video", *_VIDEOS_FAILED, "video-lost")),
     Rule(BY_EITHER, check_by_either, _on("completed")),
-    Rule(HELD, check_held, _on("completed")),
+    Rule(HELD, check_held, _on("completed", "video")),
     Rule(BILLED_ONCE, check_billed_once, _on("completed")),
     Rule(DEDUPED, check_deduped, _on("completed")),
     Rule(DUPLICATE, check_duplicate, _on("completed")),
     Rule(OF_OTHERS, check_of_others, _on("completed")),
     Rule(TOO_LATE, check_too_late, _on("completed")),
     Rule(ASKING_FREE, check_asking_free, _on("asked")),
-    Rule(CANCELLED, check_cancelled, _on("cancelled")),
-    Rule(FAILED_FREE, check_failed_free, _on("failed")),
+    Rule(CANCELLED, check_cancelled, _on("cancelled", "video-cancelled")),
+    Rule(FAILED_FREE, check_failed_free, _on("failed", *_VIDEOS_FAILED)),
 )

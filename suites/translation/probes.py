@@ -167,6 +167,17 @@ COMES_BACK = Requirement(
     ),
     text="A client that hands back a call by its id alone does not cost the model its thought: the upstream gets its proof again.",
 )
+REDACTED_BACK = Requirement(
+    id="translation/redacted-thinking-comes-back",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(
+        source="anthropic-thinking",
+        section="Thinking redaction",
+        says="redacted_thinking blocks are passed back to the API unchanged, as the thinking blocks are",
+    ),
+    text="A thought that nobody can read goes back to who made it, too, before the call that a plain client hands back alone.",
+)
 NOT_OF_OTHERS = Requirement(
     id="translation/reasoning-apart",
     severity=Severity.SECURITY,
@@ -497,6 +508,29 @@ def check_comes_back(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{len(proofs)} proofs handed back")
 
 
+def check_redacted_back(exchange: Exchange) -> Verdict:
+    if (why := failed(exchange, "thinks", "goes-on")) is not None:
+        return why
+    hops = exchange.step("thinks").upstream
+    made = _redacted(hops[-1].response.json) if hops and hops[-1].response is not None else []
+    if not made:
+        return Inconclusive("the upstream hid no thought")
+    hops = exchange.step("goes-on").upstream
+    asked = hops[-1].request.json if hops else None
+    turns = asked.get("messages") if isinstance(asked, dict) else None
+    back = [data for turn in turns or () if isinstance(turn, dict) for data in _redacted(turn)]
+    wrong = [] if back == made else [_up(f"{len(made)} redacted thoughts, as they came", f"{len(back)}", "/messages")]
+    return conclude(wrong, f"{len(made)} redacted thoughts handed back")
+
+
+def _redacted(holder: Any) -> list[str]:
+    """What stands in the redacted thoughts of a message, before its first call."""
+    content = holder.get("content") if isinstance(holder, dict) else None
+    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    first = next((place for place, block in enumerate(blocks) if block.get("type") == "tool_use"), len(blocks))
+    return [str(block.get("data")) for block in blocks[:first] if block.get("type") == "redacted_thinking"]
+
+
 def check_not_of_others(exchange: Exchange) -> Verdict:
     if (why := failed(exchange, "thinks", "goes-on", "stranger")) is not None:
         return why
@@ -697,7 +731,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(IMAGE_BY_ADDRESS, check_image_by_address, _with("images-probed", surface=Surface.IMAGES, steps=True)),
     Rule(IMAGE_LINKED, check_image_linked, _with("images-probed", surface=Surface.IMAGES, steps=True)),
-    Rule(COMES_BACK, check_comes_back, _ON_CONVERSATIONS),
+    Rule(COMES_BACK, check_comes_back, Given(traits=frozenset({"conversation"}), without=frozenset({"redacted"}), steps=True)),
+    Rule(REDACTED_BACK, check_redacted_back, Given(traits=frozenset({"conversation", "redacted"}), steps=True)),
     Rule(NOT_OF_OTHERS, check_not_of_others, _ON_CONVERSATIONS),
     Rule(NAMES_BACK, check_names_back, Given(traits=frozenset({"tool-name"}))),
     Rule(SWITCHED_OFF, check_switched_off, Given(traits=frozenset({"no-thinking"}))),

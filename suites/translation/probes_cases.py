@@ -464,22 +464,28 @@ def _of_conversations() -> Iterator[Case]:
         (RESPONSES, (claude, google)),
     ):
         for upstream in upstreams:
-            first, second = _turns(client, upstream)
-            steps = (
-                Step(name="thinks", surface=client, request=first, plays=(Play(recording=_THOUGHTS[upstream]),)),
-                Step(name="goes-on", surface=client, request=second, plays=(Play(recording=_ANSWERS[upstream]),)),
-                Step(name="stranger", surface=client, request=second, plays=(Play(recording=_ANSWERS[upstream]),), key=Key.OTHER_ACCOUNT),
-            )
-            yield Case(
-                id=f"translation/probe-{client}-{_NAMES[upstream]}-conversation",
-                surface=client,
-                upstream=upstream,
-                play=None,
-                steps=steps,
-                account=True,  # a stranger needs an account of its own
-                traits=frozenset({*_PROBE, "conversation"}),
-            )
+            yield _conversation(client, upstream, _THOUGHTS[upstream])
+    for client in (CHAT, RESPONSES):
+        yield _conversation(client, claude, "probes/messages-redacted-conversation", "redacted")
     yield from _named()
+
+
+def _conversation(client: Surface, upstream: Dialect, thought: str, *traits: str) -> Case:
+    first, second = _turns(client, upstream)
+    steps = (
+        Step(name="thinks", surface=client, request=first, plays=(Play(recording=thought),)),
+        Step(name="goes-on", surface=client, request=second, plays=(Play(recording=_ANSWERS[upstream]),)),
+        Step(name="stranger", surface=client, request=second, plays=(Play(recording=_ANSWERS[upstream]),), key=Key.OTHER_ACCOUNT),
+    )
+    return Case(
+        id="-".join((f"translation/probe-{client}-{_NAMES[upstream]}", *traits, "conversation")),
+        surface=client,
+        upstream=upstream,
+        play=None,
+        steps=steps,
+        account=True,  # a stranger needs an account of its own
+        traits=frozenset({*_PROBE, "conversation", *traits}),
+    )
 
 
 _THOUGHTS: Final = {

@@ -21,7 +21,7 @@ from suites.translation.request_cases import ASKED, REFUSED_PATH
 _NOT_ASKED: Final = Inconclusive("the vendor was not asked in another protocol than the client's")
 _JSON_RANGES: Final = frozenset({"application/json", "application/*", "*/*"})
 _NEVER: Final = re.compile(r";q=0(\.0*)?(;|$)")
-_SCHEMAS: Final = {
+SCHEMAS: Final = {
     Dialect.OPENAI_CHAT: "chat/request",
     Dialect.OPENAI_RESPONSES: "responses/request",
     Dialect.ANTHROPIC: "messages/request",
@@ -132,7 +132,7 @@ def _violations(exchange: Exchange) -> tuple[str, tuple[schema.Violation, ...]] 
     upstream = exchange.case.upstream
     if upstream is None or upstream.surface is exchange.case.surface or not exchange.upstream:
         return None
-    name, body = _SCHEMAS[upstream], exchange.upstream[-1].request.json
+    name, body = SCHEMAS[upstream], exchange.upstream[-1].request.json
     return name, schema.findings(name, body)
 
 

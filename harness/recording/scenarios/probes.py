@@ -43,6 +43,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from _of_responses()
     yield from _of_gemini()
     yield from _conversations()
+    yield from _loops()
     yield _rate_limit_in_500()
     yield _image_by_address()
 
@@ -247,6 +248,23 @@ def _conversations() -> Iterator[Scenario]:
     yield from _gemini("gemini-conversation", said(signed, content.WEATHER, stop="STOP", reasoning=40), WHOLE_ONLY)
     sealed = Thinking(text="", signature=Names("probes/responses-conversation/encrypted").base64url(698, "gAAAAABqaR3-") + "==")
     yield from _responses("responses-conversation", said(sealed, content.WEATHER, stop="completed", reasoning=64), WHOLE_ONLY)
+    hidden = Redacted(data=Names("probes/messages-redacted-conversation/1").base64(400, "EqcCCkYICRgC"))
+    yield from _messages("messages-redacted-conversation", said(hidden, content.WEATHER, stop="tool_use", reasoning=24), WHOLE_ONLY)
+
+
+def _loops() -> Iterator[Scenario]:
+    """Two turns that call, each for what the one before brought. Claude thinks before the first of them, the others before each."""
+    thought = content.THOUGHT_BEFORE_CALL
+    hidden = Redacted(data=Names("probes/messages-loop/2").base64(400, "EqcCCkYICRgC"))
+    claude = said(_thought("messages-loop", thought), hidden, content.WEATHER, stop="tool_use", reasoning=24)
+    yield from _messages("messages-loop", claude, WHOLE_ONLY)
+    yield from _messages("messages-loop-again", said(content.NOTE, content.ORDER, stop="tool_use", prompt=231), WHOLE_ONLY)
+    for number, (words, calls) in enumerate(((thought, (content.WEATHER,)), ("", (content.NOTE, content.ORDER)))):
+        name = "loop-again" if number else "loop"
+        signed = Thinking(text=words, signature=Names(f"probes/gemini-{name}/signature").base64(500, "EvsDCvgDAQw5"))
+        yield from _gemini(f"gemini-{name}", said(signed, *calls, stop="STOP", reasoning=40), WHOLE_ONLY)
+        sealed = Thinking(text=words, signature=Names(f"probes/responses-{name}/encrypted").base64url(698, "gAAAAABqaR3-") + "==")
+        yield from _responses(f"responses-{name}", said(sealed, *calls, stop="completed", reasoning=64), WHOLE_ONLY)
 
 
 def _rate_limit_in_500() -> Scenario:

@@ -82,7 +82,7 @@ def test_the_last_marker_counts_and_a_longer_word_is_none() -> None:
 
 def test_every_scenario_can_be_marked_without_another_change() -> None:
     for scenario in SCENARIOS:
-        if scenario.sent is None:
+        if scenario.sent is None or scenario.surface is Surface.OTHER:
             continue
         marked = mark(scenario.surface, scenario.sent, MARKER)
         assert find_marker(json.dumps(marked).encode()) == MARKER

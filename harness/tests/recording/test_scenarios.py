@@ -66,7 +66,7 @@ def test_no_two_scenarios_share_an_id_of_the_vendor() -> None:
 
 
 def _first_value(scenario: Scenario) -> list[dict[str, Any]]:
-    if scenario.status != 200 or scenario.surface is Surface.MODELS:
+    if scenario.status != 200 or scenario.surface in (Surface.MODELS, Surface.OTHER):  # a task of Ark's has one name in all its answers
         return []
     if "array" in scenario.traits:
         return list(json.loads(scenario.body)[:1])

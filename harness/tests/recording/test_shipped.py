@@ -86,6 +86,8 @@ ERRORS = {"openai": "errors/openai", "deepseek": "errors/openai", "anthropic": "
 
 @pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=IDS)
 def test_every_value_is_valid_by_its_schema(scenario: Scenario) -> None:
+    if scenario.surface is Surface.OTHER:
+        return  # of Ark's tasks there is no schema
     if "plain-text" in scenario.traits:
         with pytest.raises(ValueError, match="Expecting value"):
             json.loads(scenario.body)

@@ -42,7 +42,7 @@ def run(folder: Path, *, green: bool = False, complete: bool = True, models: tup
     asked = [
         (model, surface, feature, rule, case)
         for model in models
-        for surface in _SURFACES[model]
+        for surface in _SURFACES.get(model, ("messages",))
         for feature in _FEATURES
         for rule in _RULES
         for case in (f"{name}{number or ''}" for number in range(repeat) for name in _CASES)

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from harness.judged import Standing
 from harness.report.html import html
+from harness.report.markdown import markdown
 from harness.report.matrix import matrix
 from harness.tests.report import made
 from harness.tests.report.browser import Page, browser
@@ -190,11 +192,44 @@ def test_text_can_be_read_in_light_dark_and_on_paper(page: Page, page_path: Path
     page.look()
 
 
-def test_a_phone_scrolls_the_table_not_the_page(page: Page, page_path: Path) -> None:
-    page.look(width=400)
-    page.open(page_path, quote("messages/stream/order-kept"))
-    assert page.run("document.documentElement.scrollWidth <= innerWidth")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_run_on_ten_models_scrolls_nothing_sideways(page: Page, tmp_path: Path, width: int) -> None:
+    path = tmp_path / "report.html"
+    models = tuple(f"{vendor}-sonnet-{number}-preview" for vendor in ("claude", "deepseek") for number in range(5))
+    path.write_text(html(made.run(tmp_path, models=models)), encoding="utf-8")
+    feature = quote("messages/stream on claude-sonnet-4-preview")  # opened
+    for dark in (False, True):
+        page.look(width=width, dark=dark)
+        page.open(path, feature)
+        assert page.run("document.querySelector('#panel') !== null")
+        sideways = "[document.documentElement, document.querySelector('.wide')].map(each => each.scrollWidth - each.clientWidth)"
+        assert page.run(sideways) == [0, 0]
+        outside = "[...document.querySelectorAll('main *')].filter(each => each.getBoundingClientRect().right > innerWidth + 1).length"
+        assert page.run(outside) == 0
     page.look()
+
+
+def test_on_a_phone_each_cell_stands_under_the_name_of_its_model(page: Page, page_path: Path) -> None:
+    page.look(width=390)
+    page.open(page_path)
+    name = "getComputedStyle(document.querySelector('button.cell'), '::before').content"
+    assert page.run(f"{name} === JSON.stringify(document.querySelector('button.cell').dataset.model)")
+    row = "document.querySelector('tr.feature[data-feature=\"chat/usage\"]')"
+    assert page.run(f"{row}.querySelector('th').innerText").split("\n")[-1].endswith("not tested on 1 of 4 models")
+    page.look()
+    assert page.run(name) == "none"
+    assert "not tested on" not in page.run(f"{row}.querySelector('th').innerText")
+
+
+def test_a_model_without_any_verdict_is_named_and_has_no_column(page: Page, tmp_path: Path) -> None:
+    run = made.run(tmp_path)
+    run = replace(run, header=replace(run.header, models=(*run.header.models, "never-asked")))
+    path = tmp_path / "report.html"
+    path.write_text(html(run), encoding="utf-8")
+    page.open(path)
+    assert page.run("document.querySelector('.unmet').textContent") == "Not tested at all: never-asked."
+    assert "never-asked" not in page.run("document.querySelector('.matrix').textContent")
+    assert "Not tested at all: `never-asked`." in markdown(run)
 
 
 def test_a_green_run_says_so_and_lists_nothing_broken(page: Page, tmp_path: Path) -> None:
@@ -207,9 +242,14 @@ def test_a_green_run_says_so_and_lists_nothing_broken(page: Page, tmp_path: Path
 
 def test_the_header_says_on_which_recordings_it_rests_and_the_sum_adds_up(page: Page, page_path: Path) -> None:
     page.open(page_path)
-    facts = page.run("document.querySelector('.facts').textContent")
-    assert "synthetic" in facts
-    assert "captured" in facts
+    told = "[...document.querySelectorAll('.facts div')].map(each => [...each.children].map(part => part.innerText.trim()))"
+    facts = dict(page.run(told))
+    assert "synthetic" in facts["Verdicts rest on"]
+    assert "captured" in facts["Verdicts rest on"]
+    # One number under each name: in one line they would run together.
+    numbers = {name: facts[name] for name in ("Exchanges driven", "Calls made", "Tokens", "Spent")}
+    assert numbers == {"Exchanges driven": "40", "Calls made": "1,204", "Tokens": "48,113", "Spent": "$0.09125"}
+    assert facts["Run"] == "2026-11-21 21:40:00 UTC"
     run = made.run(page_path.parent)
     told = page.run("document.querySelector('.equation').innerText.replace(/\\s+/g, ' ')")
     assert told.startswith("1,200 selected = 12 failed + 2 unexpected-pass + 2 errored")

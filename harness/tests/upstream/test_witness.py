@@ -94,6 +94,20 @@ async def test_the_last_marker_of_a_conversation_counts() -> None:
         assert (await hear(witness, request(body=body))).body == b"data: b\n\n"
 
 
+async def test_what_a_vendor_names_leads_back_to_the_exchange() -> None:
+    named = b'{"id": "t-{marker}", "url": "http://{upstream}/{marker}.mp4"}'
+    async with witness_of(recording(reads=[named], stream=False, headers=JSON_HEADERS)) as witness:
+        expect(witness, Play(recording="r", named=True))
+        told = {"id": f"t-{MARKER}", "url": f"http://upstream/{MARKER}.mp4"}
+        assert json.loads((await hear(witness, request())).body) == told
+        witness.front = "front.test:81"
+        told["url"] = f"http://front.test:81/{MARKER}.mp4"
+        assert json.loads((await hear(witness, request())).body) == told
+        witness.forget(MARKER)
+        expect(witness, Play(recording="r"))
+        assert (await hear(witness, request())).body == named
+
+
 async def test_one_connection_serves_many_requests_whatever_their_framing() -> None:
     text = b'{"text": "%s"}' % MARKER.encode()
     chunked = b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n"

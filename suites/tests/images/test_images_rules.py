@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from harness.exchange import Exchange, SdkReading, StepSeen
+from harness.mutation.mutants import media
 from harness.mutation.mutants.images import MUTANTS
 from harness.recording.scenarios.images import png
 from suites.images.cases import CASES
 from suites.images.edits import RULES as EDIT_RULES
+from suites.images.gemini import RULES as GEMINI_RULES
 from suites.images.made import RULES
 from suites.images.vendors import RULES as VENDOR_RULES
 from suites.tests import traffic
@@ -48,7 +50,8 @@ def right() -> Exchange:
 
 
 def test_ids_sources_and_mutants_are_well_kept() -> None:
-    traffic.assert_well_kept((*RULES, *EDIT_RULES, *VENDOR_RULES), MUTANTS, "images/")
+    own = [mutant for mutant in media.MUTANTS if mutant.requirement.startswith("images/")]
+    traffic.assert_well_kept((*RULES, *EDIT_RULES, *VENDOR_RULES, *GEMINI_RULES), (*MUTANTS, *own), "images/")
 
 
 def test_images_as_they_should_be_pass() -> None:

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from harness.exchange import Exchange, StepSeen
+from harness.mutation.mutants import media
 from harness.mutation.mutants.tasks import MUTANTS
 from suites.tasks.cases import CASES
 from suites.tasks.laws import RULES
+from suites.tasks.videos import RULES as VIDEO_RULES
 from suites.tests import traffic
 from suites.tests.steps import answer, assert_all_pass, assert_fails, balance, case_of, exchange, row, seen, with_step
 
@@ -71,7 +73,8 @@ def failed() -> Exchange:
 
 
 def test_ids_sources_and_mutants_are_well_kept() -> None:
-    traffic.assert_well_kept(RULES, MUTANTS, "tasks/")
+    own = [mutant for mutant in media.MUTANTS if mutant.requirement.startswith("tasks/")]
+    traffic.assert_well_kept((*RULES, *VIDEO_RULES), (*MUTANTS, *own), "tasks/")
 
 
 @pytest.mark.parametrize("right", [completed, asked, cancelled, failed])
