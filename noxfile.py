@@ -68,7 +68,7 @@ def types(on: nox.Session) -> None:
 @nox.session
 def tests(on: nox.Session) -> None:
     """The project's own tests. `nox -s tests -- -k sse` hands words on to pytest."""
-    run(on, "pytest", "--numprocesses", "auto", "--dist", "loadfile", *on.posargs)
+    run(on, "pytest", "--numprocesses", "auto", "--dist", "loadfile", "--no-loadscope-reorder", *on.posargs)
 
 
 @nox.session

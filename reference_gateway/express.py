@@ -1,9 +1,10 @@
 """A model call on its usual way, in plain steps without a coroutine: from the request's bytes to the answer's in two thirds of the time.
 
 Nothing is decided here otherwise than in gateway.py and forward.py, only with less ado. Whatever is not as usual goes to them where it
-stands, with its hold and its connection: a refusal, a choice of channels, a stream, an answer in pieces, an upstream that fails.
+stands, with its hold, its connection and its stream: a refusal, a choice of channels, an answer in pieces, an upstream that fails.
 
-Of a call: the hold is written (`held`), the upstream answers (`on_head`), the settlement is written (`settled`), the answer is sent.
+Of a call: the hold is written (`held`), the upstream answers (`on_head`), the settlement is written (`settled`), the answer is sent. Of a
+stream the settlement is written when its last event has come (`moved`), and then that goes on to the caller (`stream_settled`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, Final, Protocol
 
 from reference_gateway import body, features, forward, headers, routes
@@ -20,17 +22,20 @@ from reference_gateway.accounts.keys import Key, KeyRing
 from reference_gateway.billing.interface import Hold
 from reference_gateway.billing.treasury import Treasury
 from reference_gateway.calls import ModelCall
-from reference_gateway.catalog import Catalog, Model, Usage
+from reference_gateway.catalog import Catalog, Model
 from reference_gateway.errors import Refusal
-from reference_gateway.forward import Begun, BrokenOff, Forwarder
+from reference_gateway.forward import Begun, Bill, BrokenOff, Forwarder, Stream
 from reference_gateway.operations.journal import Answered, Asked
+from reference_gateway.proxy.relay import CallerGone, Milestone, Relay
 from reference_gateway.proxy.server import Answer, RequestHead
 from reference_gateway.proxy.upstream import Connection, ResponseHead, SizedHead, UpstreamBroken
 from reference_gateway.request_ids import new_request_id
 from reference_gateway.routes import Call, Surface
 from reference_gateway.routing.router import Lane
+from reference_gateway.storage.sqlite import Then
 
 JSON: Final = b"application/json"
+SSE: Final = b"text/event-stream"
 SURFACES: Final = (Surface.CHAT, Surface.MESSAGES)  # a response of the third is remembered by its channel
 
 
@@ -41,6 +46,7 @@ class Way:
     catalog: Catalog
     key: Key
     model: Model
+    surface: str  # plain, as the ledger wants it
     lane: Lane | None
     upstream_head: bytes = b""  # up to content-length
 
@@ -129,14 +135,15 @@ class Booth:
         if model is None:
             return None
         surface, lane, upstream_head = caller.route.surface, None, b""
-        if surface in model.surfaces:
+        if surface in model.surfaces or surface in model.translated:
             lanes = self.forwarder.router.every_lane(key.group, name, surface)
-            if len(lanes) == 1 and lanes[0].native:
+            if len(lanes) == 1:
                 lane = lanes[0]
-                upstream_head = forward.upstream_head(head, caller.route, lane)
+                if lane.native:
+                    upstream_head = forward.upstream_head(head, caller.route, lane)
         if lane is None:
             caller.unusual = True
-        way = caller.ways[name] = Way(self.catalog, key, model, lane, upstream_head)
+        way = caller.ways[name] = Way(self.catalog, key, model, surface.value, lane, upstream_head)
         return way
 
 
@@ -148,6 +155,14 @@ def _asks_nothing_special(request: bytes, usual: body.Usual, model: Model) -> bo
     return features.IMAGES not in lacking or request.rfind(b'"image') < 0  # from the end: in long texts five times as fast
 
 
+class Stage(Enum):
+    """Of a stream."""
+
+    FLOWING = auto()
+    SETTLING = auto()  # its last event is here, and waits
+    PAID = auto()
+
+
 class Express:
     """One call; keeps `forward.UnderWay` and `proxy.upstream.Asker`."""
 
@@ -157,6 +172,8 @@ class Express:
         "_connection",
         "_data",
         "_response",
+        "_stage",
+        "_stream",
         "answer",
         "begun",
         "broken_off",
@@ -196,12 +213,17 @@ class Express:
         self.started, self.begun = time.time(), time.monotonic()
         self.broken_off: BrokenOff | None = None
         self._connection: Connection | None = None
+        self._stream: Stream | None = None
 
     # forward.UnderWay
 
     @property
     def key(self) -> Key:
         return self.way.key
+
+    @property
+    def streams(self) -> bool:
+        return self.facts.stream
 
     def break_off(self, reason: BrokenOff) -> None:
         self.broken_off = reason
@@ -218,9 +240,9 @@ class Express:
                 self._go_on(booth.treasury.undo(self.hold))
                 return
             connection = None
-            if not self.answer.gone and self.broken_off is None and booth.ring.is_known(way.key):
+            if lane.native and not self.answer.gone and self.broken_off is None and booth.ring.is_known(way.key):
                 connection = lane.pool.idle()
-            if connection is None:
+            if connection is None:  # one is still to be made, or there is something to translate
                 self._go_on()
                 return
             self._connection = connection
@@ -241,43 +263,54 @@ class Express:
             self._connection.abort(UpstreamBroken("The caller has gone."))
 
     def on_head(self, response: ResponseHead) -> None:
-        booth, connection = self._booth, self._connection
+        connection = self._connection
         assert connection is not None
         try:
             self._asked(response.status)
             data = None
-            if response.status == 200 and isinstance(response, SizedHead) and response.is_plain(JSON):
-                data = connection.take_whole()
-            usage = self._paid(data) if data is not None else None
-            if data is None or usage is None or self.answer.gone:
+            if response.status == 200:
+                if isinstance(response, SizedHead):
+                    data = connection.take_whole() if response.is_plain(JSON) else None
+                elif response.header.get(b"content-type", b"").partition(b";")[0] == SSE and b"content-encoding" not in response.header:
+                    self._follow(connection, response)
+                    return
+            due = self._due(data) if data is not None else None
+            if data is None or due is None or self.answer.gone:
                 self._go_on(response=Begun(connection, response, data))
                 return
             self._connection = self.answer.on_gone = None
             connection.release()
-            lane = self.lane
-            lane.succeeded()
+            self.lane.succeeded()
             self._response, self._data = response, data
-            paid = booth.treasury.settle_at_once(
-                self.hold,
-                usage,
-                self.settled,
-                model=self.way.model.id,
-                surface=self.route.surface.value,
-                provider=lane.provider,
-                channel=lane.channel.name,
-                cap=usage.output_tokens > 2 * self.way.model.max_output_tokens * self.facts.choices,
-            )
-            if not paid:
-                self.settled(None)
+            self._settle(due, self.settled)
         except Exception as problem:  # raised again in the coroutine that goes on
             self._go_on(problem)
 
-    def _paid(self, data: bytes) -> Usage | None:
+    def _due(self, data: bytes) -> Bill | None:
         """What is to be paid for; None where that is not plain."""
         if len(data) > self._booth.forwarder.max_answer_bytes:
             return None
         outcome = judge_answer(self.route.surface, data)
-        return outcome.usage if isinstance(outcome, Completed) and outcome.billable else None
+        return self._bill(outcome) if isinstance(outcome, Completed) else None
+
+    def _bill(self, outcome: Completed) -> Bill | None:
+        return forward.bill(outcome, self.request, self.facts, self.way.model)
+
+    def _settle(self, due: Bill, then: Then) -> None:
+        lane = self.lane
+        paid = self._booth.treasury.settle_at_once(
+            self.hold,
+            due.usage,
+            then,
+            model=self.way.model.id,
+            surface=self.way.surface,
+            provider=lane.provider,
+            channel=lane.channel.name,
+            estimated=due.estimated,
+            cap=due.cap,
+        )
+        if not paid:
+            then(None)
 
     def on_no_head(self, reason: UpstreamBroken) -> None:
         assert self._connection is not None
@@ -289,20 +322,115 @@ class Express:
 
     def settled(self, error: str | None) -> None:
         """The settlement is written, or why not."""
-        booth, key = self._booth, self.way.key
+        booth = self._booth
         try:
             if error is not None:
                 booth.treasury.not_written(error)
-            own = headers.own_lines(self.request_id, self.route.surface.family, booth.treasury.standing(key))
-            if booth.forwarder.router.routing.channel_header:  # C14
-                own += b"x-wireproof-channel: %b\r\n" % self.lane.channel.name.encode()
-            self.answer.send_block(200, headers.caller_lines(self._response) + own, self._data)
+            self.answer.send_block(200, self._lines(self._response), self._data)
             booth.forwarder.under_way.discard(self)
         except Exception as problem:  # raised again in the coroutine that goes on
             self._go_on(problem)
             return
         self.noted()
         self.answer.over()
+
+    def _lines(self, response: ResponseHead) -> bytes:
+        """The headers that the caller gets."""
+        booth = self._booth
+        own = headers.own_lines(self.request_id, self.route.surface.family, booth.treasury.standing(self.way.key))
+        if booth.forwarder.router.routing.channel_header:  # C14
+            own += b"x-wireproof-channel: %b\r\n" % self.lane.channel.name.encode()
+        return headers.caller_lines(response) + own
+
+    # the steps of a stream
+
+    def _follow(self, connection: Connection, response: ResponseHead) -> None:
+        stream = forward.native_stream(
+            self._booth.forwarder,
+            connection,
+            response,
+            self.answer,
+            surface=self.route.surface,
+            lines=self._lines(response),
+            searches=self.hold.prices.search > 0,
+        )
+        self._stage, self._stream, self._response = Stage.FLOWING, stream, response
+        stream.relay.awake = self.moved
+        stream.relay.begin()
+        if self._stage is Stage.FLOWING:  # a caller that has left before tells nobody again
+            self.moved()
+
+    def moved(self) -> None:
+        """The stream may have reached a milestone."""
+        stream = self._stream
+        if stream is None or self._stage is Stage.SETTLING:
+            return
+        try:
+            self._move(stream, stream.relay)
+        except Exception as problem:  # raised again in the coroutine that goes on
+            self._go_on(problem)
+
+    def _move(self, stream: Stream, relay: Relay) -> None:
+        try:
+            milestone = relay.reached()
+        except (UpstreamBroken, CallerGone):
+            if self._stage is Stage.PAID:  # the caller has had it
+                self._finish(stream)
+            else:
+                self._hand_over(stream)
+            return
+        if milestone is None:
+            return
+        if self._stage is Stage.FLOWING:
+            outcome = stream.watch.close() if milestone is Milestone.COMPLETE else None
+            due = self._bill(outcome) if isinstance(outcome, Completed) else None
+            if due is None:
+                self._hand_over(stream)
+                return
+            self._stage = Stage.SETTLING
+            self._settle(due, self.stream_settled)
+        elif milestone is Milestone.COMPLETE:
+            relay.proceed()
+            self._move(stream, relay)
+        else:
+            self._finish(stream)
+
+    def stream_settled(self, error: str | None) -> None:
+        """The settlement is written, or why not."""
+        stream = self._stream
+        if stream is None:
+            return
+        try:
+            if error is not None:
+                self._booth.treasury.not_written(error)
+            self._stage = Stage.PAID
+            stream.relay.proceed()
+        except Exception as problem:  # raised again in the coroutine that goes on
+            self._go_on(problem)
+            return
+        self.moved()
+
+    def _finish(self, stream: Stream) -> None:
+        connection, relay = self._connection, stream.relay
+        assert connection is not None
+        relay.finish()
+        relay.close()
+        self._connection = self._stream = None
+        connection.release()
+        if self.answer.gone or self.broken_off is not None:
+            self.lane.abandoned()
+        else:
+            self.lane.succeeded()
+        self._booth.forwarder.under_way.discard(self)
+        self.noted()
+        self.answer.over()
+
+    def _hand_over(self, stream: Stream) -> None:
+        stream.relay.awake = None
+        connection = self._connection
+        assert connection is not None
+        self._connection = self._stream = None
+        self.answer.go_on(self._booth.rest.go_on(self, None, Begun(connection, self._response, stream=stream)))
 
     def noted(self) -> None:
         answer, head, key = self.answer, self.head, self.way.key
@@ -326,8 +454,13 @@ class Express:
     # what is not usual
 
     def _go_on(self, problem: Exception | None = None, response: Begun | None = None) -> None:
-        if problem is not None and self._connection is not None:
-            self._connection.release()
+        if problem is not None:
+            if self._stream is not None:
+                self._stream.relay.awake = None
+                self._stream.relay.close()
+                self._stream = None
+            if self._connection is not None:
+                self._connection.release()
         self._connection = self.answer.on_gone = None
         self.answer.go_on(self._booth.rest.go_on(self, problem, response))
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, assert_never
+from typing import Any, Final, NamedTuple, Protocol, assert_never
 from urllib.parse import quote
 
 from reference_gateway import body, content_coding, errors, headers
@@ -30,7 +30,7 @@ from reference_gateway.crossing import Borders, Crossing, Ferry, refusal_of
 from reference_gateway.errors import Fault, Refusal
 from reference_gateway.operations.journal import Asked, Journal
 from reference_gateway.proxy.relay import CallerGone, Milestone, Patience, Relay
-from reference_gateway.proxy.server import Headers, RequestHead
+from reference_gateway.proxy.server import Answer, Headers, RequestHead
 from reference_gateway.proxy.upstream import Connection, Gather, ResponseHead, UpstreamBroken, UpstreamTimeout, too_large
 from reference_gateway.routes import Call, Surface
 from reference_gateway.routing import rewrite
@@ -66,6 +66,9 @@ class UnderWay(Protocol):
 
     @property
     def key(self) -> Key: ...
+
+    @property
+    def streams(self) -> bool: ...
 
     def break_off(self, reason: BrokenOff) -> None: ...
 
@@ -112,7 +115,7 @@ class Forwarder:
 
     @property
     def open_streams(self) -> int:
-        return sum(isinstance(exchange, _Exchange) and exchange.streams for exchange in self.under_way)
+        return sum(exchange.streams for exchange in self.under_way)
 
     def close(self) -> None:
         self.router.close()
@@ -137,11 +140,20 @@ class Forwarder:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An attempt at a call's one channel that somebody else has made: what came of it, and the body where that was taken already."""
+    """An attempt at a call's one channel that somebody else has made: what came of it, and the body as far as that was taken already."""
 
     connection: Connection
     came: ResponseHead | UpstreamBroken
     body: bytes | None = None
+    stream: Stream | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A native stream on its way, and what stands beside it."""
+
+    relay: Relay
+    watch: StreamWatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +341,10 @@ class _Exchange:
         return None
 
     def _came(self, begun: Begun) -> ResponseHead:
-        self._follow_caller(begun.connection)
+        if begun.stream is None:
+            self._follow_caller(begun.connection)
+        elif self.broken_off is not None:
+            begun.connection.abort(self.broken_off)
         if isinstance(begun.came, UpstreamBroken):
             raise begun.came
         return begun.came
@@ -556,27 +571,18 @@ class _Exchange:
     # a stream
 
     async def _stream(self, connection: Connection, response: ResponseHead) -> None:
-        sse = response.header.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+        stream = self.begun.stream if self.begun is not None else None
+        begun = stream is not None
+        if stream is None:
+            # As of admission: what the answer will cost is not known yet (billing-and-storage.md 4.3, invariant 18).
+            lines = headers.caller_lines(response) + self._own_lines()
+            searches = self._hold is not None and self._hold.prices.search > 0
+            stream = native_stream(
+                self._forwarder, connection, response, self._answer, surface=self._call.surface, lines=lines, searches=searches
+            )
+        relay, watch = stream.relay, stream.watch
         try:
-            decoder = content_coding.decoder(response.header.get(b"content-encoding", b""))
-        except Corrupt:
-            raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.") from None
-        searches = self._hold is not None and self._hold.prices.search > 0
-        watch = StreamWatch(self._call.surface, decoder, json_array=not sse, searches=searches)
-        # As of admission: what the answer will cost is not known yet (billing-and-storage.md 4.3, invariant 18).
-        lines = headers.caller_lines(response) + self._own_lines()
-        relay = Relay(
-            connection,
-            self._answer,
-            start=lambda: self._answer.start_block(response.status, lines),
-            feed=watch.feed,
-            not_stream=b"" if decoder is not None else b"{[<" if sse else b"{<",
-            sse=sse and decoder is None,
-            patience=self._forwarder.patience,
-            max_body_bytes=self._forwarder.max_answer_bytes,
-        )
-        try:
-            await self._follow(relay, watch, response)
+            await self._follow(relay, watch, response, await (relay.next() if begun else relay.run()))
         except CallerGone:
             if relay.started:
                 await self._charge_partial(watch)
@@ -589,8 +595,7 @@ class _Exchange:
         finally:
             relay.close()
 
-    async def _follow(self, relay: Relay, watch: StreamWatch, response: ResponseHead) -> None:
-        milestone = await relay.run()
+    async def _follow(self, relay: Relay, watch: StreamWatch, response: ResponseHead, milestone: Milestone) -> None:
         if milestone is Milestone.NO_STREAM:
             await self._whole(response, relay.body)
             return
@@ -663,17 +668,11 @@ class _Exchange:
     async def _charge(self, outcome: Completed) -> None:
         if self._hold is None:
             return
-        if not outcome.billable:
+        due = bill(outcome, self._call.request, self._call.facts, self._call.model)
+        if due is None:
             await self._treasury.release(self._hold)
-            return
-        usage = outcome.usage
-        if usage is None:
-            output_tokens = -(-outcome.content_bytes // BYTES_PER_TOKEN)
-            usage = Usage(input_tokens=body.estimate_input_tokens(self._call.request), output_tokens=output_tokens)
-            await self._settle(usage, estimated=True, cap=True)
-            return
-        absurd = usage.output_tokens > 2 * self._call.model.max_output_tokens * self._call.facts.choices
-        await self._settle(usage, estimated=False, cap=absurd)
+        else:
+            await self._settle(due.usage, estimated=due.estimated, cap=due.cap)
 
     async def _charge_partial(self, watch: StreamWatch) -> None:
         """The caller left in the middle: what it had been sent, never more than the hold (contract:156, contract:157)."""
@@ -715,6 +714,49 @@ class _Exchange:
             estimated=estimated,
             cap=cap,
         )
+
+
+class Bill(NamedTuple):
+    """`cap`: never more than was held."""
+
+    usage: Usage
+    estimated: bool
+    cap: bool
+
+
+def bill(outcome: Completed, request: bytes, facts: body.Facts, model: Model) -> Bill | None:
+    """What a completed answer costs; None for nothing."""
+    if not outcome.billable:
+        return None
+    usage = outcome.usage
+    if usage is None:
+        output_tokens = -(-outcome.content_bytes // BYTES_PER_TOKEN)
+        return Bill(Usage(input_tokens=body.estimate_input_tokens(request), output_tokens=output_tokens), True, True)
+    absurd = usage.output_tokens > 2 * model.max_output_tokens * facts.choices
+    return Bill(usage, False, absurd)
+
+
+def native_stream(
+    forwarder: Forwarder, connection: Connection, response: ResponseHead, answer: Answer, *, surface: Surface, lines: bytes, searches: bool
+) -> Stream:
+    """`lines`: the headers that the caller gets. Raises Refusal where the stream cannot be decoded."""
+    sse = response.header.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+    try:
+        decoder = content_coding.decoder(response.header.get(b"content-encoding", b""))
+    except Corrupt:
+        raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.") from None
+    watch = StreamWatch(surface, decoder, json_array=not sse, searches=searches)
+    relay = Relay(
+        connection,
+        answer,
+        start=lambda: answer.start_block(response.status, lines),
+        feed=watch.feed,
+        not_stream=b"" if decoder is not None else b"{[<" if sse else b"{<",
+        sse=sse and decoder is None,
+        patience=forwarder.patience,
+        max_body_bytes=forwarder.max_answer_bytes,
+    )
+    return Stream(relay, watch)
 
 
 def upstream_head(head: RequestHead, route: Call, lane: Lane) -> bytes:

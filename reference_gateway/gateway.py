@@ -294,7 +294,8 @@ class Gateway:
                 await treasury.release(hold)
 
     async def _held(self, call: ModelCall, hold: Hold, response: Begun | None = None, begun: Express | None = None) -> None:
-        if not self.keys.is_known(call.key):  # gone while the hold was written
+        streaming = response is not None and response.stream is not None  # such a call is broken off in its stream
+        if not streaming and not self.keys.is_known(call.key):  # gone while the hold was written
             if response is not None:
                 response.connection.release()
             raise Refusal(errors.INVALID_KEY, "This API key is not valid any more.")

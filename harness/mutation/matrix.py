@@ -83,7 +83,13 @@ class Hunt:
                 tell(row)
                 return row
 
-        return tuple(await asyncio.gather(*map(one, mutants)))
+        rows = await asyncio.gather(*map(one, mutants))
+        return tuple([row if row.fate is not Fate.NOT_EXERCISED else await self._once_more(row) for row in rows])
+
+    async def _once_more(self, row: Row) -> Row:
+        """Alone, with exchanges of its own: some requirements can be judged only of an exchange that was not held up by its neighbours."""
+        self._baseline.clear()
+        return await self._hunt(row.mutant)
 
     async def _hunt(self, mutant: Mutant) -> Row:
         own = self._by_id.get(mutant.requirement)

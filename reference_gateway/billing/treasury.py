@@ -265,10 +265,20 @@ class Treasury:
         return sum(entry.amount_micro_usd for entry in entries)
 
     def settle_at_once(
-        self, hold: Hold, usage: Usage, then: Then, *, model: str, surface: str, provider: str, channel: str, cap: bool = False
+        self,
+        hold: Hold,
+        usage: Usage,
+        then: Then,
+        *,
+        model: str,
+        surface: str,
+        provider: str,
+        channel: str,
+        estimated: bool = False,
+        cap: bool = False,
     ) -> bool:
         """As `settle`, but that `then` is told once it is written, or that it was not; never where this is False: the hold was swept."""
-        settled = self._settle(hold, usage, model=model, surface=surface, provider=provider, channel=channel, cap=cap)
+        settled = self._settle(hold, usage, model=model, surface=surface, provider=provider, channel=channel, estimated=estimated, cap=cap)
         if settled is None:
             return False
         entries, row = settled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from reference_gateway.accounts.keys import Key
 from reference_gateway.errors import Refusal
@@ -15,6 +15,8 @@ Result = TypeVar("Result")
 
 class Job(Generic[Result]):
     """Keeps `forward.UnderWay`. Whatever ends it may come before the work has begun."""
+
+    streams: Final = False
 
     def __init__(self, key: Key) -> None:
         self.key = key

@@ -12,24 +12,36 @@ import asyncio
 class Outbox:
     """Of one side. What is put is written in its order, within a turn of the loop; not to a transport that has closed meanwhile.
 
-    Who writes to, or closes, a transport by itself flushes first.
+    Who writes to, or closes, a transport by itself calls `flush_for` it first.
     """
 
-    __slots__ = ("_loop", "_waiting")
+    __slots__ = ("_loop", "_transports", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[tuple[asyncio.Transport, bytes]] = []
+        self._waiting: list[tuple[asyncio.Transport, bytes | tuple[bytes, ...]]] = []
+        self._transports: set[asyncio.Transport] = set()
 
-    def put(self, transport: asyncio.Transport, data: bytes) -> None:
+    def put(self, transport: asyncio.Transport, data: bytes | tuple[bytes, ...]) -> None:
         if not self._waiting:
             self._loop.call_soon(self.flush)
         self._waiting.append((transport, data))
+        self._transports.add(transport)
+
+    def flush_for(self, transport: asyncio.Transport) -> None:
+        """Where something waits for that one: its peer is woken by the next write as by the first."""
+        if transport in self._transports:
+            self.flush()
 
     def flush(self) -> None:
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
+        self._transports.clear()
         for transport, data in waiting:
-            if not transport.is_closing():
+            if transport.is_closing():
+                continue
+            if isinstance(data, bytes):
                 transport.write(data)
+            else:  # a large one in its parts
+                transport.writelines(data)

@@ -87,6 +87,7 @@ class Relay:
         self._at_event_end = True
         self._smooth = False  # the last read was whole events and has gone, and nothing is held back
         self.started = False
+        self.awake: Callable[[], None] | None = None  # of whoever awaits nothing: called where `reached` may say something else
 
     @property
     def body(self) -> bytes:
@@ -94,26 +95,34 @@ class Relay:
 
     async def run(self) -> Milestone:
         """To the first milestone. Raises UpstreamBroken, UpstreamTimeout, CallerGone."""
+        self.begin()
+        return await self.next()
+
+    def begin(self) -> None:
         self._answer.on_gone = self._on_gone
         self._answer.on_pause = self._pause
         self._answer.on_resume = self._resume
         if self._answer.paused:
             self._pause()
         self._connection.attach(self)
-        return await self.next()
+
+    def reached(self) -> Milestone | None:
+        """Where the stream stands; None between two milestones. Raises as `run`."""
+        if self._answer.gone:
+            raise CallerGone
+        if self._is_parked:
+            return Milestone.COMPLETE
+        if self._broken is not None:
+            raise self._broken
+        if self._ended:
+            return Milestone.END if self._gathered is None else Milestone.NO_STREAM
+        return None
 
     async def next(self) -> Milestone:
-        while True:
-            if self._answer.gone:
-                raise CallerGone
-            if self._is_parked:
-                return Milestone.COMPLETE
-            if self._broken is not None:
-                raise self._broken
-            if self._ended:
-                return Milestone.END if self._gathered is None else Milestone.NO_STREAM
+        while (milestone := self.reached()) is None:
             self._waiter = self._loop.create_future()
             await self._waiter
+        return milestone
 
     def proceed(self) -> None:
         """Forwards the completing read and goes on."""
@@ -144,7 +153,9 @@ class Relay:
         self._answer.on_gone = self._answer.on_pause = self._answer.on_resume = None
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self.awake is not None:
+            self.awake()
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     # what the upstream does

@@ -190,11 +190,11 @@ class Answer:
             self.end()
             return
         self.size_bytes += len(piece)
-        head, self._head = self._head, b""
+        connection, head, self._head = self._connection, self._head, b""
         if len(piece) < LARGE_PIECE:
-            self._connection.transport.write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, len(piece), piece))
+            connection.put(b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, len(piece), piece))
         else:
-            self._connection.transport.writelines((b"%b%x\r\n" % (head, len(piece)), piece, b"\r\n0\r\n\r\n"))
+            connection.put((b"%b%x\r\n" % (head, len(piece)), piece, b"\r\n0\r\n\r\n"))
 
     def end(self) -> None:
         if self.gone:
@@ -299,6 +299,7 @@ class ServerConnection(asyncio.Protocol):
         self._queue.clear()
         if self._timer is not None:
             self._timer.cancel()
+        del self._parser  # the two know each other: parted, they need not wait for the collector with half a body
         answer = self._answer
         if answer is not None and not answer.gone:
             answer.gone = True
@@ -441,7 +442,7 @@ class ServerConnection(asyncio.Protocol):
             self._too_large()
         elif header.get(b"expect", b"").lower() == b"100-continue":
             if self._answer is None:
-                self._outbox.flush()
+                self._outbox.flush_for(self.transport)
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             else:
                 self._continue_owed = True
@@ -525,13 +526,13 @@ class ServerConnection(asyncio.Protocol):
             return
         if not self._keep_alive or self._refused or (self._server.stopping and not self._queue):
             self._closing = True
-            self._outbox.flush()
+            self._outbox.flush_for(self.transport)
             self.transport.close()
             return
         self._deadline = self._loop.time() + KEEP_ALIVE_S
         if self._continue_owed:
             self._continue_owed = False
-            self._outbox.flush()
+            self._outbox.flush_for(self.transport)
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self._queue:
             self._next()
@@ -549,12 +550,12 @@ class ServerConnection(asyncio.Protocol):
         elif len(body) < LARGE_PIECE:
             self._outbox.put(self.transport, head + body)
         else:
-            self._outbox.flush()
+            self._outbox.flush_for(self.transport)
             self.transport.writelines((head, body))
 
     def stream_head(self, status: int, lines: bytes) -> bytes:
         """Chunked, but for an HTTP/1.0 caller, to whom the end of the connection is the end of the body."""
-        self._outbox.flush()
+        self._outbox.flush_for(self.transport)
         if not self.chunked:
             self._keep_alive = False
         return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (
@@ -564,6 +565,10 @@ class ServerConnection(asyncio.Protocol):
             b"" if self._keep_alive else b"connection: close\r\n",
             b"transfer-encoding: chunked\r\n" if self.chunked else b"",
         )
+
+    def put(self, data: bytes | tuple[bytes, ...]) -> None:
+        """Of an answer that ends: with the others that end in this turn."""
+        self._outbox.put(self.transport, data)
 
     def close_after_answer(self) -> None:
         self._keep_alive = False
@@ -582,7 +587,7 @@ class ServerConnection(asyncio.Protocol):
         headers, body = self._application.refuse(self._head, status, message)
         self.send(status, block(headers), body)
         # The caller may still be sending. What comes is dropped for a while: closing now would reset the connection before it has read why.
-        self._outbox.flush()
+        self._outbox.flush_for(self.transport)
         self.transport.write_eof()
         self._loop.call_later(LINGER_S, self.transport.close)
 
@@ -603,7 +608,7 @@ class ServerConnection(asyncio.Protocol):
         """Closes when nothing is being answered; else after the present answer."""
         if self._answer is None and not self._queue:
             self._closing = True
-            self._outbox.flush()
+            self._outbox.flush_for(self.transport)
             self.transport.close()
 
     def abort(self) -> None:

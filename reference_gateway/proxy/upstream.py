@@ -184,7 +184,6 @@ class Connection(asyncio.Protocol):
         "_head",
         "_head_bytes",
         "_headers",
-        "_idle_since",
         "_interim",
         "_keep_alive",
         "_left",
@@ -198,6 +197,7 @@ class Connection(asyncio.Protocol):
         "_timer_at",
         "_transport",
         "_untouched",
+        "idle_since",
         "lost",
         "on_body",
     )
@@ -207,7 +207,7 @@ class Connection(asyncio.Protocol):
         self._loop = pool.loop
         self._asker: Asker | None = None
         self._sink: Sink | None = None
-        self._idle_since = 0.0
+        self.idle_since = 0.0
         self._deadline = self._timer_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self.lost = self._paused = False
@@ -245,7 +245,7 @@ class Connection(asyncio.Protocol):
         if len(body) < 64 * 1024:
             self._pool.outbox.put(self._transport, head + body)
         else:
-            self._pool.outbox.flush()
+            self._pool.outbox.flush_for(self._transport)
             self._transport.writelines([head, body])
         self._deadline = deadline = self._loop.time() + timeout_s
         if self._timer is None or self._timer_at > deadline:
@@ -299,13 +299,13 @@ class Connection(asyncio.Protocol):
         self._sink = None
         if self._done and self._keep_alive and not self.lost:
             self.resume()
-            self._idle_since = self._loop.time()
+            self.idle_since = self._loop.time()
             self._pool.put(self)
         else:
             self._transport.abort()
 
     def fresh(self, now: float) -> bool:
-        return not self.lost and now - self._idle_since < IDLE_S
+        return not self.lost and now - self.idle_since < IDLE_S
 
     def close(self) -> None:
         self._transport.close()
@@ -353,6 +353,7 @@ class Connection(asyncio.Protocol):
         self._pool.forget(self)
         if self._timer is not None:
             self._timer.cancel()
+        del self._parser  # the two know each other: parted, they need not wait for the collector
         if self._head is not None and not self._framed and exc is None and not self._done:
             self._done = True  # neither length nor chunks: the end of the connection is the end of the body
             self._deliver()
@@ -434,7 +435,8 @@ class Pool:
         self._closed = False
         self._address = address or endpoint.host
         self._connect_timeout_s = connect_timeout_s
-        self._idle: list[Connection] = []
+        self._idle: list[Connection] = []  # the one used last at the end
+        self._sweep: asyncio.TimerHandle | None = None
 
     def idle(self) -> Connection | None:
         """The connection used last."""
@@ -468,6 +470,15 @@ class Pool:
             connection.close()
         else:
             self._idle.append(connection)
+            if self._sweep is None:
+                self._sweep = self.loop.call_later(IDLE_S, self._close_stale)
+
+    def _close_stale(self) -> None:
+        """Those at the other end are used no more: what a busy hour has opened does not stay open when it is over."""
+        now, idle = self.loop.time(), self._idle
+        while idle and not idle[0].fresh(now):
+            idle.pop(0).close()
+        self._sweep = self.loop.call_at(idle[0].idle_since + IDLE_S, self._close_stale) if idle else None
 
     def forget(self, connection: Connection) -> None:
         if connection in self._idle:
@@ -475,6 +486,8 @@ class Pool:
 
     def close(self) -> None:
         self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
         for connection in tuple(self._idle):
             connection.close()
         self._idle.clear()

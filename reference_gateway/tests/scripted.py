@@ -19,6 +19,7 @@ from reference_gateway.operations.demo import Demo, demo_config
 
 PATIENCE_S = 10.0  # a bound against hanging for ever, never a measure
 PREAMBLE = ""  # stands before the configuration of every stage: services.each_storage puts [storage] here
+WARM = 0  # idle connections to each upstream when a stage begins: conftest.cold_and_warm sets it
 
 
 @dataclass
@@ -221,10 +222,20 @@ async def stage(
         here.running = running
         here.url = running.url
         here.port = int(running.url.rpartition(":")[2])
+        await _warm(running)
         try:
             yield here
         finally:
             server.close()
+
+
+async def _warm(running: Running) -> None:
+    """As if upstreams had been called before."""
+    for pool in list(running._forwarder.router._pools.values()):
+        connections = [await pool.get() for _ in range(WARM)]
+        for connection in connections:
+            connection.idle_since = pool.loop.time()
+            pool.put(connection)
 
 
 async def _watch(call: Upstream) -> None:

@@ -10,6 +10,7 @@ from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Stage, Upstream, stage
 from reference_gateway.tests.wires import CHAT_STREAM, COSTS, MESSAGES_STREAM, STREAMS, request
 
+pytestmark = pytest.mark.usefixtures("cold_and_warm")
 SURFACES = [Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI]
 
 

@@ -11,8 +11,9 @@ from reference_gateway import express
 from reference_gateway.gateway import Gateway
 from reference_gateway.routes import Surface
 from reference_gateway.storage.sqlite import Store
+from reference_gateway.tests import scripted
 from reference_gateway.tests.scripted import Upstream, stage
-from reference_gateway.tests.wires import CHAT_BODY, COSTS, MESSAGES_BODY, request
+from reference_gateway.tests.wires import CHAT_BODY, COSTS, MESSAGES_BODY, STREAMS, request
 
 BODIES = {Surface.CHAT: CHAT_BODY, Surface.MESSAGES: MESSAGES_BODY}
 
@@ -38,6 +39,52 @@ async def test_the_second_usual_call_to_an_upstream_takes_no_coroutine(
         assert (first.status, first.body) == (second.status, second.body) == (200, BODIES[surface])
         assert await s.spent() == 2 * COSTS[surface]
         assert len(await s.usage()) == 2
+
+
+@pytest.mark.parametrize("usage", [True, False])
+@pytest.mark.parametrize("surface", [Surface.CHAT, Surface.MESSAGES])
+async def test_a_usual_stream_takes_no_coroutine_either(
+    surface: Surface, usage: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read by read, whether the vendor counts or not."""
+    events = list(STREAMS[surface])
+    if not usage:
+        events = [event for event in events if b'"choices":[]' not in event] if surface is Surface.CHAT else events
+    following = asyncio.Event()
+
+    async def streams(call: Upstream) -> None:
+        await call.head()
+        for event in events:
+            await call.chunk(event)
+            await following.wait()
+            following.clear()
+        await call.end()
+
+    async def never(*_: object) -> Never:
+        raise AssertionError("a usual call was taken for an unusual one")
+
+    monkeypatch.setattr(scripted, "WARM", 1)
+    monkeypatch.setattr(Gateway, "serve", never)
+    monkeypatch.setattr(Gateway, "go_on", never)
+    async with stage(tmp_path, streams) as s:
+        path, body, headers = request(surface, stream=True)
+        client = await s.client()
+        client.send_request("POST", path, json.dumps(body).encode(), {"authorization": f"Bearer {s.demo.keys[0]}", **headers})
+        status, _ = await client.head()
+        assert status == 200
+        assert s.running._forwarder.open_streams == 1
+        for event in events:
+            assert await client.chunk() == event
+            following.set()
+        assert await client.chunk() == b""
+        assert s.running._forwarder.open_streams == 0
+        client.close()
+        monkeypatch.undo()
+        (row,) = await s.usage()
+        estimated = not usage and surface is Surface.CHAT
+        assert row["estimated"] is estimated
+        assert await s.spent() == row["cost_micro_usd"] > 0
+        assert row["cost_micro_usd"] == COSTS[surface] or estimated
 
 
 async def test_a_hold_that_cannot_be_written_reaches_no_upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Answer, Upstream, stage
 from reference_gateway.tests.wires import BODIES, STREAMS, chat_chunk, frame, request
 
+pytestmark = pytest.mark.usefixtures("cold_and_warm")
 SURFACES = [Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI]
 HTML = b"<html><body>502 Bad Gateway</body></html>"
 Fault = Callable[[Upstream, Surface], Awaitable[None]]

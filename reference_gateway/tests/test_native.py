@@ -12,6 +12,7 @@ from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Upstream, stage
 from reference_gateway.tests.wires import BODIES, COSTS, MESSAGES_BODY, MODELS, STREAMS, request
 
+pytestmark = pytest.mark.usefixtures("cold_and_warm")
 SURFACES = [Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI]
 
 

@@ -176,6 +176,7 @@ async def test_a_deleted_key_is_dead_at_once(tmp_path: Path) -> None:
         assert [row["key_id"] for row in await s.usage()] == [made["id"]]  # what it has spent stays in the books
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize("surface", SURFACES)
 async def test_a_key_deleted_in_mid_stream_ends_its_stream_in_its_protocols_words(surface: Surface, tmp_path: Path) -> None:
     """contract:036, contract:151, C5: an authentication error, no terminal marker, the connection closed, nothing billed."""
