@@ -163,7 +163,8 @@ class Step:
     `{gemini-images}`, `{videos}`, `{group}` and `{clock}` for the target's model with two channels, those that make images and videos, the
     group of keys that are made, and the path that moves its clock; and `{name:/pointer}` or `{name:header}` for what the answer of the
     step `name` has at that JSON pointer, or in that header; `{marker:name}` is that step's own marker. A text of `request` that is nothing
-    but `{name:/pointer}` becomes whatever stands there: an object, or a list, whose items a list around it gets. What stands for a path may be a link to the gateway.
+    but `{name:/pointer}` becomes whatever stands there: an object, or a list, whose items a list around it gets. What stands for a path
+    may be a link to the gateway.
     """
 
     name: str
