@@ -49,6 +49,7 @@ def install(on: nox.Session) -> None:
 def run(on: nox.Session, command: str, *words: str) -> None:
     install(on)
     on.env["PATH"] = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"
+    on.env["PYTHONDONTWRITEBYTECODE"] = ""  # tests and runs start hundreds of processes: each would compile the project anew
     on.run(str(BIN / command), *words, external=True)
 
 
