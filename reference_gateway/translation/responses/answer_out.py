@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Final, assert_never
 
 import msgspec
 
 from reference_gateway import errors
 from reference_gateway.translation.codec import Naming
+from reference_gateway.translation.common.glue import Run
 from reference_gateway.translation.items import (
     Answer,
     Ask,
@@ -286,6 +288,16 @@ class StreamWriter:
             else:
                 out.append(self._tell(event))
         return b"".join(out)
+
+    def more(self, index: int, run: Run) -> bytes | None:
+        part = self._parts.get(index)
+        if part is None or part.kind is not PartKind.TEXT or not part.said:
+            return None
+        part.said.append(run.text)
+        number, count = self._number, len(run.texts)
+        self._number += count
+        form = b'%b"%%b"%b%%d}\n\n' % (part.before.replace(b"%", b"%%"), part.after.replace(b"%", b"%%"))
+        return form * count % tuple(chain.from_iterable(zip(run.texts, range(number, number + count), strict=True)))
 
     def _tell(self, event: Event) -> bytes:
         match event:
