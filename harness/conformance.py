@@ -299,8 +299,17 @@ class Conformance:
             run = read_run(self._writer.path)
             page = write_all(run, run.path.parent)
             print_summary(run, console, run_file=as_typed(run.path), reports=[as_typed(page)])
+            if run.arithmetic.failed and not self.evidence.session.target.models:
+                console.print(
+                    "nobody said how these models are served: each was taken, by its name, to be native on its vendor's own surfaces; "
+                    "where that is wrong, say so under [[models]] in a target file (README, Target file)",
+                    soft_wrap=True,
+                    markup=False,
+                )
             if run.path.parent != self.settings.out:
-                console.print(f"{as_typed(self.settings.out)} keeps the last whole run, since this one was broken off", soft_wrap=True)
+                console.print(
+                    f"{as_typed(self.settings.out)} keeps the last whole run, since this one was broken off", soft_wrap=True, markup=False
+                )
 
     def close(self, *, complete: bool) -> Arithmetic:
         """Write the footer. A run that was broken off is readable too, and says so. A second call changes nothing."""

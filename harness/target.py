@@ -66,6 +66,21 @@ _SURFACES: Final = {
     for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI, Surface.COUNT_TOKENS, Surface.IMAGES)
 }
 _TEXT: Final = (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI)
+# In names of models that a gateway lists, and that answer on no surface which can be asked without being described.
+_NO_TEXT: Final = (
+    "video",
+    "seedance",
+    "sora",
+    "veo-",
+    "kling",
+    "embed",
+    "whisper",
+    "tts",
+    "transcribe",
+    "rerank",
+    "moderation",
+    "realtime",
+)
 _MODELS_OF_A_KIND: Final = ("failover_model", "ark_image_model", "gemini_image_model", "video_model")
 _SDK_BASES: Final = ("openai_base", "anthropic_base", "gemini_base")
 _OTHER_KEYS: Final = {
@@ -378,8 +393,10 @@ def _not_served(file: TomlFile) -> tuple[NotServed, ...]:
 
 
 def served_by(model_id: str) -> dict[Surface, Route]:
-    """The native surfaces of a model that nobody described, by the family that its name shows."""
+    """The native surfaces of a model that nobody described, by the family that its name shows; none where it shows another trade."""
     name = model_id.lower()
+    if any(word in name for word in _NO_TEXT):
+        return {}
     if "claude" in name:
         return {Surface.MESSAGES: Route.NATIVE}
     if "image" in name or name.startswith(("seedream", "nano-banana")):

@@ -100,6 +100,7 @@ def test_x_stops_at_the_first_and_lf_comes_back_to_it(stored: Path, tmp_path: Pa
     red = int(judged(everything).split()[0])
     assert red > 1
     assert f"{red} unexpected-pass" in everything.stdout
+    assert "short test summary" not in everything.stdout  # which would tell all of it again, below the run's own
     stopped = wireproof(*words, "-x", cwd=tmp_path)
     assert stopped.returncode == 1
     assert judged(stopped).startswith("1 failed")
