@@ -94,6 +94,7 @@ class Prepared:
     form: Form | None
 
 
+SHORTEST_RUN: Final = 1_000  # bytes of a read: three events; fewer are read at less cost than they are looked at
 _MOST_RUNS: Final = 8  # of one read: more of them would look again and again at one that is not uniform
 
 
@@ -163,9 +164,12 @@ class Passage:
         reader = self._reader
         if reader is None:
             reader = self._reader = self._vendor.stream_reader()
-            if self._shaper is not None:  # which wants to see each event
-                reader.look.stop()
-        return self._runs(reader, data)
+        if len(data) < SHORTEST_RUN or self._shaper is not None:  # which wants to see each event
+            return self._pass(reader.feed(data))
+        reader.look.wake()
+        said = self._runs(reader, data)
+        reader.look.sleep()
+        return said
 
     def _runs(self, reader: StreamReader, data: bytes) -> bytes:
         """Runs of texts are exchanged (common/glue.py), and what is between them is read."""

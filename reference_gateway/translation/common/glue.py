@@ -177,28 +177,31 @@ def _said(texts: list[bytes]) -> str | None:
 
 
 class Look:
-    """What a reader has learned of its stream's text events. `glue` is None unless the next of them would only be more of an open part."""
+    """What a reader has learned of its stream's text events. `glue` is None unless the next of them would only be more of an open part.
 
-    __slots__ = ("_lessons", "glue", "spelling")
+    A reader shows what it reads while `learns` is set.
+    """
+
+    __slots__ = ("_lessons", "glue", "learns", "spelling")
 
     def __init__(self, spelling: Spelling) -> None:
         self.spelling = spelling
         self.glue: Glue | None = None
+        self.learns = False
         self._lessons = MOST_LESSONS
 
-    @property
-    def learns(self) -> bool:
-        return self._lessons > 0
+    def wake(self) -> None:
+        self.learns = self._lessons > 0
+
+    def sleep(self) -> None:
+        self.learns = False
 
     def learn(self, name: bytes, found: tuple[bytes, bytes] | None, index: int) -> None:
         """Of an event that brought only more of the part at `index`; `found` as `around` gives it. `name` is the event's, if it has one."""
         self._lessons -= 1
+        self.learns = self._lessons > 0
         if found is not None:
             self.glue = Glue(self.spelling, name, *found, index)
-
-    def stop(self) -> None:
-        """Nobody will ask."""
-        self._lessons = 0
 
     def forget(self) -> None:
         """The part is over, or another one is meant from now on."""
@@ -211,7 +214,7 @@ class Look:
             at = data.find(end)
         elif self.glue is not None:
             at = data.find(end + self.glue.first)
-        elif self._lessons:
+        elif self.learns:
             at = data.find(self.spelling.mark)
             at = data.find(end, at) if at >= 0 else -1
         else:
