@@ -109,6 +109,16 @@ def test_x_stops_at_the_first_and_lf_comes_back_to_it(stored: Path, tmp_path: Pa
     assert judged(again) == f"{red} failed"
 
 
+def test_a_requirement_that_meets_nothing_turns_only_a_whole_run_red(tmp_path: Path) -> None:
+    # On routes that are translated the requirement has nothing to compare.
+    words = ("run", "--models", "claude-sonnet-4-6", "-k", "chat/content/text-kept and chat-anthropic", "--out", tmp_path)
+    narrowed = wireproof(*words, cwd=tmp_path)
+    assert "Met nothing to judge on any case: chat/content/text-kept" in narrowed.stdout, narrowed.stdout + narrowed.stderr
+    assert narrowed.returncode == 0
+    assert read_run(tmp_path / RUN_FILE).header.partial
+    assert judged(narrowed).partition(" ")[2].startswith("skipped")
+
+
 def test_collecting_drives_nothing(tmp_path: Path) -> None:
     with server() as url:
         words = ("--base-url", url, "--upstream-port", "0" + str(_free_port()))
