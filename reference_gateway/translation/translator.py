@@ -25,6 +25,7 @@ from reference_gateway.translation.items import (
     JsonSchema,
     Loss,
     Maker,
+    PartEnded,
     PartKind,
     PartStarted,
     Signed,
@@ -94,6 +95,8 @@ class Prepared:
     form: Form | None
 
 
+_KEEPS: Final = (PartKind.REASONING, PartKind.TOOL_CALL)
+_GEMINI_KEEPS: Final = (*_KEEPS, PartKind.TEXT)  # which may be signed
 SHORTEST_RUN: Final = 1_000  # bytes of a read: three events; fewer are read at less cost than they are looked at
 _MOST_RUNS: Final = 8  # of one read: more of them would look again and again at one that is not uniform
 
@@ -148,7 +151,7 @@ class Passage:
         self._reader: StreamReader | None = None
         self._writer = self._client.stream_writer(ask, naming, self._seal)
         self._keepsakes = events.Collector()  # calls and thoughts, and texts that may be signed; any other is let go of
-        self._keeps = (PartKind.REASONING, PartKind.TOOL_CALL, *((PartKind.TEXT,) if self._vendor.maker is Maker.GEMINI else ()))
+        self._keeps = _GEMINI_KEEPS if self._vendor.maker is Maker.GEMINI else _KEEPS
         self._kept: dict[int, list[str]] = {}  # parts of which the deltas are kept too
         self.prompt: Tokens | None = None  # what the upstream said of it at the start
         self.end: Ended | Broken | None = None
@@ -215,6 +218,8 @@ class Passage:
         for place, event in enumerate(found):
             if type(event) is Delta:
                 self._note(event.index, event.text)
+                continue
+            if type(event) is PartEnded:
                 continue
             match event:
                 case Started(tokens=tokens):

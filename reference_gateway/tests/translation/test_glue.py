@@ -298,6 +298,14 @@ def test_a_run_is_taken_whole(dialect: Dialect, taken: list[int]) -> None:
     assert told.content_bytes >= 100 * len(b"some text 1\n")
 
 
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_run_is_taken_whole_after_short_reads(dialect: Dialect, taken: list[int]) -> None:
+    client = next(client for each, client in DIRECTIONS if each is dialect)
+    texts = [event(dialect, b"text %d" % number) for number in range(60)]
+    alike(dialect, client, [begin(dialect), *texts[:9], b"".join(texts[9:]) + end(dialect)], shortest=translator.SHORTEST_RUN)
+    assert max(taken) >= 50
+
+
 def test_a_stream_of_odd_texts_is_not_looked_at_for_ever(taken: list[int]) -> None:
     """One that is not taken costs a look at all that is left of its read."""
     texts = [b"\\u00e9" if number % 2 else b"e" for number in range(2_000)]

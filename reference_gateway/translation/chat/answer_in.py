@@ -334,6 +334,8 @@ class StreamReader:
                     else:
                         if text:
                             events.append(Delta(index=self._at, text=text))
+                        if self.look.learns and self.look.glue is None:
+                            self.look.learn(name, self._alike, self._at)
                         continue
             if data == b"[DONE]":
                 self._end(events)
@@ -350,10 +352,11 @@ class StreamReader:
                 self._break(events, failure(chunk.error))
             elif chunk.choices is not None or chunk.usage is not None:
                 self._chunk(chunk, events)
-                if self._speaking is PartKind.TEXT and self.look.learns:
+                if self._speaking is PartKind.TEXT and (self._alike is None or self.look.learns):
                     found = _around(data, chunk)
                     self._alike = found or self._alike
-                    self.look.learn(name, found, self._at)
+                    if self.look.learns:
+                        self.look.learn(name, found, self._at)
         return events
 
     def _chunk(self, chunk: _Chunk, events: list[Event]) -> None:

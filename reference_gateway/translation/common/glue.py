@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+_MOST_AFTER: Final = 8  # events after a run that is looked at as a whole
 MOST_LESSONS: Final = 16  # of one stream, which may never be uniform
 _COLON: Final = re.compile(rb': ?(?=")')
 _decode: Final = msgspec.json.Decoder(str).decode
@@ -102,7 +103,9 @@ class Glue:
             return None
         events = data.split(self._end)
         del events[-1]  # what ends no event
-        texts = self._texts(events)
+        texts = self._alike(data, events)
+        if texts is None:
+            texts = self._texts(events)
         while (text := _said(texts)) is None:  # one of them is not alike: those before it may be
             texts = texts[: len(texts) // 2]
         if not texts:
@@ -110,6 +113,21 @@ class Glue:
         count = len(texts)
         size = sum(map(len, events[:count])) + count * len(self._end)
         return Run(texts=texts, text=text, last=events[count - 1][self._data_at :], size=size)
+
+    def _alike(self, data: bytes, events: list[bytes]) -> list[bytes] | None:
+        """What most often is there: a run without any value changed, and a few other events after it. None for all else."""
+        if self._text_at:
+            return None
+        first, tail = self.first, self._tail
+        most = len(events)
+        while most and not (events[most - 1].startswith(first) and events[most - 1].endswith(tail)):
+            most -= 1
+            if len(events) - most > _MOST_AFTER:
+                return None
+        start, stop = len(first), -len(tail)
+        texts = [event[start:stop] for event in events[:most]]
+        # The same bytes come of it again, so each text is what stands between.
+        return texts if data.startswith(b"%b%b%b" % (first, (tail + self._end + first).join(texts), tail)) else None
 
     def _texts(self, events: list[bytes]) -> list[bytes]:
         """Up to the first event that is not alike."""

@@ -210,6 +210,10 @@ def _say(output: list[dict[str, Any]], naming: Naming, part: Mapping[str, Any]) 
 # a stream
 
 _json: Final = msgspec.json.encode
+_START: Final = b"".join(
+    b'event: response.%b\ndata: {"type":"response.%b","response":%%b,"sequence_number":%%d}\n\n' % (kind, kind)
+    for kind in (b"created", b"in_progress")
+)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -320,13 +324,17 @@ class StreamWriter:
                 assert_never(event)
 
     def _event(self, kind: str, **members: Any) -> bytes:
+        """`members` in any order: they are written in that of their names."""
         number, self._number = self._number, self._number + 1
-        members["sequence_number"] = number
-        return b"event: %b\ndata: %b\n\n" % (kind.encode(), _json({"type": kind, **dict(sorted(members.items()))}))
+        return b"event: %b\ndata: %b\n\n" % (
+            kind.encode(),
+            _json(dict([("type", kind), *sorted([*members.items(), ("sequence_number", number)])])),
+        )
 
     def _start(self) -> bytes:
-        response = _response(self._ask, self._naming, Status.IN_PROGRESS)
-        return self._event("response.created", response=response) + self._event("response.in_progress", response=response)
+        response = _json(_response(self._ask, self._naming, Status.IN_PROGRESS))
+        number, self._number = self._number, self._number + 2
+        return _START % (response, number, response, number + 1)
 
     # items
 
