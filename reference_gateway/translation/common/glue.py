@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 _MOST_AFTER: Final = 8  # events after a run that is looked at as a whole
+_MOST_TRIES: Final = 3  # of one read, in which other events may have what marks a text event
 MOST_LESSONS: Final = 16  # of one stream, which may never be uniform
 _COLON: Final = re.compile(rb': ?(?=")')
 _decode: Final = msgspec.json.Decoder(str).decode
@@ -200,16 +201,19 @@ class Look:
     A reader shows what it reads while `learns` is set.
     """
 
-    __slots__ = ("_lessons", "glue", "learns", "spelling")
+    __slots__ = ("_lessons", "_tries", "glue", "learns", "spelling")
 
     def __init__(self, spelling: Spelling) -> None:
         self.spelling = spelling
         self.glue: Glue | None = None
         self.learns = False
         self._lessons = MOST_LESSONS
+        self._tries = 0
 
     def wake(self) -> None:
+        """A read begins in which there may be runs."""
         self.learns = self._lessons > 0
+        self._tries = _MOST_TRIES
 
     def sleep(self) -> None:
         self.learns = False
@@ -232,7 +236,8 @@ class Look:
             at = data.find(end)
         elif self.glue is not None:
             at = data.find(end + self.glue.first)
-        elif self.learns:
+        elif self.learns and self._tries:
+            self._tries -= 1
             at = data.find(self.spelling.mark)
             at = data.find(end, at) if at >= 0 else -1
         else:
