@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from reference_gateway.routes import Surface
 from reference_gateway.tests.translation import made
+from reference_gateway.tests.translation.fuzz import mutations
 from reference_gateway.tests.translation.fuzz.judge import passage
+from reference_gateway.tests.translation.fuzz.run import by_dialect
 from reference_gateway.tests.translation.fuzz.streams import DIRECTIONS, SPOKEN, Stream, recorded, shipped
 from reference_gateway.translation import translator
 from reference_gateway.translation.common import glue
@@ -23,6 +25,7 @@ from reference_gateway.translation.translator import Dialect
 WAYS: Final = (*((dialect, client, False) for dialect, client in DIRECTIONS), (Dialect.CHAT, Surface.GEMINI, True))
 EACH: Final = pytest.mark.parametrize(("dialect", "client", "array"), WAYS, ids=lambda value: str(value).replace(" ", "-"))
 SIZES: Final = (7, 100, 1_000)
+MUTATED: Final = 500
 SHORT: Final = 3_000  # bytes of a stream that is split everywhere
 
 
@@ -130,6 +133,17 @@ def test_real_streams_split_in_two(dialect: Dialect, client: Surface, array: boo
             places = [random.Random(stream.name).randrange(len(stream.body) + 1)]
         for place in places:
             alike(dialect, client, cut(stream.body, [place]), array=array, name=f"{stream.name} at {place}")
+
+
+def test_mutated_streams() -> None:
+    seeds = by_dialect()
+    for seed in range(MUTATED):
+        draw = random.Random(f"glue {seed}")
+        dialect, client = draw.choice(DIRECTIONS)
+        body, names = mutations.harm(draw, draw.choice(seeds[dialect]).body)
+        array = client is Surface.GEMINI and draw.random() < 0.2
+        for reads in ([body], mutations.reads(draw, body)):
+            alike(dialect, client, reads, array=array, name=f"seed {seed}, {names}")
 
 
 # streams of one's own making
