@@ -28,13 +28,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """`text` is also a call's arguments; `data` an image's or document's base64 or address; `proof` what proves a thought or a call."""
+    """`text` is also a call's arguments; `data` an image's or document's base64 or address; `proof` what proves a thought or a call.
+
+    `media_type` is "" where the request does not say it.
+    """
 
     kind: Kind
     role: str  # system, user, assistant
     path: str
     text: str = ""
     data: str = ""
+    media_type: str = ""
     id: str = ""
     name: str = ""
     proof: str = ""
@@ -55,9 +59,10 @@ class AskedTool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """`schema` is None where any JSON object will do."""
+    """`schema` is None where any JSON object will do; `strict` where the vendor is to hold the model to it."""
 
     schema: Mapping[str, Any] | None
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +133,7 @@ def _chat(body: dict[str, Any]) -> Asked:
         parallel=False if functions else _flag(body.get("parallel_tool_calls")),
         numbers=_numbers(body, {"limit": limit, **{name: name for name in _NUMBERS}}),
         stop=_words(body.get("stop")),
-        output=_output(form.get("type"), _object(form.get("json_schema")).get("schema")),
+        output=_output(form.get("type"), _object(form.get("json_schema")).get("schema"), _object(form.get("json_schema")).get("strict")),
         thinks=not off if effort or thinking else None,
         effort=effort,
         budget=_count(thinking.get("budget_tokens")),
@@ -157,7 +162,7 @@ def _chat_content(message: dict[str, Any], role: str, path: str) -> Iterator[Pie
             case "refusal":
                 yield replace(made, kind=Kind.REFUSAL, text=_text(part.get("refusal")))
             case "image_url":
-                yield replace(made, kind=Kind.IMAGE, data=_data(_text(_object(part.get("image_url")).get("url"))))
+                yield _image(made, _text(_object(part.get("image_url")).get("url")))
             case "file":
                 yield _document(made, _text(_object(part.get("file")).get("file_data")))
 
@@ -241,7 +246,7 @@ def _responses(body: dict[str, Any]) -> Asked:
         choice=_responses_choice(body.get("tool_choice")),
         parallel=_flag(body.get("parallel_tool_calls")),
         numbers=_numbers(body, {"limit": "max_output_tokens", **{name: name for name in _NUMBERS}}),
-        output=_output(form.get("type"), form.get("schema")),
+        output=_output(form.get("type"), form.get("schema"), form.get("strict")),
         thinks=effort != "none" if effort else None,
         effort=effort,
         user=_user(body),
@@ -283,7 +288,7 @@ def _input_parts(content: Any, role: str, path: str, member: str) -> Iterator[Pi
             case "refusal":
                 yield replace(made, kind=Kind.REFUSAL, text=_text(part.get("refusal")))
             case "input_image":
-                yield replace(made, kind=Kind.IMAGE, data=_data(_text(part.get("image_url"))))
+                yield _image(made, _text(part.get("image_url")))
             case "input_file":
                 yield _document(made, _text(part.get("file_data")) or _text(part.get("file_url")))
 
@@ -348,7 +353,8 @@ def _blocks(content: Any, role: str, path: str, member: str) -> Iterator[Piece]:
             case "text":
                 yield replace(made, text=_text(block.get("text")))
             case "image":
-                yield replace(made, kind=Kind.IMAGE, data=_source(_object(block.get("source"))))
+                source = _object(block.get("source"))
+                yield replace(made, kind=Kind.IMAGE, data=_source(source), media_type=_text(source.get("media_type")))
             case "document":
                 if _text(block.get("context")):
                     yield replace(made, text=_text(block.get("context")), cache=None)
@@ -380,7 +386,7 @@ def _messages_document(made: Piece, source: dict[str, Any]) -> Iterator[Piece]:
         case "content":
             yield from (replace(made, text=piece.text) for piece in _blocks(source.get("content"), made.role, made.path, ".source.content"))
         case _:
-            yield replace(made, kind=Kind.DOCUMENT, data=_source(source))
+            yield replace(made, kind=Kind.DOCUMENT, data=_source(source), media_type=_text(source.get("media_type")))
 
 
 def _source(source: dict[str, Any]) -> str:
@@ -482,7 +488,7 @@ def _media(made: Piece, media_type: str, data: str) -> Piece:
     data = data.translate(str.maketrans("-_", "+/")) if "://" not in data else data
     if media_type.startswith("text/"):
         return replace(made, text=_decoded(data))
-    return replace(made, kind=Kind.IMAGE if media_type.startswith("image/") else Kind.DOCUMENT, data=data)
+    return replace(made, kind=Kind.IMAGE if media_type.startswith("image/") else Kind.DOCUMENT, data=data, media_type=media_type)
 
 
 def _response(value: Any) -> tuple[str, bool]:
@@ -534,10 +540,10 @@ def _camels(value: dict[str, Any]) -> dict[str, Any]:
     return {camel(name): member for name, member in value.items()}
 
 
-def _output(kind: Any, schema: Any) -> Output | None:
+def _output(kind: Any, schema: Any, strict: Any = None) -> Output | None:
     match kind:
         case "json_schema":
-            return Output(schema=_object(schema))
+            return Output(schema=_object(schema), strict=strict is True)
         case "json_object":
             return Output(schema=None)
         case _:
@@ -564,7 +570,13 @@ def _document(made: Piece, data: str) -> Piece:
     head, comma, content = data.partition(";base64,")
     if head.startswith("data:text/"):
         return replace(made, text=_decoded(content))
-    return replace(made, kind=Kind.DOCUMENT, data=content if comma else data)
+    return replace(made, kind=Kind.DOCUMENT, data=content if comma else data, media_type=head.removeprefix("data:") if comma else "")
+
+
+def _image(made: Piece, url: str) -> Piece:
+    """A data URI, or an address."""
+    head, comma, content = url.partition(";base64,")
+    return replace(made, kind=Kind.IMAGE, data=content or url, media_type=head.removeprefix("data:") if comma else "")
 
 
 def _decoded(data: str) -> str:
@@ -572,11 +584,6 @@ def _decoded(data: str) -> str:
         return base64.b64decode(data, validate=True).decode()
     except (binascii.Error, ValueError):
         return data
-
-
-def _data(url: str) -> str:
-    """Of a data URI what stands in base64; of an address the address."""
-    return url.partition(";base64,")[2] or url
 
 
 def _object(value: Any) -> dict[str, Any]:

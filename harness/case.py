@@ -78,6 +78,7 @@ class Need(StrEnum):
     DIALECT = "dialect"  # the documents and refusals of the contract, as the dialect "wireproof" has them
     MANAGEMENT = "management"  # keys can be made, changed and deleted at /api/v1/keys
     FAILOVER = "failover"  # a model that two channels serve
+    ARK_IMAGES = "ark-images"  # a model of Volcengine Ark's that makes images
     GEMINI_IMAGES = "gemini-images"  # a model of Google's that makes images
     VIDEOS = "videos"  # a model that makes videos
     CLOCK = "clock"  # the gateway's time can be moved ahead
@@ -160,11 +161,11 @@ class Step:
     """One call of a case that has several, sent by the raw client; or the same call several times at once.
 
     In `path`, `model`, header values, `body` and texts of `request`, `{model}` and MARKER stand for what they say; `{failover}`,
-    `{gemini-images}`, `{videos}`, `{group}` and `{clock}` for the target's model with two channels, those that make images and videos, the
-    group of keys that are made, and the path that moves its clock; and `{name:/pointer}` or `{name:header}` for what the answer of the
-    step `name` has at that JSON pointer, or in that header; `{marker:name}` is that step's own marker. A text of `request` that is nothing
-    but `{name:/pointer}` becomes whatever stands there: an object, or a list, whose items a list around it gets. What stands for a path
-    may be a link to the gateway.
+    `{ark-images}`, `{gemini-images}`, `{videos}`, `{group}` and `{clock}` for the target's model with two channels, those that make images
+    and videos, the group of keys that are made, and the path that moves its clock; and `{name:/pointer}` or `{name:header}` for what the
+    answer of the step `name` has at that JSON pointer, or in that header; `{marker:name}` is that step's own marker. A text of `request`
+    that is nothing but `{name:/pointer}` becomes whatever stands there: an object, or a list, whose items a list around it gets. What
+    stands for a path may be a link to the gateway.
     """
 
     name: str

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from harness.apart import ApartSession
-from harness.case import CELL, MATRIX, Case
+from harness.case import CELL, MATRIX, Case, Route
 from harness.exchange import Exchange
 from harness.expectations import Expectations, read_expectations
 from harness.judged import Arithmetic, Judged, tally
@@ -63,6 +63,7 @@ class Live:
         probe: bool = True,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._settings = settings
         # The official SDKs take seconds to import: meanwhile the gateway starts and pytest collects.
         clients = sorted({case.client for case in cases}) if probe and settings.recordings == SHIPPED else []
         self.session = ApartSession(settings, probe=probe, tell=tell, clients=clients)
@@ -97,6 +98,13 @@ class Live:
 
     def exchange(self, planned: Planned) -> Exchange:
         return self._futures[planned.id].result()
+
+    @property
+    def feeds_every_requirement(self) -> bool:
+        """The embedded gateway's models do, all together; of others those whose routes are all native, as pipes have it all."""
+        if self._settings.drives_embedded and not self._settings.models:
+            return True
+        return all(route is Route.NATIVE for model in self.session.models for route in model.surfaces.values())
 
     def declared(self, requirement: str) -> str | None:
         return self.session.target.declared(requirement)
@@ -170,7 +178,7 @@ class Conformance:
         self.judged: list[Judged] = []
         self.waiting: Callable[[int, int], None] = lambda come, wanted: None  # told while exchanges are waited for
         self.arithmetic = Arithmetic()
-        self._selected = self._wanted = 0
+        self._offered = self._selected = self._wanted = 0
         self._closed = False
         self._complete = False
         self._writer: RunWriter | None = None
@@ -203,6 +211,7 @@ class Conformance:
             for surface in sorted(rule.given.surfaces):
                 for planned in self._by_surface.get(surface, ()):
                     if rule.given.holds(planned.case) and says_of(rule, planned):
+                        self._offered += 1
                         yield Question(rule=rule, planned=planned)
 
     def begin(self, selected: Sequence[Question]) -> None:
@@ -299,8 +308,17 @@ class Conformance:
             run = read_run(self._writer.path)
             page = write_all(run, run.path.parent)
             print_summary(run, console, run_file=as_typed(run.path), reports=[as_typed(page)])
+            if run.arithmetic.failed and not self.evidence.session.target.models:
+                console.print(
+                    "nobody said how these models are served: each was taken, by its name, to be native on its vendor's own surfaces; "
+                    "where that is wrong, say so under [[models]] in a target file (README, Target file)",
+                    soft_wrap=True,
+                    markup=False,
+                )
             if run.path.parent != self.settings.out:
-                console.print(f"{as_typed(self.settings.out)} keeps the last whole run, since this one was broken off", soft_wrap=True)
+                console.print(
+                    f"{as_typed(self.settings.out)} keeps the last whole run, since this one was broken off", soft_wrap=True, markup=False
+                )
 
     def close(self, *, complete: bool) -> Arithmetic:
         """Write the footer. A run that was broken off is readable too, and says so. A second call changes nothing."""
@@ -317,10 +335,15 @@ class Conformance:
                 self.judged,
                 selected=self._selected,
                 driven=len(self.evidence.planned),
-                every_requirement=self.evidence.run.header.feeds_every_requirement,
+                every_requirement=self.evidence.run.header.feeds_every_requirement and not self._is_narrowed,
             )
         self.evidence.let_go()
         return self.arithmetic
+
+    @property
+    def _is_narrowed(self) -> bool:
+        """Whether less was selected than the suites that were collected ask."""
+        return self._selected < self._offered
 
     def end(self) -> None:
         """Wait until witnesses and embedded gateway are gone: they leave while the reports are written."""
@@ -339,6 +362,7 @@ class Conformance:
             sdks={name: version(name) for name in ("openai", "anthropic", "google-genai", "httpx2")},
             recordings=self.settings.recordings,
             matrix=self.settings.matrix,
+            partial=self._is_narrowed or not live.feeds_every_requirement,
             selected=selected,
             models=tuple(model.id for model in live.session.models),
             command=self.command,

@@ -31,7 +31,7 @@ _DRIVEN: Final = (
     on_every_surface("deepseek-v3-anthropic", Dialect.DEEPSEEK_ANTHROPIC, for_cells=True),
 )
 _FAILOVER: Final = "gpt-5-4-mini"  # two of its channels serve it
-_GEMINI_IMAGES, _VIDEOS = "nano-banana", "seedance-1-5"
+_ARK_IMAGES, _GEMINI_IMAGES, _VIDEOS = "seedream-4-5", "nano-banana", "seedance-1-5"
 _LANES: Final = 16  # accounts
 _START_SECONDS: Final = 20
 _STARTS: Final = 3  # of a node that was killed: its port may be taken for a moment
@@ -168,6 +168,7 @@ class EmbeddedGateway:
             made_group="default",
             clock_path="/test/clock",
             failover_model=_FAILOVER,
+            ark_image_model=_ARK_IMAGES,
             gemini_image_model=_GEMINI_IMAGES,
             video_model=_VIDEOS,
             losses=read_losses(LOSSES),

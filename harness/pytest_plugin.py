@@ -364,7 +364,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config.stash[_ALONE] = len(asked) == len(session.items)
     if config.stash[_ALONE] and config.option.verbose <= 0:
         # The run's own summary tells what broke; pytest's would tell it again, and looks through all reports for each failure.
-        config.option.tbstyle, config.option.reportchars = "no", ""
+        config.option.tbstyle = "no"
+        if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
+            reporter.reportchars = ""  # which it took from the options when it was made
         config.stash[_LINES] = Lines(config, len(asked))
         config.pluginmanager.register(config.stash[_LINES], "wireproof-lines")
         conformance.waiting = config.stash[_LINES].waiting

@@ -23,6 +23,9 @@ _FITTING: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # a tool's name that every
 _TOLD_LONG: Final = 20  # characters of a thought or a proof that do not stand in a prompt by chance
 _LABEL: Final = 80  # characters of a text that a gateway puts before what it moved out of a result
 _NUMBERS: Final = ("temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty")
+_LEAST_BUDGET: Final = 1024  # anthropic-thinking: budget_tokens is at least that, and less than max_tokens
+_NOT_LITTLE: Final = 4096  # tokens to think with
+_LEAST_LIMIT: Final = 1024  # tokens of an answer that the client has not limited
 _MOST_MARKS: Final = 4  # anthropic-prompt-caching: up to four breakpoints
 _IGNORED_KEYWORDS: Final = {
     "$schema",
@@ -236,13 +239,20 @@ class _Comparison:
         return _seen(wanted, came, f"{sum(map(len, wanted))} {kind}s", f"/{kind}s", always=bool(came))
 
     def _shown(self, runs: Sequence[_Run], kind: Kind) -> list[list[str]]:
-        """What was moved out of a result and back is what the client said that it is."""
+        """What was moved out of a result and back is what the client said that it is; one under another media type is another."""
         kinds = {part.data: part.kind for run in self._want_runs for result in run.results for part in result.parts}
+        said = [piece for run in self._want_runs for piece in (*run.own, *(part for result in run.results for part in result.parts))]
+        types = {piece.data: piece.media_type for piece in said if piece.data}
+
+        def told(piece: Piece) -> str:
+            wanted = types.get(piece.data)
+            return f"{piece.media_type}: {piece.data}" if wanted and piece.media_type not in ("", wanted) else piece.data
+
         found = []
         for run in runs:
             of_results = [part for result in run.results for part in result.parts if part.data]
-            shown = sorted(part.data for part in of_results if kinds.get(part.data, part.kind) is kind)
-            found.append([*shown, *(piece.data for piece in run.own if piece.kind is kind)])
+            shown = sorted(told(part) for part in of_results if kinds.get(part.data, part.kind) is kind)
+            found.append([*shown, *(told(piece) for piece in run.own if piece.kind is kind)])
         return [each for each in found if each]
 
     def _calls(self) -> Seen:
@@ -268,9 +278,10 @@ class _Comparison:
                 other["said"] = _same_text(result["said"], other["said"])
                 if result["is_error"] and not other["is_error"] and self._lose("turns[].items[ToolResult].is_error", result["path"]):
                     other["is_error"] = True
+                result["name"] = other["name"] and other["name of its call"]  # who goes by the name has to get that of the call
         for results in (*wanted, *came):
             for result in results:
-                del result["path"]
+                del result["path"], result["name of its call"]
         return _seen(wanted, came, f"{sum(map(len, wanted))} results, each of its call", "/results", always=bool(came))
 
     def _answered(self, runs: Sequence[_Run]) -> Iterator[list[dict[str, Any]]]:
@@ -283,6 +294,8 @@ class _Comparison:
                     "of call": ids.index(result.id) if result.id in ids else f"none: {result.id}",
                     "said": "\n".join(texts(result.parts)),
                     "is_error": result.is_error,
+                    "name": result.name,
+                    "name of its call": next((call.name for call in calls if call.id == result.id), ""),
                     "path": result.path,
                 }
                 for result in run.results
@@ -350,7 +363,14 @@ class _Comparison:
     # the rest
 
     def _limit(self) -> Seen:
-        return self._number("limit", "max_output_tokens")
+        """Where the client has none, a gateway makes one up for Messages alone, which has to have one: with room for an answer."""
+        came = self.came.numbers.get("limit")
+        if "limit" in self.want.numbers:
+            return self._number("limit", "max_output_tokens")
+        needed = self._upstream.surface is Surface.MESSAGES
+        wanted = f"at least {_LEAST_LIMIT}" if needed else "no limit"
+        right = came is None or self._warnings.name(self._path("limit")) or (needed and came >= _LEAST_LIMIT)
+        return Seen(what=wanted, findings=() if right else (_wrong(wanted, f"{came:g}", "/limit"),))
 
     def _number(self, name: str, field: str) -> Seen:
         wanted, came = self.want.numbers.get(name), self.came.numbers.get(name)
@@ -394,6 +414,9 @@ class _Comparison:
         elif wanted.schema is None and came is None and self._warnings.name(self._path("output")):
             came = wanted
         mine, theirs = (None if each is None else {"schema": _form_of(each, loose=loose)} for each in (wanted, came))
+        has_word = self._upstream in (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
+        if wanted.strict and has_word and not loose and mine is not None and theirs is not None:
+            mine["strict"], theirs["strict"] = True, came is not None and came.strict
         if wanted.schema is None and theirs is not None:
             theirs = mine
         return _seen(mine, theirs, f"output by {how}", "/output", always=True)
@@ -418,7 +441,15 @@ class _Comparison:
         if (wanted is None and not self.want.budget) or self.want.thinks is False:
             return Seen()
         what = f"the effort {wanted}" if wanted else f"a budget of {self.want.budget} tokens"
-        same = bool(self.came.budget) if came is None else wanted is None or self._rank(wanted) == self._rank(came)
+        limit, budget = self.came.numbers.get("limit"), self.came.budget
+        if self._upstream is Dialect.ANTHROPIC and budget and limit and not _LEAST_BUDGET <= budget < limit:
+            return Seen(what=what, findings=(_wrong(f"a budget from {_LEAST_BUDGET} to less than {limit:g}", f"{budget}", "/effort"),))
+        if came is None:
+            same = bool(budget)
+        elif wanted is None:  # tables differ on how much is medium, and none calls so many tokens little
+            same = self._rank(came) > _RANKS["low"] or (self.want.budget or 0) < _NOT_LITTLE
+        else:
+            same = self._rank(wanted) == self._rank(came)
         if same or self._lose("thinking", self._path("thinking")):
             return Seen(what=what)
         return Seen(what=what, findings=(_wrong(what, f"the effort {came}" if came else "no word of how much", "/effort"),))

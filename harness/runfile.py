@@ -64,6 +64,7 @@ class RunHeader:
     sdks: dict[str, str] = field(default_factory=dict)  # name -> version
     recordings: str = "shipped"  # shipped, corpus or a folder
     matrix: bool = False  # nothing but the cells of the translation was driven
+    partial: bool = False  # words chose among the verdicts, or the target's routes do: some requirements may have nothing to judge
     selected: int = 0  # verdicts asked for
     models: tuple[str, ...] = ()
     command: tuple[str, ...] = ()  # the words that started the run
@@ -71,7 +72,7 @@ class RunHeader:
     @property
     def feeds_every_requirement(self) -> bool:
         """Whether each requirement must find something to judge."""
-        return self.recordings == "shipped" and not self.matrix
+        return self.recordings == "shipped" and not self.matrix and not self.partial
 
 
 class ExchangeFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from harness.target import Bases, Target, Turn
 from harness.upstream.witness import UpstreamWitness
 
 MADE_KEY: Final = "made-key"  # how a key that a step made is named where it is masked
-_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|gemini-images|videos|group|clock|[a-z0-9-]+:[^{}\s]+)\}")
+_STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|ark-images|gemini-images|videos|group|clock|[a-z0-9-]+:[^{}\s]+)\}")
 _PLACE: Final = re.compile(r"-?[0-9]+")
 _FIRST_READ_SECONDS: Final = 0.6  # for the client of an open stream to read something: a gateway may hold an answer back
 _PATIENCE_SECONDS: Final = 2.0  # for the upstream to be called by an open step, and to be done with one that is over
@@ -287,6 +287,8 @@ class _Said:
                 return self._means.model
             case "failover":
                 return self._means.target.failover_model or ""
+            case "ark-images":
+                return self._means.target.ark_image_model or ""
             case "gemini-images":
                 return self._means.target.gemini_image_model or ""
             case "videos":

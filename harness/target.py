@@ -8,6 +8,7 @@ openai_base = "http://127.0.0.1:8080/v1"
 upstream_port = 9100                     # where the gateway expects its vendors: wireproof's upstream witness listens there
 losses = "losses.json"                   # beside this file: what it declares that it loses where it translates (harness/losses.py)
 failover_model = "gpt-5-4-mini"          # two channels serve it, so that a call survives the failure of the first
+ark_image_model = "seedream-4-5"         # makes images as Seedream does on Volcengine Ark, one a call
 gemini_image_model = "nano-banana"       # makes images by Google's generateContent
 video_model = "seedance-1-5"             # makes videos by tasks of Seedance's, on Volcengine Ark
 
@@ -65,6 +66,22 @@ _SURFACES: Final = {
     for surface in (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI, Surface.COUNT_TOKENS, Surface.IMAGES)
 }
 _TEXT: Final = (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI)
+# In names of models that a gateway lists, and that answer on no surface which can be asked without being described.
+_NO_TEXT: Final = (
+    "video",
+    "seedance",
+    "sora",
+    "veo-",
+    "kling",
+    "embed",
+    "whisper",
+    "tts",
+    "transcribe",
+    "rerank",
+    "moderation",
+    "realtime",
+)
+_MODELS_OF_A_KIND: Final = ("failover_model", "ark_image_model", "gemini_image_model", "video_model")
 _SDK_BASES: Final = ("openai_base", "anthropic_base", "gemini_base")
 _OTHER_KEYS: Final = {
     "other_group": Key.OTHER_GROUP,
@@ -171,6 +188,7 @@ class Target:
     made_group: str | None = None  # keys may be made in this group at /api/v1/keys, by any good key, as contract:31 to 36 say
     clock_path: str | None = None
     failover_model: str | None = None  # the model that two channels serve
+    ark_image_model: str | None = None  # the model that makes one image a call, on Ark
     gemini_image_model: str | None = None  # the model that makes images by generateContent
     video_model: str | None = None  # the model that makes videos by Ark's tasks
     losses: Declared | None = None  # what it declares that translation loses; None: nothing
@@ -192,6 +210,8 @@ class Target:
             return "the target file names no path that moves the gateway's clock ([account] clock_path)"
         if Need.FAILOVER in case.needs and self.failover_model is None:
             return "the target file names no model with two channels ([target] failover_model)"
+        if Need.ARK_IMAGES in case.needs and self.ark_image_model is None:
+            return "the target file names no model that makes images on Volcengine Ark ([target] ark_image_model)"
         if Need.GEMINI_IMAGES in case.needs and self.gemini_image_model is None:
             return "the target file names no model that makes images by generateContent ([target] gemini_image_model)"
         if Need.VIDEOS in case.needs and self.video_model is None:
@@ -253,7 +273,7 @@ def read_target(path: Path) -> Target:
     about = file.take(file.values, "target", dict, "a target file", {})
     file.only(
         about,
-        ("name", "base_url", "base_urls", *_SDK_BASES, "upstream_port", "failover_model", "gemini_image_model", "video_model", "losses"),
+        ("name", "base_url", "base_urls", *_SDK_BASES, "upstream_port", *_MODELS_OF_A_KIND, "losses"),
         "[target]",
     )
     bases, *more_bases = _bases(file, about)
@@ -284,6 +304,7 @@ def read_target(path: Path) -> Target:
         made_group=file.take(account, "made_group", str, "[account]"),
         clock_path=file.take(account, "clock_path", str, "[account]"),
         failover_model=file.take(about, "failover_model", str, "[target]"),
+        ark_image_model=file.take(about, "ark_image_model", str, "[target]"),
         gemini_image_model=file.take(about, "gemini_image_model", str, "[target]"),
         video_model=file.take(about, "video_model", str, "[target]"),
         losses=_losses(file, file.take(about, "losses", str, "[target]")),
@@ -372,8 +393,10 @@ def _not_served(file: TomlFile) -> tuple[NotServed, ...]:
 
 
 def served_by(model_id: str) -> dict[Surface, Route]:
-    """The native surfaces of a model that nobody described, by the family that its name shows."""
+    """The native surfaces of a model that nobody described, by the family that its name shows; none where it shows another trade."""
     name = model_id.lower()
+    if any(word in name for word in _NO_TEXT):
+        return {}
     if "claude" in name:
         return {Surface.MESSAGES: Route.NATIVE}
     if "image" in name or name.startswith(("seedream", "nano-banana")):

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
@@ -18,6 +19,7 @@ from harness.toml_file import UserFileError
 
 _COMMAND: Final = "wireproof run"
 _LOOKS_ONLY: Final = frozenset({"--collect-only", "--collectonly", "--co", "--fixtures", "--markers", "--setup-plan"})
+_OF_NAMES: Final = ("-k", "-m")  # a word after these may be a folder's name
 _NEW_FIRST: Final = frozenset({"--nf", "--new-first"})
 # Of pytest's own, those that are meant when one of them is mistyped.
 _PYTESTS: Final = (
@@ -54,7 +56,7 @@ def main(arguments: argparse.Namespace) -> int:
     words = [option.given(value) for option in OPTIONS if (value := given[option.name]) is not None]
     folder = Path(suites.__file__).parent
     own = Path(__file__).parent.parent / "suites.ini"
-    places = [word for word in arguments.rest if not word.startswith("-") and ("::" in word or Path(word).exists())]
+    places = [word for before, word in pairwise(["", *arguments.rest]) if before not in _OF_NAMES and _is_place(word, folder)]
     if not _NEW_FIRST.intersection(arguments.rest):
         words += ["-p", "no:nfplugin"]  # or pytest writes and reads the names of all verdicts for an option that nobody gave
     errors = _HeldBack(sys.stderr)
@@ -70,6 +72,14 @@ def main(arguments: argparse.Namespace) -> int:
         return _refused(_in_one_sentence("".join(errors.held)))
     errors.let_go()
     return 2 if code == pytest.ExitCode.USAGE_ERROR else int(code)
+
+
+def _is_place(word: str, folder: Path) -> bool:
+    """Whether it names suites: a file that an option writes is there, too, once a run has written it."""
+    if word.startswith("-"):
+        return False
+    place = Path(word.partition("::")[0]).resolve()
+    return "::" in word or (place.exists() and (place.suffix == ".py" or place.is_relative_to(folder)))
 
 
 def _refused(sentence: str) -> int:

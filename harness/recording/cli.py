@@ -28,7 +28,7 @@ _WENT_WRONG = (RecordingError, pull.PullError, FetchError, SdistError)
 
 def add_recordings_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `wireproof recordings`."""
-    commands = parser.add_subparsers(dest="recordings_command", required=True)
+    commands = parser.add_subparsers(dest="recordings_command", metavar="COMMAND", required=True)
     check = commands.add_parser("lint", help="check recordings before they are published: form, secrets, labels, dead ones")
     check.add_argument("folder", nargs="?", type=Path, help="the recordings' root (default: those that ship)")
     bring = commands.add_parser("import", help="convert HAR, mitmproxy flow and VCR files to recordings")
@@ -48,7 +48,7 @@ def add_recordings_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `wireproof corpus`."""
-    commands = parser.add_subparsers(dest="corpus_command", required=True)
+    commands = parser.add_subparsers(dest="corpus_command", metavar="COMMAND", required=True)
     get = commands.add_parser("pull", help="fetch public recordings of real vendors into the cache folder")
     get.add_argument("names", nargs="*", metavar="NAME", help="packages to pull (default: all that are pinned)")
     get.add_argument("--pins", type=Path, help="another list of pins than the one that ships")

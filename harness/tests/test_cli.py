@@ -57,7 +57,7 @@ def test_its_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["mutation", "--storm-calls=3"], "--storm-calls is for `wireproof run`"),
         (["mutation", "--run", "run.jsonl"], "--run is for `wireproof run`"),
         (["mutation", "--storage", "mysql"], "--storage is one of sqlite, postgres, not 'mysql'"),
-        (["recordings"], "`wireproof recordings` needs"),
+        (["recordings"], "`wireproof recordings` needs COMMAND: `wireproof recordings --help` lists what there is"),
         (["recordings", "lnt"], "there is no 'lnt'; did you mean 'lint'?"),
         (["recordings", "lint", "--x"], "there is no --x: `wireproof recordings lint --help` lists what there is"),
         (["recordings", "import", "a.har"], "`wireproof recordings import` needs --into"),

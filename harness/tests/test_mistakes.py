@@ -111,3 +111,12 @@ def test_values_of_an_expectations_file_that_cannot_be(text: str, says: str, tmp
     with pytest.raises(UserFileError) as caught:
         read_expectations(path)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("words", [("--junitxml", "x.xml"), ("--alluredir", "kept")])
+def test_what_a_run_wrote_before_is_no_file_of_suites(words: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "x.xml").write_text("<testsuites/>")
+    (tmp_path / "kept").mkdir()
+    done = run(tmp_path, "--collect-only", "-q", *words, "-k", "headers/request-id")
+    assert done.returncode == 0, done.stderr
+    assert "suites/headers/to_client.py" in done.stdout

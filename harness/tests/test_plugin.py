@@ -100,12 +100,23 @@ def test_x_stops_at_the_first_and_lf_comes_back_to_it(stored: Path, tmp_path: Pa
     red = int(judged(everything).split()[0])
     assert red > 1
     assert f"{red} unexpected-pass" in everything.stdout
+    assert "short test summary" not in everything.stdout  # which would tell all of it again, below the run's own
     stopped = wireproof(*words, "-x", cwd=tmp_path)
     assert stopped.returncode == 1
     assert judged(stopped).startswith("1 failed")
     assert "broken off" in stopped.stdout
     again = wireproof(*words, "--lf", cwd=tmp_path)
     assert judged(again) == f"{red} failed"
+
+
+def test_a_requirement_that_meets_nothing_turns_only_a_whole_run_red(tmp_path: Path) -> None:
+    # On routes that are translated the requirement has nothing to compare.
+    words = ("run", "--models", "claude-sonnet-4-6", "-k", "chat/content/text-kept and chat-anthropic", "--out", tmp_path)
+    narrowed = wireproof(*words, cwd=tmp_path)
+    assert "Met nothing to judge on any case: chat/content/text-kept" in narrowed.stdout, narrowed.stdout + narrowed.stderr
+    assert narrowed.returncode == 0
+    assert read_run(tmp_path / RUN_FILE).header.partial
+    assert judged(narrowed).partition(" ")[2].startswith("skipped")
 
 
 def test_collecting_drives_nothing(tmp_path: Path) -> None:

@@ -177,3 +177,65 @@ def test_schemas_in_several_spellings_are_one() -> None:
     assert form({"type": "object", "minProperties": 2}, loose=True) == form({"type": "object"}, loose=True)
     assert form(SCHEMA) != form({**SCHEMA, "required": []})
     assert spelled('{ "b": 1, "a": 2 }') == '{"a":2,"b":1}'
+
+
+def asked_of(upstream: Dialect, asked: dict[str, Any], made: dict[str, Any], client: Surface = Surface.CHAT) -> set[str]:
+    seen = compare(client, {"messages": [{"role": "user", "content": "Hm?"}], **asked}, upstream, made, losses=NONE)
+    return {str(aspect) for aspect, found in seen.items() if found.findings}
+
+
+ONE: dict[str, Any] = {"messages": [{"role": "user", "content": "Hm?"}]}
+STRICT = {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA, "strict": True}}}
+
+
+@pytest.mark.parametrize(
+    ("upstream", "made", "aspects"),
+    [
+        (Dialect.OPENAI_RESPONSES, {"input": "Hm?"}, set()),
+        (Dialect.OPENAI_RESPONSES, {"input": "Hm?", "max_output_tokens": 4096}, {"limit"}),
+        (Dialect.ANTHROPIC, {**ONE, "max_tokens": 4096}, set()),
+        (Dialect.ANTHROPIC, {**ONE, "max_tokens": 256}, {"limit"}),
+    ],
+)
+def test_a_limit_is_made_up_where_there_has_to_be_one(upstream: Dialect, made: dict[str, Any], aspects: set[str]) -> None:
+    assert asked_of(upstream, {}, made) == aspects
+
+
+@pytest.mark.parametrize(("budget", "aspects"), [(1024, set()), (2047, set()), (2048, {"effort"}), (512, {"effort"})])
+def test_a_budget_leaves_room_for_the_answer(budget: int, aspects: set[str]) -> None:
+    thinking = {"type": "enabled", "budget_tokens": budget}
+    assert asked_of(Dialect.ANTHROPIC, {"reasoning_effort": "low"}, {**ONE, "max_tokens": 2048, "thinking": thinking}) == aspects
+
+
+@pytest.mark.parametrize(("effort", "aspects"), [("medium", set()), ("high", set()), ("low", {"effort"}), ("minimal", {"effort"})])
+def test_a_large_budget_is_no_little_effort(effort: str, aspects: set[str]) -> None:
+    asked = {"max_tokens": 9000, "thinking": {"type": "enabled", "budget_tokens": 8000}}
+    made = {"input": "Hm?", "max_output_tokens": 9000, "reasoning": {"effort": effort}}
+    assert asked_of(Dialect.OPENAI_RESPONSES, asked, made, Surface.MESSAGES) == aspects
+
+
+@pytest.mark.parametrize(("strict", "aspects"), [(True, set()), (False, {"output"})])
+def test_a_schema_that_has_to_be_kept_to_stays_one(strict: bool, aspects: set[str]) -> None:
+    form = {"type": "json_schema", "name": "a", "schema": SCHEMA, "strict": strict}
+    assert asked_of(Dialect.OPENAI_RESPONSES, STRICT, {"input": "Hm?", "text": {"format": form}}) == aspects
+
+
+@pytest.mark.parametrize(("name", "aspects"), [("f", set()), ("t1", {"results"})])
+def test_a_result_has_the_name_of_its_call(name: str, aspects: set[str]) -> None:
+    turns = [
+        {"role": "assistant", "content": None, "tool_calls": [call("f", "t1", "{}")]},
+        {"role": "tool", "tool_call_id": "t1", "content": "done"},
+    ]
+    made = [
+        {"role": "model", "parts": [{"functionCall": {"id": "t1", "name": "f", "args": {}}}]},
+        {"role": "user", "parts": [{"functionResponse": {"id": "t1", "name": name, "response": {"output": "done"}}}]},
+    ]
+    assert asked_of(Dialect.GEMINI, {"messages": turns}, {"contents": made}) == aspects
+
+
+@pytest.mark.parametrize(("media_type", "aspects"), [("image/png", set()), ("image/jpeg", {"images"})])
+def test_an_image_keeps_its_type(media_type: str, aspects: set[str]) -> None:
+    shown = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    source = {"type": "base64", "media_type": media_type, "data": "AAAA"}
+    made = {"max_tokens": 4096, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]}
+    assert asked_of(Dialect.ANTHROPIC, {"messages": [{"role": "user", "content": [shown]}]}, made) == aspects

@@ -3,6 +3,7 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -481,3 +482,9 @@ def test_an_interrupt_beside_the_writing_of_a_line_leaves_a_file_that_can_be_rea
     writer.close(complete=False)
     run = read_run(path)
     assert len(run.exchanges) == run.arithmetic.driven == (2 if place == "after" else 1)
+
+
+def test_each_requirement_is_fed_by_a_whole_run_of_what_ships() -> None:
+    assert HEADER.feeds_every_requirement
+    for other in ({"recordings": "mine"}, {"matrix": True}, {"partial": True}):
+        assert not replace(HEADER, **other).feeds_every_requirement

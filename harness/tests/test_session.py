@@ -12,6 +12,7 @@ from harness.embedded import EmbeddedGateway
 from harness.plan import cases_of, judge, rules_of, suite_modules
 from harness.settings import Settings
 from harness.target import Target
+from harness.tests.commands import wireproof
 from harness.verdict import Errored, Failed, NotApplicable, Passed, Verdict, word
 
 MODEL = "gpt-5-4"
@@ -87,3 +88,13 @@ def test_without_an_account_nothing_about_billing_is_judged(gateway: tuple[int, 
     assert verdicts
     assert {word(verdict) for _, verdict in verdicts} == {"not-applicable"}
     assert verdicts[0][1] == NotApplicable("the target shows no account (dialect none)")
+
+
+def test_a_red_run_whose_routes_were_guessed_says_so(gateway: tuple[int, Target], tmp_path: Path) -> None:
+    port, target = gateway
+    assert target.bases is not None
+    # Its vendor is spoken to in another protocol, which its name does not show.
+    words = ("--base-url", target.bases.root, "--upstream-port", str(port), "--models", "gpt-5-5-pro", "-k", "chat/content/text-kept")
+    result = wireproof("run", *words, "--out", tmp_path, cwd=tmp_path, WIREPROOF_API_KEY=target.good_keys[0])
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "native on its vendor's own surfaces; where that is wrong, say so under [[models]] in a target file" in result.stdout

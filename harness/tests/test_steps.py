@@ -124,7 +124,7 @@ async def test_what_a_step_says_may_hang_on_earlier_answers() -> None:
 
 async def test_what_an_answer_has_can_be_handed_back_as_it_came() -> None:
     message = "{first:/choices/-1/message}"
-    async with driving(gemini_image_model="nano-banana", video_model="seedance-1-5") as (runner, gateway):
+    async with driving(ark_image_model="seedream-4-5", gemini_image_model="nano-banana", video_model="seedance-1-5") as (runner, gateway):
         exchange = await drive(
             runner,
             Step(name="first", request={"messages": [{"role": "user", "content": f"hi {MARKER}"}]}, plays=(TEXT,)),
@@ -134,7 +134,7 @@ async def test_what_an_answer_has_can_be_handed_back_as_it_came() -> None:
                 path="/seen",
                 request={"turns": [message, CHOICES], "whole": CHOICES, "said": f"It said {message}"},
             ),
-            Step(name="models", surface=Surface.OTHER, path="/seen", request={"of": ["{gemini-images}", "{videos}"]}),
+            Step(name="models", surface=Surface.OTHER, path="/seen", request={"of": ["{ark-images}", "{gemini-images}", "{videos}"]}),
         )
         _, then, models = gateway.asked
     answer = exchange.step("first").answer
@@ -142,7 +142,7 @@ async def test_what_an_answer_has_can_be_handed_back_as_it_came() -> None:
     said = answer.json["choices"][0]["message"]
     choices = answer.json["choices"]
     assert json.loads(then[3]) == {"turns": [said, *choices], "whole": choices, "said": f"It said {said}"}
-    assert json.loads(models[3]) == {"of": ["nano-banana", "seedance-1-5"]}
+    assert json.loads(models[3]) == {"of": ["seedream-4-5", "nano-banana", "seedance-1-5"]}
 
 
 async def test_a_key_that_a_step_made_is_masked_wherever_it_stands(tmp_path: Path) -> None:
@@ -224,6 +224,7 @@ async def test_the_upstream_answers_each_call_with_its_play() -> None:
         (Case(id="c", surface=Surface.CHAT, play=None, needs=frozenset({Need.MANAGEMENT})), {"made_group": "g"}, None),
         (Case(id="c", surface=Surface.CHAT, play=None, needs=frozenset({Need.CLOCK})), {}, "clock_path"),
         (Case(id="c", surface=Surface.CHAT, play=None, needs=frozenset({Need.FAILOVER})), {}, "failover_model"),
+        (Case(id="c", surface=Surface.CHAT, play=None, needs=frozenset({Need.ARK_IMAGES})), {}, "ark_image_model"),
         (Case(id="c", surface=Surface.CHAT, play=None, needs=frozenset({Need.GEMINI_IMAGES})), {}, "gemini_image_model"),
         (Case(id="c", surface=Surface.CHAT, play=None, needs=frozenset({Need.VIDEOS})), {}, "video_model"),
         (Case(id="c", surface=Surface.CHAT, play=None, needs=frozenset({Need.VIDEOS})), {"video_model": "v"}, None),
@@ -243,13 +244,14 @@ def test_a_target_file_names_its_handles(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("CAPPED", "sk-capped")
     path = tmp_path / "target.toml"
     path.write_text(
-        '[target]\nbase_url = "http://127.0.0.1:1"\nfailover_model = "m"\ngemini_image_model = "i"\nvideo_model = "v"\n'
+        '[target]\nbase_url = "http://127.0.0.1:1"\nfailover_model = "m"\nark_image_model = "a"\ngemini_image_model = "i"\n'
+        'video_model = "v"\n'
         '[keys]\ncapped = ["CAPPED"]\n'
         '[account]\ndialect = "wireproof"\nmade_group = "g"\nclock_path = "/test/clock"\n'
     )
     target = read_target(path)
     assert (target.failover_model, target.made_group, target.clock_path) == ("m", "g", "/test/clock")
-    assert (target.gemini_image_model, target.video_model) == ("i", "v")
+    assert (target.ark_image_model, target.gemini_image_model, target.video_model) == ("a", "i", "v")
     assert target.other_keys == {Key.CAPPED: ("sk-capped",)}
     path.write_text('[target]\nbase_url = "http://127.0.0.1:1"\n[account]\nmade_groups = "g"\n')
     with pytest.raises(Exception, match="did you mean `made_group`"):

@@ -147,3 +147,8 @@ def test_nodes_that_cannot_be_meant_are_refused(text: str, says: str, tmp_path: 
     with pytest.raises(UserFileError) as refused:
         read_target(written(tmp_path, f"[target]\n{text}\n"))
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["seedance-1-5", "sora-2", "veo-3.1-generate", "text-embedding-3-large", "whisper-1", "gpt-4o-mini-tts"])
+def test_a_model_whose_name_shows_another_trade_is_asked_for_no_text(name: str) -> None:
+    assert served_by(name) == {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 from reference_gateway.translation.codec import Upstream
@@ -18,6 +19,7 @@ _REASONING_GPT: Final = (5, 0)
 _BREAKPOINT_GPT: Final = (5, 6)
 
 
+@lru_cache(maxsize=1024)
 def upstream(id_: str, upstream_id: str, *, family: str, capabilities: Collection[str], max_output_tokens: int) -> Upstream:
     found = _VERSION.search(id_)
     version = (int(found[1]), int(found[2] or 0)) if found else (0, 0)

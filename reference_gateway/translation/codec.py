@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from reference_gateway.translation.common.glue import Look, Run
 from reference_gateway.translation.items import Answer, Ask, Broken, Event, Loss
 
 
@@ -60,6 +61,17 @@ class RequestWriter(Protocol):
 class StreamReader(Protocol):
     """The upstream's SSE bytes, split anywhere. Never raises on what an upstream may send: it gives Broken, after which nothing follows."""
 
+    look: Look
+
+    @property
+    def between_events(self) -> bool:
+        """What is read next begins an event."""
+        ...
+
+    def went_on(self, run: Run) -> None:
+        """These events were read elsewhere, by the look that they have: more of the part that `look` has learned of."""
+        ...
+
     def feed(self, data: bytes) -> list[Event]: ...
 
     def close(self) -> list[Event]:
@@ -76,6 +88,10 @@ class StreamWriter(Protocol):
 
     def write(self, events: Iterable[Event]) -> bytes:
         """Raises Unwritable, after which it takes a Broken; `written` of it comes before that."""
+        ...
+
+    def more(self, index: int, run: Run) -> bytes | None:
+        """The same as the deltas of these texts; None, and nothing is said, where they are not only more of a text that has begun."""
         ...
 
 

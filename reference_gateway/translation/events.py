@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 from reference_gateway.translation.items import (
     Answer,
@@ -67,11 +67,14 @@ def _url(source: Source) -> str:
     return f"data:{source.media_type};base64,{source.base64}" if isinstance(source, Inline) else source.url
 
 
+_NOT_STARTED: Final = Started(id="", model="")
+
+
 class Collector:
     """Events in their order; `answer` is what they come to."""
 
     def __init__(self) -> None:
-        self._started = Started(id="", model="")
+        self._started = _NOT_STARTED
         self._parts: dict[int, PartStarted] = {}
         self.texts: dict[int, list[str]] = {}  # of each part that has begun: what its deltas said
         self._proofs: dict[int, Signed] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from reference_gateway.routes import Surface
 from reference_gateway.translation import events
@@ -25,6 +25,7 @@ from reference_gateway.translation.items import (
     JsonSchema,
     Loss,
     Maker,
+    PartEnded,
     PartKind,
     PartStarted,
     Signed,
@@ -94,6 +95,12 @@ class Prepared:
     form: Form | None
 
 
+_KEEPS: Final = (PartKind.REASONING, PartKind.TOOL_CALL)
+_GEMINI_KEEPS: Final = (*_KEEPS, PartKind.TEXT)  # which may be signed
+SHORTEST_RUN: Final = 1_000  # bytes of a read: three events; fewer are read at less cost than they are looked at
+_MOST_RUNS: Final = 8  # of one read: more of them would look again and again at one that is not uniform
+
+
 class Translator:
     __slots__ = ("client", "seal", "vendor")
 
@@ -144,7 +151,7 @@ class Passage:
         self._reader: StreamReader | None = None
         self._writer = self._client.stream_writer(ask, naming, self._seal)
         self._keepsakes = events.Collector()  # calls and thoughts, and texts that may be signed; any other is let go of
-        self._keeps = (PartKind.REASONING, PartKind.TOOL_CALL, *((PartKind.TEXT,) if self._vendor.maker is Maker.GEMINI else ()))
+        self._keeps = _GEMINI_KEEPS if self._vendor.maker is Maker.GEMINI else _KEEPS
         self._kept: dict[int, list[str]] = {}  # parts of which the deltas are kept too
         self.prompt: Tokens | None = None  # what the upstream said of it at the start
         self.end: Ended | Broken | None = None
@@ -157,9 +164,42 @@ class Passage:
         """More of the upstream's stream; returns what the client gets of it, b"" after the end."""
         if self.end is not None:
             return b""
-        if self._reader is None:
-            self._reader = self._vendor.stream_reader()
-        return self._pass(self._reader.feed(data))
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = self._vendor.stream_reader()
+        if len(data) < SHORTEST_RUN or self._shaper is not None:  # which wants to see each event
+            return self._pass(reader.feed(data))
+        reader.look.wake()
+        said = self._runs(reader, data)
+        reader.look.sleep()
+        return said
+
+    def _runs(self, reader: StreamReader, data: bytes) -> bytes:
+        """Runs of texts are exchanged (common/glue.py), and what is between them is read."""
+        look, out = reader.look, bytearray()
+        for _ in range(_MOST_RUNS):
+            begun = not reader.between_events
+            if look.glue is not None and not begun and (run := look.glue.take(data)) is not None:
+                said = self._writer.more(look.glue.index, run)
+                if said is None:
+                    break
+                reader.went_on(run)
+                self._note(look.glue.index, run.text)
+                out += said
+                data = data[run.size :]
+                if not data:
+                    return bytes(out)
+            size = look.plain(data, begun=begun)
+            out += self._pass(reader.feed(data[:size]))
+            data = data[size:]
+            if not data or self.end is not None:
+                return bytes(out)
+        return bytes(out) + self._pass(reader.feed(data))
+
+    def _note(self, index: int, text: str) -> None:
+        self.content_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if (said := self._kept.get(index)) is not None:
+            said.append(text)
 
     def close(self) -> bytes:
         """The upstream's bytes are over; `end` is set from here on."""
@@ -177,10 +217,9 @@ class Passage:
             found = self._shaper.events(found)
         for place, event in enumerate(found):
             if type(event) is Delta:
-                text = event.text
-                self.content_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-                if (said := self._kept.get(event.index)) is not None:
-                    said.append(text)
+                self._note(event.index, event.text)
+                continue
+            if type(event) is PartEnded:
                 continue
             match event:
                 case Started(tokens=tokens):

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from harness.case import MARKER, Case, Key, Play, Step, Surface
+from harness.case import MARKER, Case, Key, Need, Play, Step, Surface
 from harness.exchange import Exchange, StepSeen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
 from suites.evidence import conclude, shown
-from suites.steps import failed
+from suites.steps import at, failed, got, json_of, prompt, unmet
 
 _KEY: Final = "rule-book"
 
@@ -30,7 +30,34 @@ def _call(name: str, key: Key = Key.GOOD) -> Step:
     return Step(name=name, surface=Surface.RESPONSES, request=request, key=key, plays=(Play(recording="responses/text"),))
 
 
+ROWS = Requirement(
+    id="auth/rows-of-others",
+    severity=Severity.SECURITY,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(source="wireproof-contract", section="C33, C34", says="GET /api/v1/usage: the account's own rows"),
+    text="Who knows the request id of another account's call does not learn from it what the call was or cost.",
+    claims=("contract:181",),
+)
+
+
+def _row_of_paid(name: str, key: Key) -> Step:
+    return got(name, "/api/v1/usage?request_id={paid:x-request-id}", key=key)
+
+
 CASES: tuple[Case, ...] = (
+    Case(
+        id="auth/rows-of-two",
+        surface=Surface.CHAT,
+        play=None,
+        steps=(
+            Step(name="paid", request=prompt(), plays=(Play(recording="chat/text"),), books=True),
+            _row_of_paid("own", Key.GOOD),
+            _row_of_paid("other", Key.OTHER_ACCOUNT),
+        ),
+        needs=frozenset({Need.DIALECT}),
+        traits=frozenset({"one-model", "rows-apart"}),
+        account=True,
+    ),
     Case(
         id="responses/cache-key-of-two",
         surface=Surface.RESPONSES,
@@ -62,4 +89,19 @@ def check_cache_key(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{first} and {other}")
 
 
-RULES: tuple[Rule, ...] = (Rule(CACHE_KEY, check_cache_key, Given(steps=True, traits=frozenset({"cache-key"}))),)
+def check_rows(exchange: Exchange) -> Verdict:
+    if (why := failed(exchange, "paid", "own")) is not None:
+        return why
+    if (why := unmet(exchange, "other")) is not None:
+        return why
+    own, other = (json_of(exchange.step(name)) for name in ("own", "other"))
+    if not (isinstance(own, dict) and own.get("data")):
+        return Inconclusive("the account itself does not find the row")
+    told = other.get("data") if isinstance(other, dict) else None
+    return conclude([at(exchange.step("other"), expected="no row", got=shown(told))] if told else [], "no row of another account's call")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(CACHE_KEY, check_cache_key, Given(steps=True, traits=frozenset({"cache-key"}))),
+    Rule(ROWS, check_rows, Given(surfaces=frozenset({Surface.CHAT}), steps=True, traits=frozenset({"rows-apart"}))),
+)

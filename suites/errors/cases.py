@@ -121,6 +121,7 @@ def _cases(surface: Surface) -> tuple[Case, ...]:
             play=Play(recording=f"{surface}/text.stream", fault=_LIMITED),
             outcome=Outcome.UPSTREAM_ERROR,
             traits=frozenset({"error", "retry-after"}),
+            account=True,
         ),
         _driven(surface, "status-429", _LIMITED, OFFICIAL[surface], stream=False, outcome=Outcome.UPSTREAM_ERROR),
         _driven(

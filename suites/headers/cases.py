@@ -18,6 +18,7 @@ INGRESS: Final = (
     ("Forwarded", "for=192.0.2.7"),
     ("CF-Connecting-IP", "192.0.2.7"),
     ("Via", "1.1 edge.example"),
+    ("X-Request-Id", "req_of_the_caller"),
 )
 _OPENAI: Final = (("OpenAI-Organization", "org-wireproof"), ("OpenAI-Project", "proj-wireproof"))
 _LIMITED: Final = Fault(

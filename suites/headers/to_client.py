@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from harness.case import Outcome, Surface
+from harness.case import Case, Outcome, Surface
 from harness.exchange import Exchange, Response, value, values
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
@@ -116,6 +116,8 @@ def check_request_id(exchange: Exchange) -> Verdict:
     upstream = exchange.upstream[-1].response if exchange.upstream else None
     if own and upstream is not None and own in (value(upstream.headers, "x-request-id"), value(upstream.headers, "request-id")):
         findings.append(Finding(expected="an id of the gateway's own", got=f"the vendor's, {own}"))
+    if own and own in values(exchange.client.request.headers, "x-request-id"):  # the ledger goes by it: two calls of one name are one
+        findings.append(Finding(expected="an id of the gateway's own", got=f"the caller's, {own}"))
     if exchange.case.surface is Surface.MESSAGES and (theirs := value(response.headers, "request-id")) != own:
         findings.append(Finding(expected=f"request-id {own}", got=shown(theirs)))
     return conclude(findings, f"x-request-id {own}")
@@ -238,8 +240,13 @@ _STANDING: Final = Given(
     also=lambda case: case.account or "retry-after" in case.traits,
 )
 
+
+def _identified(case: Case) -> bool:
+    return case.account or case.outcome is Outcome.REFUSED or "ingress" in case.traits
+
+
 RULES: tuple[Rule, ...] = (
-    Rule(REQUEST_ID, check_request_id, Given(outcomes=_ANY, sdk=False, also=lambda case: case.account or case.outcome is Outcome.REFUSED)),
+    Rule(REQUEST_ID, check_request_id, Given(outcomes=_ANY, sdk=False, also=_identified)),
     Rule(
         SDK_REQUEST_ID,
         check_sdk_request_id,

@@ -119,6 +119,11 @@ BOTH_WAYS = Requirement(
     claims=("contract:140",),
 )
 
+_OWN_FAILURE: Final = {
+    "openai": frozenset({"server_error", "api_error"}),
+    "anthropic": frozenset({"api_error", "overloaded_error"}),
+    "google": frozenset({"INTERNAL", "UNAVAILABLE"}),
+}
 # Status of the upstream -> what the client may be told by family: statuses, and types (translation.md 3.12).
 _CLASSES: Final[Mapping[int, tuple[frozenset[int], Mapping[str, frozenset[str]]]]] = {
     400: (
@@ -145,6 +150,9 @@ _CLASSES: Final[Mapping[int, tuple[frozenset[int], Mapping[str, frozenset[str]]]
             "google": frozenset({"INTERNAL", "UNAVAILABLE"}),
         },
     ),
+    # What a vendor has against the gateway's key is nothing that the caller's own key did.
+    **{status: (frozenset({500, 502, 503}), _OWN_FAILURE) for status in (401, 403)},
+    **{status: (frozenset({500, 502, 503, 529}), _OWN_FAILURE) for status in (503, 529)},
 }
 _WORDS: Final[Mapping[Surface, frozenset[str]]] = {
     Surface.CHAT: frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"}),

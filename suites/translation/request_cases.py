@@ -147,9 +147,13 @@ def _gemini(*, media: bool) -> Request:
 
 
 _MUCH: Final = {Surface.CHAT: _chat, Surface.RESPONSES: _responses, Surface.MESSAGES: _messages, Surface.GEMINI: _gemini}
-# The usual run drives the others on two routes only.
+# The usual run drives the others on three routes only.
 _FEW: Final = ("form", "thinking")
-_CROSS_SECTION: Final = ((Surface.CHAT, Dialect.ANTHROPIC), (Surface.MESSAGES, Dialect.OPENAI_CHAT))
+_CROSS_SECTION: Final = (
+    (Surface.CHAT, Dialect.ANTHROPIC),
+    (Surface.MESSAGES, Dialect.OPENAI_CHAT),
+    (Surface.MESSAGES, Dialect.OPENAI_RESPONSES),
+)
 # Thinking switched on, and one call at a time.
 _THINKING: Final[Mapping[Surface, Request]] = {
     Surface.CHAT: {"reasoning_effort": "high", "parallel_tool_calls": False, "tools": chat.tools("get_weather")},

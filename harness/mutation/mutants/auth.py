@@ -1,6 +1,7 @@
 """Faulty gateways that take the wrong key, refuse the right one, or show it to others."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -89,7 +90,22 @@ def _anonymous(answer: Answer) -> Answer:
     return on_json(lambda body: {**body, "error": {**body["error"], "param": None, "message": "Bad request."}})(answer)
 
 
+def _anybodys_row(answer: Answer) -> Answer:
+    """The row that a request id stands for, whoever asks."""
+    asked = re.search(r"request_id=([^&]+)", answer.ask.target)
+    if asked is None or answer.status != 200:
+        return answer
+    return replace(answer, body=json.dumps({"object": "list", "data": [{"request_id": asked[1]}], "next": None}).encode())
+
+
 MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        id="auth-rows-by-id-alone",
+        requirement="auth/rows-of-others",
+        text="Finds usage rows by the request id alone.",
+        answer=_anybodys_row,
+        paths="/api/v1/usage",
+    ),
     Mutant(
         id="auth-bad-key-403",
         requirement="auth/bad-key-401",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from harness.exchange import Headers
-from harness.mutation.mutant import Leg, Mutant, ask_headers, on_headers, with_header, without_header
+from harness.mutation.mutant import Answer, Leg, Mutant, ask_headers, on_headers, with_header, without_header
 
 _TOKEN: Final = "[client-key................]"
 
@@ -30,6 +30,16 @@ def _each_beta_once(headers: Headers) -> Headers:
         (name, ",".join(dict.fromkeys(part.strip() for part in text.split(",")))) if name.lower() == "anthropic-beta" else (name, text)
         for name, text in dict.fromkeys(headers)
     )
+
+
+def _as_called(answer: Answer) -> Answer:
+    """Both of its names, which Messages has."""
+    called = next((value for name, value in answer.ask.headers if name.lower() == "x-request-id"), None)
+    if called is None:
+        return answer
+    return on_headers(
+        lambda headers: tuple((name, called if name.lower() in ("x-request-id", "request-id") else value) for name, value in headers)
+    )(answer)
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -121,6 +131,13 @@ MUTANTS: tuple[Mutant, ...] = (
         requirement="headers/request-id",
         text="Sends no request id.",
         answer=without_header("x-request-id"),
+    ),
+    Mutant(
+        id="headers-callers-request-id",
+        requirement="headers/request-id",
+        text="Takes over the request id that the caller made up.",
+        answer=_as_called,
+        where=lambda case: "ingress" in case.traits,
     ),
     Mutant(
         id="headers-sdk-without-id",

@@ -90,6 +90,13 @@ class _Once:
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
+        id="limits-on-chat-alone",
+        requirement="limits/every-surface",
+        text="Asks for a key's quota on chat, and forgets to elsewhere.",
+        answer=served(402),
+        paths="/v1/messages",
+    ),
+    Mutant(
         id="limits-overspent",
         requirement="limits/no-overspend",
         text="Serves whatever comes while the first calls are open.",

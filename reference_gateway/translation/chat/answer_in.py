@@ -6,6 +6,7 @@ the order of text and thoughts is kept, in a whole answer thoughts come first, s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -15,7 +16,7 @@ import msgspec
 
 from reference_gateway.translation.chat.dialect import OPENAI, Dialect
 from reference_gateway.translation.chat.usage import read_usage
-from reference_gateway.translation.common import sse
+from reference_gateway.translation.common import glue, sse
 from reference_gateway.translation.items import (
     Answer,
     AssistantItem,
@@ -243,8 +244,8 @@ class _Completion(msgspec.Struct, frozen=True):
 
 _decode: Final = msgspec.json.Decoder(_Chunk).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
-_CONTENT: Final = b'"content":"'
 _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_SPELLING: Final = glue.Spelling(member=b'"content"', mark=b'"content":', varying=re.compile(rb'"obfuscation":"(?P<word>[a-zA-Z0-9]*)"'))
 
 # a stream
 
@@ -298,8 +299,16 @@ class StreamReader:
         self._called = False
         self._refused = False
         self._alike: tuple[bytes, bytes] | None = None  # what stood around the text of the newest chunk that brought nothing else
+        self.look = glue.Look(_SPELLING)
         self._finish_reason = ""
         self._tokens: Tokens | None = None
+
+    @property
+    def between_events(self) -> bool:
+        return self._sse.between_events
+
+    def went_on(self, run: glue.Run) -> None:
+        pass  # a text leaves nothing behind
 
     def feed(self, data: bytes) -> list[Event]:
         return self._read(self._sse.feed(data))
@@ -325,6 +334,8 @@ class StreamReader:
                     else:
                         if text:
                             events.append(Delta(index=self._at, text=text))
+                        if self.look.learns and self.look.glue is None:
+                            self.look.learn(name, self._alike, self._at)
                         continue
             if data == b"[DONE]":
                 self._end(events)
@@ -341,8 +352,11 @@ class StreamReader:
                 self._break(events, failure(chunk.error))
             elif chunk.choices is not None or chunk.usage is not None:
                 self._chunk(chunk, events)
-                if self._speaking is PartKind.TEXT and self._alike is None:
-                    self._alike = _around(data, chunk)
+                if self._speaking is PartKind.TEXT and (self._alike is None or self.look.learns):
+                    found = _around(data, chunk)
+                    self._alike = found or self._alike
+                    if self.look.learns:
+                        self.look.learn(name, found, self._at)
         return events
 
     def _chunk(self, chunk: _Chunk, events: list[Event]) -> None:
@@ -377,7 +391,6 @@ class StreamReader:
 
     def _say(self, kind: PartKind, text: str, events: list[Event]) -> None:
         if self._speaking is not kind:
-            self._alike = None
             self._leave(events)
             self._speaking, self._at = kind, self._parts
             self._parts += 1
@@ -389,6 +402,7 @@ class StreamReader:
         if self._speaking is not None:
             events.append(PartEnded(index=self._at))
             self._speaking = self._alike = None
+            self.look.forget()
         for call in self._all_calls:
             if call.open and call.index is not None and call.complete:
                 call.open = False
@@ -427,6 +441,7 @@ class StreamReader:
         if self._speaking is not None:
             events.append(PartEnded(index=self._at))
             self._speaking = self._alike = None
+            self.look.forget()
         for call in self._all_calls:
             if call.open and call.index is not None:
                 call.open = False
@@ -455,19 +470,16 @@ class StreamReader:
 def _around(data: bytes, chunk: _Chunk) -> tuple[bytes, bytes] | None:
     """What stands before and after the JSON string that is the text of a chunk that brings nothing but text.
 
-    With no escape anywhere and `"content"` there once, that one is the member that was read: any other JSON string in its place is the
-    same chunk with another text. What is not seen to be so at once is left to the next chunk.
+    Any other JSON string in its place is the same chunk with another text. What is not seen to be so at once is left to the next chunk.
     """
     match chunk:
         case _Chunk(usage=None, choices=[_ChunkChoice(index=0, finish_reason=None, delta=_Said() as said)]):
             pass
         case _:
             return None
-    if not said.content or said != _Said(content=said.content) or b"\\" in data or data.count(b'"content"') != 1:
+    if not said.content or said != _Said(content=said.content):
         return None
-    start = data.find(_CONTENT) + len(_CONTENT) - 1
-    end = data.find(b'"', start + 1) + 1
-    return (data[:start], data[end:]) if start >= len(_CONTENT) and data[start:end] == b'"' + said.content.encode() + b'"' else None
+    return glue.around(data, _SPELLING.member, said.content)
 
 
 def _unreadable(name: bytes, data: bytes, problem: Exception) -> Broken:

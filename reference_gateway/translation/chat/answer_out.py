@@ -15,6 +15,7 @@ import msgspec
 from reference_gateway import errors
 from reference_gateway.translation.chat.usage import write_usage
 from reference_gateway.translation.codec import Naming
+from reference_gateway.translation.common.glue import Run, exchanged
 from reference_gateway.translation.items import (
     Answer,
     Ask,
@@ -200,6 +201,10 @@ class StreamWriter:
             else:
                 out.append(self._say(event))
         return b"".join(out)
+
+    def more(self, index: int, run: Run) -> bytes | None:
+        part = self._parts.get(index)
+        return exchanged(part.before, run.texts, part.after) if part is not None and part.kind is PartKind.TEXT else None
 
     def _say(self, event: Event) -> bytes:
         match event:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from reference_gateway.translation.chat.answer_out import FUNCTIONS
 from reference_gateway.translation.chat.losses import REQUEST_IN
 from reference_gateway.translation.common.members import a_flag, a_list, a_number, a_string, an_integer, an_object, needed_string
-from reference_gateway.translation.common.sieve import Sieve
+from reference_gateway.translation.common.sieve import Sieve, by_path
 from reference_gateway.translation.items import (
     Ask,
     CacheTtl,
@@ -43,7 +43,7 @@ from reference_gateway.translation.items import (
 
 # tables
 
-_RULES: Final = {rule.path: rule for rule in REQUEST_IN}
+_RULES: Final = by_path(REQUEST_IN)
 
 # Where fields of the ask stand in chat, if they are called otherwise.
 PATHS: Final = {
@@ -68,7 +68,7 @@ class _Reader:
     """One request, and what was lost of it."""
 
     def __init__(self) -> None:
-        self._sieve = Sieve(REQUEST_IN)
+        self._sieve = Sieve(_RULES)
         self._sift = self._sieve.sift
         self._search: str | None = None  # where the vendor's own search is asked for
 

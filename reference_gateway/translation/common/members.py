@@ -9,7 +9,7 @@ from reference_gateway.translation.items import Malformed
 
 
 def an_object(value: object, path: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):  # nearly all are, and it is asked of every message
         raise Malformed(path, f"Set {path} to an object.")
     return value
 

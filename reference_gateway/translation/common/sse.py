@@ -27,6 +27,11 @@ class Reader:
         self._begun = False
         self._after_cr = False  # a LF that comes first in the next read belongs to this CR
 
+    @property
+    def between_events(self) -> bool:
+        """What is read next begins an event."""
+        return not self._rest and not self._after_cr
+
     def only(self, data: bytes) -> bytes | None:
         """The data of a read that is one event without a name, with CRLF, as Google's are; None for any other: `feed` takes that."""
         if data.endswith(_CRLF_END) and data.startswith(_DATA) and data.count(b"\r") == 2 == data.count(b"\n"):

@@ -9,6 +9,7 @@ Lost on the way (losses.py says all): candidates after the first, ratings, citat
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reference_gateway.translation.common import glue
 from reference_gateway.translation.events import collect
 from reference_gateway.translation.gemini import frames
 from reference_gateway.translation.gemini.partial_args import PartialArg, put
@@ -170,6 +172,12 @@ _decode: Final = msgspec.json.Decoder(_Chunk).decode
 _decode_usage: Final = msgspec.json.Decoder(UsageMetadata | None).decode
 _decode_grounding: Final = msgspec.json.Decoder(_Grounding).decode
 _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_SPELLING: Final = glue.Spelling(
+    member=b'"text"',
+    mark=b'"text"',
+    varying=re.compile(rb'okenCount": ?(?P<number>\d+)[,}\s]'),
+    event_end=b"\r\n\r\n",
+)
 
 # a stream
 
@@ -209,7 +217,16 @@ class StreamReader:
         self._finish_reason = ""
         self._blocked = ""
         self._usage = b"{}"
+        self._uncounted = b""  # an object whose counts have not been looked at
+        self.look = glue.Look(_SPELLING)
         self.images: dict[int, Inline] = {}  # index of a text part that stands for an image -> the image
+
+    @property
+    def between_events(self) -> bool:
+        return self._frames.between_events
+
+    def went_on(self, run: glue.Run) -> None:
+        self._uncounted = run.last
 
     def feed(self, data: bytes) -> list[Event]:
         return self.objects(self._frames.feed(data))
@@ -224,6 +241,8 @@ class StreamReader:
 
     def objects(self, found: list[bytes]) -> list[Event]:
         events: list[Event] = []
+        if found:
+            self._settle()
         for data in found:
             if self._phase is _Phase.OVER:
                 break
@@ -235,6 +254,10 @@ class StreamReader:
                 continue
             if not self._goes_on(chunk, events):
                 self._chunk(chunk, events)
+            elif self._speaking is PartKind.TEXT and self.look.learns:
+                newest = events[-1]
+                if isinstance(newest, Delta):
+                    self.look.learn(b"", glue.around(data, _SPELLING.member, newest.text), newest.index)
         return events
 
     def _goes_on(self, chunk: _Chunk, events: list[Event]) -> bool:
@@ -255,6 +278,12 @@ class StreamReader:
         self._count(chunk.usage_metadata)
         events.append(Delta(index=self._at, text=part.text))
         return True
+
+    def _settle(self) -> None:
+        """Counts a run's last object, which has the counts of all before it."""
+        if self._uncounted:
+            data, self._uncounted = self._uncounted, b""
+            self._count(_decode(data).usage_metadata)
 
     def _count(self, metadata: msgspec.Raw) -> None:
         """Of the whole answer so far: the last one counts, and of those that leave the prompt out only where none has it."""
@@ -361,6 +390,7 @@ class StreamReader:
 
     def _begin(self, kind: PartKind, events: list[Event], *, name: str = "", id_: str = "", signature: str | None = None) -> None:
         self._leave(events)
+        self.look.forget()
         self._speaking, self._at = kind, self._parts
         self._parts += 1
         events.append(PartStarted(index=self._at, kind=kind, id=id_, name=name, signature=signature))
@@ -374,8 +404,10 @@ class StreamReader:
         if self._speaking is not None:
             events.append(PartEnded(index=self._at))
             self._speaking = None
+            self.look.forget()
 
     def _end(self, events: list[Event]) -> None:
+        self._settle()
         try:
             tokens = read_usage(_decode_usage(self._usage))
         except _BAD_JSON:  # counts that are none

@@ -15,6 +15,7 @@ import msgspec
 from reference_gateway import errors
 from reference_gateway.translation.codec import Naming
 from reference_gateway.translation.common.arguments import object_of
+from reference_gateway.translation.common.glue import Run, exchanged
 from reference_gateway.translation.gemini import carried
 from reference_gateway.translation.gemini.usage import write_usage
 from reference_gateway.translation.items import (
@@ -177,6 +178,12 @@ class StreamWriter:
             problem.written = b"".join(out)
             raise
         return b"".join(out)
+
+    def more(self, index: int, run: Run) -> bytes | None:
+        part = self._parts.get(index)
+        if part is None or part.start.kind is not PartKind.TEXT or part.silent or self._array:
+            return None
+        return exchanged(part.before, run.texts, part.after)
 
     def _between(self) -> bytes:
         """What stands before an object of the array."""

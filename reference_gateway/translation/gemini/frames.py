@@ -42,6 +42,11 @@ class Reader:
         return [frame for _, frame in self._inner.close()] if isinstance(self._inner, sse.Reader) else []
 
     @property
+    def between_events(self) -> bool:
+        """What is read next begins an event; an array has none."""
+        return not self._begin if self._inner is None else isinstance(self._inner, sse.Reader) and self._inner.between_events
+
+    @property
     def complete(self) -> bool:
         return not isinstance(self._inner, _Objects) or self._inner.complete
 

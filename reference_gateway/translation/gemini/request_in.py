@@ -22,7 +22,7 @@ from reference_gateway.translation.common.members import (
     needed_string,
     one_of,
 )
-from reference_gateway.translation.common.sieve import Sieve
+from reference_gateway.translation.common.sieve import Sieve, by_path
 from reference_gateway.translation.gemini import carried, schema
 from reference_gateway.translation.gemini.losses import REQUEST_IN
 from reference_gateway.translation.items import (
@@ -51,6 +51,8 @@ from reference_gateway.translation.items import (
 )
 
 # tables
+
+_RULES: Final = by_path(REQUEST_IN)
 
 # Where fields of the ask stand in generateContent, if they are called otherwise.
 PATHS: Final = {
@@ -101,7 +103,7 @@ class _Reader:
     """One request, and what was lost of it while it is read."""
 
     def __init__(self) -> None:
-        self._sieve = Sieve(REQUEST_IN)
+        self._sieve = Sieve(_RULES)
 
     def read(self, body: Mapping[str, Any], model: str, stream: bool) -> Ask:
         self._sieve.sift(body)
@@ -445,7 +447,7 @@ def _camel(value: Any) -> Any:
     """Names in camel case, but in values of the client's own. Where both spellings are there, the first counts."""
     if isinstance(value, list):
         return [_camel(each) for each in value]
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):  # JSON has no other mapping
         return value
     made: dict[str, Any] = {}
     for name, member in value.items():

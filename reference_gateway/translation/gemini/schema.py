@@ -275,5 +275,7 @@ def _from_openapi(schema: object, at: str, depth: int) -> dict[str, Any]:
 
 def camel(name: str) -> str:
     """Google takes either spelling of its own words; `$defs` and what begins with a dash below are not its own."""
+    if "_" not in name:
+        return name
     first, *rest = name.split("_")
     return first + "".join(word[:1].upper() + word[1:] for word in rest) if first and rest else name

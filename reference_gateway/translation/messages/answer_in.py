@@ -7,6 +7,7 @@ container, the counts of server tools, padding and pings.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from reference_gateway.translation.common import sse
+from reference_gateway.translation.common import glue, sse
 from reference_gateway.translation.items import (
     Answer,
     AssistantItem,
@@ -206,6 +207,9 @@ class _Named(msgspec.Struct, frozen=True):
 _decode: Final = msgspec.json.Decoder(_Frame).decode
 _name_of: Final = msgspec.json.Decoder(_Named).decode
 _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_SPELLING: Final = glue.Spelling(  # the vendor pads its events
+    member=b'"text"', mark=b'"text_delta"', varying=re.compile(rb"\}(?P<blank> *)\}$")
+)
 _KNOWN: Final = {
     "message_start",
     "content_block_start",
@@ -252,6 +256,14 @@ class StreamReader:
         self._usage: dict[str, Any] = {}
         self._stop_reason: str | None = None
         self._stop_sequence: str | None = None
+        self.look = glue.Look(_SPELLING)
+
+    @property
+    def between_events(self) -> bool:
+        return self._sse.between_events
+
+    def went_on(self, run: glue.Run) -> None:
+        pass  # a text leaves nothing behind
 
     def feed(self, data: bytes) -> list[Event]:
         return self._read(self._sse.feed(data))
@@ -277,7 +289,10 @@ class StreamReader:
                 block = self._open.get(frame.index)
                 if block is not None and block.kind is PartKind.TEXT:
                     if delta.text:
-                        events.append(Delta(index=block.part or 0, text=delta.text))
+                        part = block.part or 0
+                        events.append(Delta(index=part, text=delta.text))
+                        if self.look.learns:
+                            self.look.learn(name, glue.around(data, _SPELLING.member, delta.text), part)
                     continue
             self._say(frame.type or name.decode("utf-8", "replace"), frame, events)
         return events
@@ -332,6 +347,7 @@ class StreamReader:
                     self._delta(block, block.part, frame.delta, events)
             case "content_block_stop":
                 block = self._open.pop(frame.index, None)
+                self.look.forget()
                 if block is None:
                     self._break(events, Broken(status=502, message="the upstream ended a block that is not open"))
                 else:

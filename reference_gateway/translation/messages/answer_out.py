@@ -21,6 +21,7 @@ import msgspec
 from reference_gateway.translation.codec import Naming
 from reference_gateway.translation.common.arguments import object_of
 from reference_gateway.translation.common.estimate import input_tokens
+from reference_gateway.translation.common.glue import Run, exchanged
 from reference_gateway.translation.common.names import LONGEST_ID, fitting
 from reference_gateway.translation.items import (
     Answer,
@@ -187,6 +188,12 @@ class StreamWriter:
                 problem.written = b"".join(out)
                 raise
         return b"".join(out)
+
+    def more(self, index: int, run: Run) -> bytes | None:
+        part = self._speaker
+        if part is None or part.before is None or part.start.kind is not PartKind.TEXT or part.start.index != index:
+            return None
+        return exchanged(part.before, run.texts, _DELTA_END)
 
     def _say(self, event: Event, out: list[bytes]) -> None:
         match event:

@@ -22,7 +22,7 @@ from reference_gateway.translation.common.members import (
     needed_string,
     one_of,
 )
-from reference_gateway.translation.common.sieve import Sieve
+from reference_gateway.translation.common.sieve import Sieve, by_path
 from reference_gateway.translation.items import (
     Ask,
     CacheTtl,
@@ -51,6 +51,8 @@ from reference_gateway.translation.messages.losses import REQUEST_IN
 
 # tables
 
+_RULES: Final = by_path(REQUEST_IN)
+
 # Where fields of the ask stand in Messages, if they are called otherwise.
 PATHS: Final = {
     "max_output_tokens": "max_tokens",
@@ -76,7 +78,7 @@ class _Reader:
     """One request, and what is lost of it."""
 
     def __init__(self) -> None:
-        self._sieve = Sieve(REQUEST_IN)
+        self._sieve = Sieve(_RULES)
 
     def read(self, body: Mapping[str, Any], model: str, stream: bool) -> Ask:
         self._sieve.sift(_without_defaults(body))

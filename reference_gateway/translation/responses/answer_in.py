@@ -6,6 +6,7 @@ item that is not a message, a thought or a function call: hosted tools are run b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from reference_gateway.translation.common import sse
+from reference_gateway.translation.common import glue, sse
 from reference_gateway.translation.items import (
     Answer,
     AssistantItem,
@@ -164,6 +165,12 @@ _decode_more: Final = msgspec.json.Decoder(_More).decode
 _decode_kind: Final = msgspec.json.Decoder(_Kind).decode
 _decode_item: Final = msgspec.json.Decoder(_Item).decode
 _BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_TEXT_DELTA: Final = "response.output_text.delta"
+_SPELLING: Final = glue.Spelling(
+    member=b'"delta"',
+    mark=b'"%b"' % _TEXT_DELTA.encode(),
+    varying=re.compile(rb'"sequence_number":(?P<number>\d+)[,}]|"obfuscation":"(?P<word>[a-zA-Z0-9]*)"'),
+)
 _READ_ITEMS: Final = ("message", "reasoning", "function_call")
 
 
@@ -331,6 +338,16 @@ class StreamReader:
         self._by_id: dict[str | None, _Place] = {}  # some events name their item by its id alone
         self._parts: list[_Part] = []
         self._speaking: tuple[tuple[object, ...], _Part] | None = None  # what the event before said more of: its members, and the part
+        self.look = glue.Look(_SPELLING)
+
+    @property
+    def between_events(self) -> bool:
+        return self._sse.between_events
+
+    def went_on(self, run: glue.Run) -> None:
+        if self._speaking is not None:
+            _, part = self._speaking
+            part.said[part.key].append(run.text)
 
     def feed(self, data: bytes) -> list[Event]:
         return self._read(self._sse.feed(data))
@@ -351,9 +368,10 @@ class StreamReader:
             if self._phase is _Phase.OVER:
                 break
             try:
-                if self._speaking is not None and name in _DELTAS and self._more(_decode_more(data), events):
-                    continue
-                self._event(_decode(data), data, events)
+                if self._speaking is None or name not in _DELTAS or not self._more(_decode_more(data), events):
+                    self._event(_decode(data), data, events)
+                if self._speaking is not None and self._speaking[0][0] == _TEXT_DELTA and self.look.learns:
+                    self._learn(name, data, events)
             except _BAD_JSON as problem:
                 if _matters(name, data):
                     self._break(f"the upstream sent an event that cannot be read: {problem}", events)
@@ -370,8 +388,15 @@ class StreamReader:
         events.append(Delta(index=part.index, text=event.delta))
         return True
 
+    def _learn(self, name: bytes, data: bytes, events: list[Event]) -> None:
+        """Of an event that has just said more of what is being said."""
+        newest = events[-1]
+        if isinstance(newest, Delta):
+            self.look.learn(name, glue.around(data, _SPELLING.member, newest.text), newest.index)
+
     def _event(self, event: _Event, data: bytes, events: list[Event]) -> None:
         self._speaking, before = None, len(events)
+        self.look.forget()
         # an index stays the same through a stream even where a server gives an item a new id in each event
         place: _Place = event.output_index
         if place is None:

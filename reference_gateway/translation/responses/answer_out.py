@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Final, assert_never
 
 import msgspec
 
 from reference_gateway import errors
 from reference_gateway.translation.codec import Naming
+from reference_gateway.translation.common.glue import Run
 from reference_gateway.translation.items import (
     Answer,
     Ask,
@@ -208,6 +210,10 @@ def _say(output: list[dict[str, Any]], naming: Naming, part: Mapping[str, Any]) 
 # a stream
 
 _json: Final = msgspec.json.encode
+_START: Final = b"".join(
+    b'event: response.%b\ndata: {"type":"response.%b","response":%%b,"sequence_number":%%d}\n\n' % (kind, kind)
+    for kind in (b"created", b"in_progress")
+)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -287,6 +293,16 @@ class StreamWriter:
                 out.append(self._tell(event))
         return b"".join(out)
 
+    def more(self, index: int, run: Run) -> bytes | None:
+        part = self._parts.get(index)
+        if part is None or part.kind is not PartKind.TEXT or not part.said:
+            return None
+        part.said.append(run.text)
+        number, count = self._number, len(run.texts)
+        self._number += count
+        form = b'%b"%%b"%b%%d}\n\n' % (part.before.replace(b"%", b"%%"), part.after.replace(b"%", b"%%"))
+        return form * count % tuple(chain.from_iterable(zip(run.texts, range(number, number + count), strict=True)))
+
     def _tell(self, event: Event) -> bytes:
         match event:
             case Started():
@@ -308,13 +324,17 @@ class StreamWriter:
                 assert_never(event)
 
     def _event(self, kind: str, **members: Any) -> bytes:
+        """`members` in any order: they are written in that of their names."""
         number, self._number = self._number, self._number + 1
-        members["sequence_number"] = number
-        return b"event: %b\ndata: %b\n\n" % (kind.encode(), _json({"type": kind, **dict(sorted(members.items()))}))
+        return b"event: %b\ndata: %b\n\n" % (
+            kind.encode(),
+            _json(dict([("type", kind), *sorted([*members.items(), ("sequence_number", number)])])),
+        )
 
     def _start(self) -> bytes:
-        response = _response(self._ask, self._naming, Status.IN_PROGRESS)
-        return self._event("response.created", response=response) + self._event("response.in_progress", response=response)
+        response = _json(_response(self._ask, self._naming, Status.IN_PROGRESS))
+        number, self._number = self._number, self._number + 2
+        return _START % (response, number, response, number + 1)
 
     # items
 

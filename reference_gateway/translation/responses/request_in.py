@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reference_gateway.translation.common.members import a_flag, a_list, a_number, a_string, an_integer, an_object, needed_string
-from reference_gateway.translation.common.sieve import Sieve
+from reference_gateway.translation.common.sieve import Sieve, by_path
 from reference_gateway.translation.items import (
     Ask,
     AssistantItem,
@@ -45,6 +45,8 @@ from reference_gateway.translation.responses.answer_out import ECHO
 from reference_gateway.translation.responses.losses import REQUEST_IN
 
 # tables
+
+_RULES: Final = by_path(REQUEST_IN)
 
 # Where fields of the ask stand in a Responses request, if they are called otherwise.
 PATHS: Final = {"output": "text.format", "thinking": "reasoning", "system": "instructions", "turns": "input", "user": "safety_identifier"}
@@ -79,7 +81,7 @@ class _Reader:
 
     def __init__(self, seal: sealed.Seal) -> None:
         self._seal = seal
-        self._sieve = Sieve(REQUEST_IN)
+        self._sieve = Sieve(_RULES)
 
     def read(self, body: Mapping[str, Any], model: str, stream: bool) -> Ask:
         self._sieve.sift(body)

@@ -22,7 +22,16 @@ def test_cache_keys_are_apart_by_account(told: str, right: bool) -> None:
     calls = [replace(steps.NOTHING, body=json.dumps({"prompt_cache_key": word}).encode()) for word in told.split()]
     hops = [Hop(request=call, response=steps.answer()) for call in calls]
     seen = [StepSeen(name=name, calls=(hop,), upstream=(hop,)) for name, hop in zip(("first", "other", "again"), hops, strict=True)]
-    (verdict,) = steps.verdicts(RULES, steps.exchange(accounts_apart.CASES[0], *seen)).values()
+    case = steps.case_of(accounts_apart.CASES, "responses/cache-key-of-two")
+    (verdict,) = steps.verdicts(RULES, steps.exchange(case, *seen)).values()
+    assert isinstance(verdict, Passed if right else Failed)
+
+
+@pytest.mark.parametrize(("told", "right"), [([], True), ([{"request_id": "r"}], False)])
+def test_rows_are_the_accounts_own(told: list[object], right: bool) -> None:
+    found = (steps.seen(name, steps.answer(200, {"data": data})) for name, data in (("own", [{"request_id": "r"}]), ("other", told)))
+    case = steps.case_of(accounts_apart.CASES, "auth/rows-of-two")
+    (verdict,) = steps.verdicts(RULES, steps.exchange(case, steps.seen("paid", steps.answer()), *found)).values()
     assert isinstance(verdict, Passed if right else Failed)
 
 

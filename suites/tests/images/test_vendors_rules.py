@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from harness.case import Need
 from harness.exchange import Exchange, StepSeen
 from harness.recording.scenarios.images import png
 from harness.verdict import Inconclusive
@@ -37,7 +38,9 @@ def test_images_by_call_as_they_should_be_pass() -> None:
     assert_all_pass(RULES, right())
 
 
-@pytest.mark.parametrize("step", [made("several", 2), made("some", 1), made("some", 2), made("none", 0), refused("single", 500)])
+@pytest.mark.parametrize(
+    "step", [made("several", 2), made("some", 1), made("some", 2), made("none", 0), refused("single", 500), refused("single", 404)]
+)
 def test_what_is_missing_is_found(step: StepSeen) -> None:
     assert_fails(RULES, with_step(right(), step), "images/one-a-call")
 
@@ -47,5 +50,6 @@ def test_what_is_billed_wrong_is_found(costs: dict[str, int]) -> None:
     assert_fails(RULES, right(**costs), "images/one-a-call")
 
 
-def test_a_target_without_the_model_is_not_judged() -> None:
-    assert isinstance(check_by_call(with_step(right(), refused("single", 404))), Inconclusive)
+def test_where_a_call_got_no_answer_nothing_is_judged() -> None:
+    assert isinstance(check_by_call(with_step(right(), seen("several"))), Inconclusive)
+    assert case_of(CASES, "images/one-a-call").needs == {Need.ARK_IMAGES}

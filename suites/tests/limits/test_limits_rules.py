@@ -5,6 +5,7 @@ import pytest
 
 from harness.exchange import Exchange, Response, StepSeen
 from harness.mutation.mutants.limits import MUTANTS
+from suites.limits import surfaces
 from suites.limits.cases import CASES, FAILURES
 from suites.limits.spending import RULES
 from suites.tests import traffic
@@ -134,7 +135,7 @@ RIGHT = (quota, window, shown, apart, later, capped, failures)
 
 
 def test_ids_sources_and_mutants_are_well_kept() -> None:
-    traffic.assert_well_kept(RULES, MUTANTS, "limits/")
+    traffic.assert_well_kept((*RULES, *surfaces.RULES), MUTANTS, "limits/")
     assert len({case.id for case in CASES}) == len(CASES)
 
 
@@ -196,3 +197,15 @@ def test_a_quota_that_looks_spent_while_a_window_is_is_found() -> None:
     right = with_step(window(), seen("first", said("r1", **left), vendor=[answer()], books=books))
     wrong = with_step(right, seen("second", _with(SPENT, x_quota_remaining_credits="0.50"), books=books))
     assert_fails(RULES, wrong, "limits/caps-are-apart")
+
+
+def everywhere(**answers: StepSeen) -> Exchange:
+    refused = {name: seen(name, BROKE) for name in ("chat", "responses", "messages", "gemini")}
+    return exchange(surfaces.CASES[0], MADE, *(refused | answers).values(), UNMADE)
+
+
+def test_a_quota_holds_on_every_surface() -> None:
+    assert_all_pass(surfaces.RULES, everywhere())
+    assert_fails(surfaces.RULES, everywhere(messages=seen("messages", said("r1"))), "limits/every-surface")
+    assert_fails(surfaces.RULES, everywhere(gemini=seen("gemini", BROKE, vendor=[answer()])), "limits/every-surface")
+    assert_judges_nothing(surfaces.RULES, everywhere(chat=seen("chat", unsent="no key")))
