@@ -240,6 +240,7 @@ def between(dialect: Dialect) -> tuple[bytes, ...]:
         ),
         *(own.replace(b": 5", b": 5.0"), own.replace(b'"role": "model"', b'"role": "model","x": 1'), end(dialect), begin(dialect)),
         *(own.replace(b'"promptTokenCount": 5,', b""), own.replace(b": 5", b": 777"), b"data: \xff\n\n"),
+        *(own.replace(b'"text"', b'"thought": true,"text"'), own.replace(b'"content"', b'"reasoning_content"')),
     )
 
 
@@ -318,6 +319,16 @@ def test_a_run_is_taken_whole_after_short_reads(dialect: Dialect, taken: list[in
     texts = [event(dialect, b"text %d" % number) for number in range(60)]
     alike(dialect, client, [begin(dialect), *texts[:9], b"".join(texts[9:]) + end(dialect)], shortest=translator.SHORTEST_RUN)
     assert max(taken) >= 50
+
+
+@pytest.mark.parametrize("client", [Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES])
+def test_thoughts_of_gemini_are_taken_too(client: Surface, taken: list[int]) -> None:
+    thoughts = [event(Dialect.GEMINI, b"thought %d" % number, number=number) for number in range(40)]
+    thought, said = b"".join(thoughts).replace(b'"text"', b'"thought": true,"text"'), b"".join(thoughts) + end(Dialect.GEMINI)
+    told = alike(Dialect.GEMINI, client, [thought, said])
+    assert len([count for count in taken if count > 35]) == 2
+    assert isinstance(told.keepsakes, Answer)
+    alike(Dialect.GEMINI, client, by_size(thought + said, 1_500))
 
 
 def test_a_stream_of_odd_texts_is_not_looked_at_for_ever(taken: list[int]) -> None:

@@ -204,7 +204,11 @@ class StreamWriter:
 
     def more(self, index: int, run: Run) -> bytes | None:
         part = self._parts.get(index)
-        return exchanged(part.before, run.texts, part.after) if part is not None and part.kind is PartKind.TEXT else None
+        if part is None or part.kind not in (PartKind.TEXT, PartKind.REASONING):
+            return None
+        if part.kind is PartKind.REASONING:
+            part.text.append(run.text)
+        return exchanged(part.before, run.texts, part.after)
 
     def _say(self, event: Event) -> bytes:
         match event:

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 _MOST_AFTER: Final = 8  # events after a run that is looked at as a whole
+_WORTH_A_TRY: Final = 1_000  # bytes that are left of a read in which what was learned does not come
 _MOST_TRIES: Final = 3  # of one read, in which other events may have what marks a text event
 MOST_LESSONS: Final = 16  # of one stream, which may never be uniform
 _COLON: Final = re.compile(rb': ?(?=")')
@@ -231,15 +232,13 @@ class Look:
 
     def plain(self, data: bytes, *, begun: bool) -> int:
         """How many bytes of a read go to the reader before a run may begin. `begun`: it begins within an event."""
-        end = self.spelling.event_end
+        end, at = self.spelling.event_end, -1
         if begun:
             at = data.find(end)
         elif self.glue is not None:
             at = data.find(end + self.glue.first)
-        elif self.learns and self._tries:
+        if at < 0 and not begun and self.learns and self._tries and (self.glue is None or len(data) > _WORTH_A_TRY):
             self._tries -= 1
             at = data.find(self.spelling.mark)
             at = data.find(end, at) if at >= 0 else -1
-        else:
-            at = -1
         return len(data) if at < 0 else at + len(end)

@@ -254,7 +254,7 @@ class StreamReader:
                 continue
             if not self._goes_on(chunk, events):
                 self._chunk(chunk, events)
-            elif self._speaking is PartKind.TEXT and self.look.learns:
+            elif self.look.learns:  # a thought is spelled as a text is
                 newest = events[-1]
                 if isinstance(newest, Delta):
                     self.look.learn(b"", glue.around(data, _SPELLING.member, newest.text), newest.index)

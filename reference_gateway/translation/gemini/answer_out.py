@@ -181,7 +181,7 @@ class StreamWriter:
 
     def more(self, index: int, run: Run) -> bytes | None:
         part = self._parts.get(index)
-        if part is None or part.start.kind is not PartKind.TEXT or part.silent or self._array:
+        if part is None or not part.before or part.silent or self._array:
             return None
         return exchanged(part.before, run.texts, part.after)
 

@@ -191,7 +191,7 @@ class StreamWriter:
 
     def more(self, index: int, run: Run) -> bytes | None:
         part = self._speaker
-        if part is None or part.before is None or part.start.kind is not PartKind.TEXT or part.start.index != index:
+        if part is None or part.before is None or part.arguments is not None or part.start.index != index:
             return None
         return exchanged(part.before, run.texts, _DELTA_END)
 

@@ -295,7 +295,7 @@ class StreamWriter:
 
     def more(self, index: int, run: Run) -> bytes | None:
         part = self._parts.get(index)
-        if part is None or part.kind is not PartKind.TEXT or not part.said:
+        if part is None or not part.said:
             return None
         part.said.append(run.text)
         number, count = self._number, len(run.texts)
