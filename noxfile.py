@@ -69,7 +69,8 @@ def types(on: nox.Session) -> None:
 @nox.session
 def tests(on: nox.Session) -> None:
     """The project's own tests. `nox -s tests -- -k sse` hands words on to pytest."""
-    run(on, "pytest", "--numprocesses", "auto", "--dist", "loadfile", "--no-loadscope-reorder", *on.posargs)
+    workers = str((os.cpu_count() or 1) + 1)  # a third of their time tests wait for servers that they started
+    run(on, "pytest", "--numprocesses", workers, "--dist", "loadfile", "--no-loadscope-reorder", *on.posargs)
 
 
 @nox.session

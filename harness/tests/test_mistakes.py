@@ -28,8 +28,6 @@ TARGET = '[target]\nbase_url = "http://127.0.0.1:8080"\nupstream_port = 9100\n'
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_words_that_pytest_does_not_understand(words: list[str], says: str, tmp_path: Path) -> None:
-    if words[0] == "-n":
-        pytest.importorskip("xdist")
     refused(run(tmp_path, *words), f"wireproof: {says}")
     assert list(tmp_path.iterdir()) == []
 

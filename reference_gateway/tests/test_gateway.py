@@ -12,7 +12,6 @@ from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Answer, Stage, Upstream, stage
 from reference_gateway.tests.wires import BODIES, COSTS, request
 
-pytestmark = pytest.mark.usefixtures("cold_and_warm")
 SURFACES = [Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI]
 
 
