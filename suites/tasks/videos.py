@@ -11,6 +11,7 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.verdict import Finding, Inconclusive, Side, Verdict
 from suites.evidence import conclude, shown
 from suites.steps import at, failed, got, json_of, micro_usd, new_rows, unmet
+from suites.tasks.laws import check_failed_free
 
 _FEE_MICRO_USD: Final = 50_000  # contract:171
 _SECONDS: Final = {"submit": 8, "shorter": 4}
@@ -199,20 +200,6 @@ def check_billed(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{second} micro-USD a second and {fee} a video")
 
 
-def check_lost(exchange: Exchange) -> Verdict:
-    if (why := failed(exchange, "submit", "watch", "by-id")) is not None:
-        return why
-    seen, account = exchange.step("by-id"), exchange.account
-    if account is None:
-        return Inconclusive("the account was not read")
-    findings = []
-    if _document(seen).get("status") != "failed":
-        findings.append(at(seen, expected="failed", got=shown(_document(seen).get("status")), pointer="/status"))
-    if account.charged_micro_usd or new_rows(exchange):
-        findings.append(_book("no charge and no row", f"{account.charged_micro_usd} micro-USD, {len(new_rows(exchange))} rows"))
-    return conclude(findings, f"failed: {_document(seen).get('error_code')}")
-
-
 def _on(name: str) -> Given:
     return Given(surfaces=frozenset({Surface.IMAGES}), steps=True, traits=frozenset({f"tasks-{name}"}))
 
@@ -221,5 +208,5 @@ RULES: tuple[Rule, ...] = (
     Rule(ASKED, check_asked, _on("video")),
     Rule(DELIVERED, check_delivered, _on("video")),
     Rule(BILLED, check_billed, _on("video")),
-    Rule(LOST, check_lost, _on("video-lost")),
+    Rule(LOST, check_failed_free, _on("video-lost")),
 )
