@@ -29,7 +29,7 @@ _PYTESTS: Final = (
     "--durations",
     "--junitxml",
     "--lf",
-    "--maxfail",
+    "--maxfail",  # only spelt right here: what it does is pytest's, and a run that it ends says that it was broken off
     "--pdb",
     "--quiet",
     "--verbose",

@@ -17,8 +17,8 @@ TARGET = '[target]\nbase_url = "http://127.0.0.1:8080"\nupstream_port = 9100\n'
     [
         (["--bse-url", "http://127.0.0.1:8080"], "there is no --bse-url; did you mean --base-url?"),
         (["--nothing-like-it"], "there is no --nothing-like-it: `wireproof run --help` lists what there is"),
-        (["--maxfial=3"], "there is no --maxfial; did you mean --maxfail?"),
-        (["--maxfail", "x"], "--maxfail takes a whole number, not 'x'"),
+        (["--duratoins=3"], "there is no --duratoins; did you mean --durations?"),
+        (["--durations", "x"], "--durations takes a whole number, not 'x'"),
         (["--tb", "shrt"], "there is no 'shrt' for --tb; did you mean 'short'?"),
         (["-Z"], "there is no -Z"),
         (["no-such-file"], "there is no no-such-file: give a file of suites"),

@@ -8,6 +8,7 @@ import pytest
 
 from reference_gateway.tests.soak import soak
 
+# There is no /proc elsewhere to read them from; CI is Linux, so there nothing is left out.
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and descriptors are read from /proc")
 
 LEAKS = """
