@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from harness.case import Case, Route
 from harness.exchange import End, Exchange, Seen
+from harness.requirement import Clause
 from harness.verdict import Failed, Finding, Passed, Side, Verdict
 
 MOST: Final = 5  # findings that one verdict shows: the rest say the same again
@@ -21,6 +22,16 @@ def shown(value: Any) -> str:
 def at(seen: Seen, *, expected: str, got: str, pointer: str | None = None) -> Finding:
     """A finding in one event that reached the client."""
     return Finding(expected=expected, got=got, frame=seen.frame, offset=seen.offset, pointer=pointer)
+
+
+def in_books(expected: str, got: str) -> Finding:
+    """A finding in what the account shows: balance, charges, usage rows."""
+    return Finding(side=Side.ACCOUNT, expected=expected, got=got)
+
+
+def contract_clause(claim: str, says: str) -> Clause:
+    """`claim`: its number, several, or a ruling's name."""
+    return Clause(source="wireproof-contract", section=claim, says=says)
 
 
 def conclude(findings: Sequence[Finding], saw: str) -> Verdict:

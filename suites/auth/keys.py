@@ -8,7 +8,7 @@ from harness.exchange import Exchange, value
 from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
 from suites.errors.reading import family_of, said
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 
 _NO_ANSWER: Final = Inconclusive("the client got no answer")
 _TOKEN: Final = re.compile(
@@ -17,15 +17,11 @@ _TOKEN: Final = re.compile(
 _KEY_HEADERS: Final = ("authorization", "x-api-key", "x-goog-api-key")
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 REFUSES = Requirement(
     id="auth/bad-key-401",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("29, C3", "401: invalid_api_key; authentication_error; UNAUTHENTICATED"),
+    clause=contract_clause("29, C3", "401: invalid_api_key; authentication_error; UNAUTHENTICATED"),
     text="A missing or wrong key is answered 401, in the caller's envelope, with its word for a bad key.",
     claims=("contract:26", "contract:29", "contract:30"),
     defects=("weave-os/router#473",),
@@ -34,7 +30,7 @@ CHALLENGE = Requirement(
     id="auth/refused-without-a-stream",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("29", "Missing, malformed, revoked, deleted, expired key: 401"),
+    clause=contract_clause("29", "Missing, malformed, revoked, deleted, expired key: 401"),
     text="A refused key gets one JSON body at once, also where a stream was asked for.",
     claims=("contract:29",),
 )
@@ -42,7 +38,7 @@ PLACES = Requirement(
     id="auth/key-places",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("21 to 25, C2", "x-api-key and Bearer are interchangeable; x-goog-api-key, ?key= and Bearer on /v1beta"),
+    clause=contract_clause("21 to 25, C2", "x-api-key and Bearer are interchangeable; x-goog-api-key, ?key= and Bearer on /v1beta"),
     text="A good key is taken from every place in which the surface's clients put it.",
     claims=("contract:20", "contract:21", "contract:22", "contract:23", "contract:25"),
 )
@@ -50,7 +46,7 @@ PRECEDENCE = Requirement(
     id="auth/x-api-key-wins",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("24", "When both are present, x-api-key wins"),
+    clause=contract_clause("24", "When both are present, x-api-key wins"),
     text="Where x-api-key and a bearer key disagree, x-api-key decides.",
     claims=("contract:24",),
 )
@@ -67,7 +63,7 @@ OTHER_GROUP = Requirement(
     id="auth/model-outside-group",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("C8", "403 model_not_in_group, permission_error, PERMISSION_DENIED; 400, 404, 503 tolerated; never 200"),
+    clause=contract_clause("C8", "403 model_not_in_group, permission_error, PERMISSION_DENIED; 400, 404, 503 tolerated; never 200"),
     text="A key is refused for a model outside its group, in the caller's envelope, and no vendor hears of it.",
     claims=("contract:42", "contract:46", "contract:47", "contract:60"),
     defects=("BerriAI/litellm#39998", "maximhq/bifrost#6657"),

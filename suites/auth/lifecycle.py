@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from harness.case import Surface
 from harness.exchange import Exchange, StepSeen
-from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Side, Verdict
 from suites.auth.lifecycle_cases import BAD_FIELDS, FIELDS
 from suites.errors.reading import Said, error_event, said, success_end
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.steps import at, failed, json_of, new_rows, not_called, status, unmet
 
 _TOKEN: Final = b"[made-key"  # harness.mask puts it where a key stood that a step had made
@@ -20,15 +20,11 @@ _BAD_KEY: Final = frozenset({"invalid_api_key", "authentication_error", "UNAUTHE
 _FORBIDDEN: Final = frozenset({"permission_denied", "permission_error", "PERMISSION_DENIED"})
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 MADE = Requirement(
     id="auth/key-made",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("31, 32", "GET/POST /api/v1/keys; name, group_id, quota, expires_in_days, rate limits, ip lists"),
+    clause=contract_clause("31, 32", "GET/POST /api/v1/keys; name, group_id, quota, expires_in_days, rate limits, ip lists"),
     text="A key can be made, is answered with its id, its secret and the fields asked for, and works at once.",
     claims=("contract:020", "contract:031", "contract:032"),
 )
@@ -36,7 +32,7 @@ SHOWN_ONCE = Requirement(
     id="auth/key-shown-once",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("33", "Plaintext returned once at creation"),
+    clause=contract_clause("33", "Plaintext returned once at creation"),
     text="A key's secret stands in the answer that made it, and in no list or document afterwards.",
     claims=("contract:033",),
 )
@@ -44,7 +40,7 @@ MASKED = Requirement(
     id="auth/key-masked",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=_contract("33", "lists show a mask of the form sk-byts-...****1234"),
+    clause=contract_clause("33", "lists show a mask of the form sk-byts-...****1234"),
     text="Lists and documents show a mask by which an owner knows the key again.",
     claims=("contract:033",),
 )
@@ -52,7 +48,7 @@ NOT_REVEALED = Requirement(
     id="auth/key-not-revealed",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("C4", "hash only, no reveal; 404 or 410; encrypted-at-rest reveal tolerated"),
+    clause=contract_clause("C4", "hash only, no reveal; 404 or 410; encrypted-at-rest reveal tolerated"),
     text="A secret that is kept as a hash cannot be revealed: 404 or 410, and no part of it.",
     claims=("contract:034",),
 )
@@ -60,7 +56,7 @@ ROTATED = Requirement(
     id="auth/rotated-key-is-dead",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("35", "Rotate invalidates the old secret at once, no overlap."),
+    clause=contract_clause("35", "Rotate invalidates the old secret at once, no overlap."),
     text="After a rotation the new secret works, and the old one is refused with 401.",
     claims=("contract:029", "contract:035"),
 )
@@ -68,7 +64,7 @@ DELETED = Requirement(
     id="auth/deleted-key-is-dead",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("36", "Delete is immediate"),
+    clause=contract_clause("36", "Delete is immediate"),
     text="The call after a key was deleted is refused with 401, and the key is no more to be found.",
     claims=("contract:029", "contract:036"),
 )
@@ -76,7 +72,9 @@ CUT_OFF = Requirement(
     id="auth/deleted-in-mid-stream",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("36, 151, C5", "an in-band authentication_error, then close, no terminal marker, not billed; hard close tolerated"),
+    clause=contract_clause(
+        "36, 151, C5", "an in-band authentication_error, then close, no terminal marker, not billed; hard close tolerated"
+    ),
     text="A stream whose key is deleted ends there: by an error of authentication or a break, and never as if it were complete.",
     claims=("contract:036", "contract:151"),
 )
@@ -84,7 +82,7 @@ CUT_OFF_FREE = Requirement(
     id="auth/deleted-in-mid-stream-is-free",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("C5, 155", "then close, no terminal marker, not billed"),
+    clause=contract_clause("C5, 155", "then close, no terminal marker, not billed"),
     text="A stream that was ended by the deletion of its key is not billed.",
     claims=("contract:151", "contract:155"),
 )
@@ -92,7 +90,7 @@ ELSEWHERE = Requirement(
     id="auth/ip-list-403",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("37", "IP outside whitelist or inside blacklist: 403 permission_denied, permission_error, PERMISSION_DENIED"),
+    clause=contract_clause("37", "IP outside whitelist or inside blacklist: 403 permission_denied, permission_error, PERMISSION_DENIED"),
     text="A key used from an address that its lists forbid is refused with 403 in the caller's envelope, and no vendor hears of it.",
     claims=("contract:031", "contract:037"),
 )
@@ -100,7 +98,7 @@ BAD_FIELD = Requirement(
     id="auth/bad-field-named",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("31, 203", "400 invalid_param; the OpenAI error object carries param"),
+    clause=contract_clause("31, 203", "400 invalid_param; the OpenAI error object carries param"),
     text="A key with a limit, network or group that cannot be is refused with 400, and the field is named.",
     claims=("contract:031", "contract:202", "contract:203"),
 )
@@ -108,7 +106,7 @@ OF_OTHERS = Requirement(
     id="auth/keys-of-others",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("32", "/api/v1/keys/{id}: by any active key of the account"),
+    clause=contract_clause("32", "/api/v1/keys/{id}: by any active key of the account"),
     text="Another account's key cannot be seen, listed or deleted, and is told apart in nothing from one that never was.",
     claims=("contract:032",),
 )

@@ -12,7 +12,7 @@ from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
 from suites.billing.reading import Tokens, content_bytes, reported, searches
 from suites.errors.reading import family_of, said
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, in_books, shown
 
 _NO_BOOKS: Final = Inconclusive("the account was not read")
 _NO_ROWS: Final = Inconclusive("the target lists no usage rows")
@@ -183,10 +183,6 @@ EMPTY_WALLET = Requirement(
 )
 
 
-def _book(expected: str, got: str) -> Finding:
-    return Finding(side=Side.ACCOUNT, expected=expected, got=got)
-
-
 def _ok(exchange: Exchange) -> bool:
     return exchange.client.response is not None and exchange.client.response.ok
 
@@ -207,7 +203,7 @@ def check_one_row(exchange: Exchange) -> Verdict:
     rows = exchange.account.new_rows
     if rows is None:
         return _NO_ROWS
-    wrong = [_book("one new row", f"{len(rows)}: {shown([row.request_id for row in rows])}")] if len(rows) != 1 else []
+    wrong = [in_books("one new row", f"{len(rows)}: {shown([row.request_id for row in rows])}")] if len(rows) != 1 else []
     return conclude(wrong, f"one row, {rows[0].cost_micro_usd} micro-USD" if rows else "")
 
 
@@ -216,14 +212,14 @@ def check_row_id(exchange: Exchange) -> Verdict:
     if not isinstance(row, UsageRow):
         return row
     header = value(exchange.client.response.headers, "x-request-id") if exchange.client.response else None
-    return conclude([] if row.request_id == header else [_book(f"request id {header}", row.request_id)], f"row {row.request_id}")
+    return conclude([] if row.request_id == header else [in_books(f"request id {header}", row.request_id)], f"row {row.request_id}")
 
 
 def check_row_model(exchange: Exchange) -> Verdict:
     row = _row(exchange)
     if not isinstance(row, UsageRow):
         return row
-    return conclude([] if row.model == exchange.model else [_book(exchange.model, row.model)], f"row of {row.model}")
+    return conclude([] if row.model == exchange.model else [in_books(exchange.model, row.model)], f"row of {row.model}")
 
 
 def check_row_tokens(exchange: Exchange) -> Verdict:
@@ -237,9 +233,9 @@ def check_row_tokens(exchange: Exchange) -> Verdict:
     findings = []
     # Some list the cached tokens apart, some inside the input: billing/row-cache-tokens judges how many they were.
     if row.input_tokens not in (tokens.input_tokens, tokens.all_input):
-        findings.append(_book(f"{tokens.input_tokens} input tokens (or {tokens.all_input} with the cached)", str(row.input_tokens)))
+        findings.append(in_books(f"{tokens.input_tokens} input tokens (or {tokens.all_input} with the cached)", str(row.input_tokens)))
     if row.output_tokens != tokens.output_tokens:
-        findings.append(_book(f"{tokens.output_tokens} output tokens", str(row.output_tokens)))
+        findings.append(in_books(f"{tokens.output_tokens} output tokens", str(row.output_tokens)))
     return conclude(findings, f"{row.input_tokens} in, {row.output_tokens} out")
 
 
@@ -255,9 +251,9 @@ def check_row_cache(exchange: Exchange) -> Verdict:
         ("cache writes", tokens.cache_write_tokens, row.cache_write_tokens),
     ):
         if wanted and got != wanted:
-            findings.append(_book(f"{wanted} {name}", str(got)))
+            findings.append(in_books(f"{wanted} {name}", str(got)))
     if row.input_tokens == tokens.all_input and not row.cache_read_tokens and not row.cache_write_tokens:
-        findings.append(_book(f"{tokens.input_tokens} input tokens", f"{row.input_tokens}, the cached ones among them"))
+        findings.append(in_books(f"{tokens.input_tokens} input tokens", f"{row.input_tokens}, the cached ones among them"))
     return conclude(findings, f"{row.cache_read_tokens} read, {row.cache_write_tokens} written")
 
 
@@ -266,9 +262,9 @@ def check_charge(exchange: Exchange) -> Verdict:
         return _NO_BOOKS
     charged = exchange.account.charged_micro_usd
     rows = exchange.account.new_rows
-    findings = [] if charged > 0 else [_book("a charge", f"{charged} micro-USD")]
+    findings = [] if charged > 0 else [in_books("a charge", f"{charged} micro-USD")]
     if rows is not None and sum(row.cost_micro_usd for row in rows) != charged:
-        findings.append(_book(f"{sum(row.cost_micro_usd for row in rows)} micro-USD, as the rows say", f"{charged} micro-USD"))
+        findings.append(in_books(f"{sum(row.cost_micro_usd for row in rows)} micro-USD, as the rows say", f"{charged} micro-USD"))
     return conclude(findings, f"{charged} micro-USD")
 
 
@@ -281,7 +277,7 @@ def check_price(exchange: Exchange) -> Verdict:
         return Inconclusive("the target has no price table, or this model is not in it")
     wanted = _price_of(tokens, prices)
     charged = exchange.account.charged_micro_usd
-    wrong = [] if abs(charged - wanted) <= 1 else [_book(f"{wanted:.2f} micro-USD by the price table", f"{charged} micro-USD")]
+    wrong = [] if abs(charged - wanted) <= 1 else [in_books(f"{wanted:.2f} micro-USD by the price table", f"{charged} micro-USD")]
     return conclude(wrong, f"{charged} micro-USD, by the price table")
 
 
@@ -309,7 +305,7 @@ def check_searches(exchange: Exchange) -> Verdict:
         return Inconclusive("the answer tells of no search")
     wanted, charged = _price_of(tokens, prices) + count * prices["per_search"], exchange.account.charged_micro_usd
     told = f"{wanted:.2f} micro-USD, {count * prices['per_search']} of them for searching"
-    wrong = [] if abs(charged - wanted) <= 1 else [_book(told, f"{charged} micro-USD")]
+    wrong = [] if abs(charged - wanted) <= 1 else [in_books(told, f"{charged} micro-USD")]
     return conclude(wrong, f"{charged} micro-USD, with {count} searches")
 
 
@@ -319,7 +315,7 @@ def check_not_estimated(exchange: Exchange) -> Verdict:
         return row
     if reported(exchange) is None:
         return Inconclusive("the answer reports no usage")
-    return conclude([_book("a bill by the reported usage", "an estimate")] if row.estimated else [], "billed by the reported usage")
+    return conclude([in_books("a bill by the reported usage", "an estimate")] if row.estimated else [], "billed by the reported usage")
 
 
 def check_quota_header(exchange: Exchange) -> Verdict:
@@ -345,7 +341,7 @@ def check_failure_free(exchange: Exchange) -> Verdict:
     if account is None:
         return _NO_BOOKS
     charged = account.charged_micro_usd
-    return conclude([_book("no charge", f"{charged} micro-USD")] if charged else [], f"{_said_status(exchange)}, no charge")
+    return conclude([in_books("no charge", f"{charged} micro-USD")] if charged else [], f"{_said_status(exchange)}, no charge")
 
 
 def check_failure_no_row(exchange: Exchange) -> Verdict:
@@ -354,7 +350,7 @@ def check_failure_no_row(exchange: Exchange) -> Verdict:
     rows = exchange.account.new_rows
     if rows is None:
         return _NO_ROWS
-    wrong = [_book("no new row", f"{len(rows)}, the first of {rows[0].cost_micro_usd} micro-USD")] if rows else []
+    wrong = [in_books("no new row", f"{len(rows)}, the first of {rows[0].cost_micro_usd} micro-USD")] if rows else []
     return conclude(wrong, f"{_said_status(exchange)}, no row")
 
 
@@ -367,7 +363,7 @@ def check_either(exchange: Exchange) -> Verdict:
     if account is None:
         return _NO_BOOKS
     charged, delivered = account.charged_micro_usd, _ok(exchange)
-    wrong = [] if (charged > 0) is delivered else [_book("a charge" if delivered else "no charge", f"{charged} micro-USD")]
+    wrong = [] if (charged > 0) is delivered else [in_books("a charge" if delivered else "no charge", f"{charged} micro-USD")]
     return conclude(wrong, f"{_said_status(exchange)}, {charged} micro-USD")
 
 
@@ -378,7 +374,7 @@ def check_left_early(exchange: Exchange) -> Verdict:
     if content_bytes(exchange.upstream_surface, exchange.upstream_events):
         return Inconclusive("the vendor's first write held content already")
     charged, rows = account.charged_micro_usd, account.new_rows or ()
-    wrong = [_book("no charge and no row", f"{charged} micro-USD, {len(rows)} rows")] if charged or rows else []
+    wrong = [in_books("no charge and no row", f"{charged} micro-USD, {len(rows)} rows")] if charged or rows else []
     return conclude(wrong, f"left after {len(exchange.upstream_events)} events without content: no charge")
 
 
@@ -394,15 +390,15 @@ def check_left_later(exchange: Exchange) -> Verdict:
 
 def _bounded(account: AccountReading, sent_bytes: int) -> Verdict:
     charged, rows = account.charged_micro_usd, account.new_rows
-    findings = [] if charged >= 0 else [_book("a charge or none", f"{charged} micro-USD")]
+    findings = [] if charged >= 0 else [in_books("a charge or none", f"{charged} micro-USD")]
     if rows is not None:
         if len(rows) > 1:
-            findings.append(_book("one row at most", str(len(rows))))
+            findings.append(in_books("one row at most", str(len(rows))))
         if sum(row.cost_micro_usd for row in rows) != charged:
-            findings.append(_book(f"{charged} micro-USD in the rows", str(sum(row.cost_micro_usd for row in rows))))
+            findings.append(in_books(f"{charged} micro-USD in the rows", str(sum(row.cost_micro_usd for row in rows))))
         # No token is shorter than a byte: more output than that was never sent.
         findings += [
-            _book(f"at most {sent_bytes} output tokens", str(row.output_tokens)) for row in rows if (row.output_tokens or 0) > sent_bytes
+            in_books(f"at most {sent_bytes} output tokens", str(row.output_tokens)) for row in rows if (row.output_tokens or 0) > sent_bytes
         ]
     return conclude(findings, f"{charged} micro-USD for {sent_bytes} bytes of content")
 
@@ -413,7 +409,7 @@ def check_free_calls(exchange: Exchange) -> Verdict:
         return _NO_BOOKS
     charged, rows = account.charged_micro_usd, account.new_rows or ()
     return conclude(
-        [_book("no charge and no row", f"{charged} micro-USD, {len(rows)} rows")] if charged or rows else [], "no charge, no row"
+        [in_books("no charge and no row", f"{charged} micro-USD, {len(rows)} rows")] if charged or rows else [], "no charge, no row"
     )
 
 

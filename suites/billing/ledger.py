@@ -6,9 +6,9 @@ from typing import Any, Final
 from harness.case import Surface
 from harness.exchange import Exchange, StepSeen, UsageRow
 from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement, Rule, Severity
-from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
+from harness.verdict import Finding, Inconclusive, Passed, Verdict
 from suites.billing.ledger_cases import CACHE_USES, FREE
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, in_books, shown
 from suites.steps import at, failed, header, json_of, micro_usd, new_rows, row_of, status, unmet
 
 _NO_BOOKS: Final = Inconclusive("the account was not read")
@@ -162,10 +162,6 @@ FAILS_OVER = Requirement(
 )
 
 
-def _book(expected: str, found: str) -> Finding:
-    return Finding(side=Side.ACCOUNT, expected=expected, got=found)
-
-
 def _costs(exchange: Exchange, *names: str) -> list[int | None]:
     rows = [row_of(exchange, exchange.step(name)) for name in names]
     return [row.cost_micro_usd if row is not None else None for row in rows]
@@ -177,7 +173,7 @@ def check_stream_is_whole(exchange: Exchange) -> Verdict:
     whole, stream = _costs(exchange, "whole", "stream")
     if whole is None or stream is None:
         return Inconclusive("not each of the two has its row")
-    wrong = [] if whole == stream else [_book(f"{whole} micro-USD, as the whole answer cost", f"{stream} micro-USD")]
+    wrong = [] if whole == stream else [in_books(f"{whole} micro-USD, as the whole answer cost", f"{stream} micro-USD")]
     return conclude(wrong, f"{whole} micro-USD each")
 
 
@@ -188,9 +184,11 @@ def check_again(exchange: Exchange) -> Verdict:
     rows = len(new_rows(exchange))
     if first is None:
         return Inconclusive("the first call has no row")
-    findings = [] if second == first else [_book(f"a second row of {first} micro-USD", "none" if second is None else f"{second} micro-USD")]
+    findings = (
+        [] if second == first else [in_books(f"a second row of {first} micro-USD", "none" if second is None else f"{second} micro-USD")]
+    )
     if rows != len(exchange.steps):
-        findings.append(_book(f"{len(exchange.steps)} rows for as many calls", f"{rows} rows"))
+        findings.append(in_books(f"{len(exchange.steps)} rows for as many calls", f"{rows} rows"))
     return conclude(findings, f"two rows of {first} micro-USD")
 
 
@@ -206,9 +204,9 @@ def check_held(exchange: Exchange) -> Verdict:
         return Inconclusive("the call had ended before the account was read")
     findings = []
     if before - open_ < cost or open_ >= before:
-        findings.append(_book(f"at least {max(cost, 1)} micro-USD held while the call was open", f"{before - open_} micro-USD"))
+        findings.append(in_books(f"at least {max(cost, 1)} micro-USD held while the call was open", f"{before - open_} micro-USD"))
     if before - after != cost:
-        findings.append(_book(f"{before - cost} micro-USD once it was over", f"{after} micro-USD"))
+        findings.append(in_books(f"{before - cost} micro-USD once it was over", f"{after} micro-USD"))
     return conclude(findings, f"{before - open_} micro-USD held, {cost} taken")
 
 
@@ -237,18 +235,18 @@ def check_told_twice(exchange: Exchange) -> Verdict:
     if not isinstance(verdict, Passed) or row is None or not {"input_per_1m", "output_per_1m"} <= prices.keys():
         return verdict
     full = (_INPUT * prices["input_per_1m"] + _TOLD_OUTPUT * prices["output_per_1m"]) // 1_000_000
-    return conclude([] if row.cost_micro_usd <= full else [_book(f"at most {full} micro-USD", f"{row.cost_micro_usd}")], verdict.saw)
+    return conclude([] if row.cost_micro_usd <= full else [in_books(f"at most {full} micro-USD", f"{row.cost_micro_usd}")], verdict.saw)
 
 
 def _once(exchange: Exchange, seen: StepSeen) -> Verdict:
     if exchange.account is None:
         return _NO_BOOKS
     rows, charged = new_rows(exchange), exchange.account.charged_micro_usd
-    findings = [] if len(rows) == 1 else [_book("one row", f"{len(rows)} rows")]
+    findings = [] if len(rows) == 1 else [in_books("one row", f"{len(rows)} rows")]
     if (row := row_of(exchange, seen)) is None:
-        findings.append(_book("the row of the call that succeeded", shown(list(rows))))
+        findings.append(in_books("the row of the call that succeeded", shown(list(rows))))
     elif row.cost_micro_usd != charged:
-        findings.append(_book(f"{row.cost_micro_usd} micro-USD, as its row says", f"{charged} micro-USD"))
+        findings.append(in_books(f"{row.cost_micro_usd} micro-USD, as its row says", f"{charged} micro-USD"))
     return conclude(findings, f"one row, {charged} micro-USD")
 
 
@@ -265,7 +263,7 @@ def check_cache_alike(exchange: Exchange) -> Verdict:
             return Inconclusive(f"the row of {own} shows no use of the cache")
         costs.append(first.cost_micro_usd)
         if first.cost_micro_usd != second.cost_micro_usd:
-            findings.append(_book(f"{first.cost_micro_usd} micro-USD, as {own} cost", f"{second.cost_micro_usd} micro-USD for {other}"))
+            findings.append(in_books(f"{first.cost_micro_usd} micro-USD, as {own} cost", f"{second.cost_micro_usd} micro-USD for {other}"))
     return conclude(findings, f"{' and '.join(map(str, costs))} micro-USD over both protocols")
 
 
@@ -284,9 +282,9 @@ def check_monotone(exchange: Exchange) -> Verdict:
     if not any(costs):
         return Inconclusive("nobody paid anything")
     rising = costs == sorted(costs)
-    findings = [] if rising else [_book("a charge that grows with what was sent", shown(costs))]
+    findings = [] if rising else [in_books("a charge that grows with what was sent", shown(costs))]
     full = _full_price(exchange)
-    findings += [_book(f"at most {full} micro-USD, the whole answer's price", f"{cost}") for cost in costs if full and cost > full]
+    findings += [in_books(f"at most {full} micro-USD, the whole answer's price", f"{cost}") for cost in costs if full and cost > full]
     return conclude(findings, f"{', '.join(map(str, costs))} micro-USD")
 
 
@@ -435,7 +433,7 @@ def check_free(exchange: Exchange) -> Verdict:
     ]
     before, after = paid.books.available_micro_usd, exchange.account.after.available_micro_usd
     if before != after:
-        findings.append(_book(f"{before} micro-USD", f"{after} micro-USD"))
+        findings.append(in_books(f"{before} micro-USD", f"{after} micro-USD"))
     return conclude(findings, f"{len(served)} documents, nothing moved") if served else Inconclusive("no document was served")
 
 

@@ -10,22 +10,18 @@ from harness.exchange import End, Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Passed, Verdict
 from suites.errors.reading import error_event, family_of, said, success_end
-from suites.evidence import at, conclude, native_upstream, shown
+from suites.evidence import at, conclude, contract_clause, native_upstream, shown
 from suites.wire.compare import finding
 
 SILENT_MS: Final = 2000  # an answer ends so soon after its last byte
 _NOT_BROKEN: Final = Inconclusive("the client got no answer")
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 FAILS = Requirement(
     id="errors/broken-is-no-success",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("205", "502 malformed upstream; 503 no channel; 504 upstream timeout"),
+    clause=contract_clause("205", "502 malformed upstream; 503 no channel; 504 upstream timeout"),
     text="Where the vendor failed before a stream began, the client gets the vendor's error status or a 5xx, never a 2xx.",
     claims=("contract:158", "contract:205"),
     defects=("kortix-ai/suna#4099", "Oaklight/llm-rosetta#345", "vllm-project/semantic-router#2130"),
@@ -34,7 +30,7 @@ ERROR_IN_OK = Requirement(
     id="errors/error-in-a-200",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("158", "A 200 upstream answer whose body is an error is rewritten to 4xx/5xx and not billed."),
+    clause=contract_clause("158", "A 200 upstream answer whose body is an error is rewritten to 4xx/5xx and not billed."),
     text="A vendor's 200 that holds an error object becomes an error answer: SDKs take any 200 for a success.",
     claims=("contract:158",),
     defects=("vllm-project/semantic-router#2130", "kortix-ai/suna#4099"),
@@ -43,7 +39,7 @@ TIMES_OUT = Requirement(
     id="errors/silence-is-a-timeout",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("205", "504 upstream timeout (C40: connect and first byte)"),
+    clause=contract_clause("205", "504 upstream timeout (C40: connect and first byte)"),
     text="A vendor that says nothing at all ends in 504 in the envelope, once the time that the gateway promises is up.",
     claims=("contract:205",),
 )
@@ -51,7 +47,7 @@ ERROR_EVENT = Requirement(
     id="errors/stream-ends-in-error",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("146, 147", "terminal `event: error` on Messages; a frame with choices: [] and an error object on Chat"),
+    clause=contract_clause("146, 147", "terminal `event: error` on Messages; a frame with choices: [] and an error object on Chat"),
     text="A stream that breaks ends in the protocol's own error event, in the form on which its SDK raises.",
     claims=("contract:146", "contract:147", "contract:209"),
     defects=("dativo-io/talon#254", "mlflow/mlflow#25897", "tombii/better-ccflare#307"),
@@ -60,7 +56,7 @@ NO_FALSE_END = Requirement(
     id="errors/no-false-end",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("146", "Mid-stream failure: terminal `event: error` in place of `message_stop`"),
+    clause=contract_clause("146", "Mid-stream failure: terminal `event: error` in place of `message_stop`"),
     text="A stream whose vendor never finished does not end as a finished one.",
     claims=("contract:146", "contract:147"),
     defects=("dativo-io/talon#254", "BerriAI/litellm#40404"),
@@ -69,7 +65,7 @@ KEPT_SO_FAR = Requirement(
     id="errors/kept-until-the-break",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("143", "The upstream stream is piped 1:1 on native routes."),
+    clause=contract_clause("143", "The upstream stream is piped 1:1 on native routes."),
     text="The events before the error are the vendor's own, each once: nothing is begun again or made up.",
     claims=("contract:143",),
     defects=("zirkelc/ai-retry#51", "NousResearch/hermes-agent#86572"),
@@ -78,7 +74,7 @@ ENDS = Requirement(
     id="errors/ends-after-the-break",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("205", "504 upstream timeout"),
+    clause=contract_clause("205", "504 upstream timeout"),
     text="The client's answer comes to an end of its own, whatever became of the vendor.",
     claims=("contract:205",),
     defects=("dativo-io/talon#254", "tombii/better-ccflare#307"),

@@ -10,7 +10,7 @@ from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement
 from harness.schema import findings as schema_findings
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
 from suites.errors.reading import SCHEMA, Said, family_of, refusal, said
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 
 _NO_ERROR: Final = Inconclusive("the client got no error answer")
 _FAILING: Final = frozenset({Outcome.UPSTREAM_ERROR, Outcome.UPSTREAM_BROKEN, Outcome.REFUSED})
@@ -49,15 +49,11 @@ _GOOGLE_STATUS: Final = {
 }
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 ENVELOPE = Requirement(
     id="errors/envelope",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("200", "Envelope follows the called protocol"),
+    clause=contract_clause("200", "Envelope follows the called protocol"),
     text="Every error answer is JSON in the envelope of the protocol that was called, with a message that says something.",
     claims=("contract:15", "contract:139", "contract:200", "contract:201", "contract:202"),
     defects=("Oaklight/llm-rosetta#345", "sonami-tech/omni-llm-provider#3"),
@@ -99,7 +95,7 @@ CAUSE_KEPT = Requirement(
     id="errors/cause-kept",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("207", "Upstream errors are surfaced verbatim where informative."),
+    clause=contract_clause("207", "Upstream errors are surfaced verbatim where informative."),
     text="A vendor's error reaches the client with its status, type, code and message.",
     claims=("contract:207", "contract:233"),
     defects=(
@@ -115,7 +111,7 @@ NO_LEAK = Requirement(
     id="errors/no-leak",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("C14", "which channel served: never in the response body"),
+    clause=contract_clause("C14", "which channel served: never in the response body"),
     text="An error answer tells neither the vendor's address as configured nor anything of the gateway's inside.",
     claims=("contract:69",),
 )
@@ -123,7 +119,7 @@ REFUSED_FIRST = Requirement(
     id="errors/refused-before-upstream",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("160", "reject before contacting upstream"),
+    clause=contract_clause("160", "reject before contacting upstream"),
     text="What the gateway refuses never reaches a vendor.",
     claims=("contract:46", "contract:160"),
     defects=("BerriAI/litellm#39998",),
@@ -132,7 +128,7 @@ UNKNOWN_MODEL = Requirement(
     id="errors/unknown-model",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("C9", "unknown model: 404 model_not_found, not_found_error, NOT_FOUND; 400 tolerated"),
+    clause=contract_clause("C9", "unknown model: 404 model_not_found, not_found_error, NOT_FOUND; 400 tolerated"),
     text="An unknown model is refused with 404 (or 400), in the envelope's own words for it, naming the model.",
     claims=("contract:48", "contract:60", "contract:203"),
 )
@@ -140,7 +136,7 @@ MALFORMED = Requirement(
     id="errors/malformed-body",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("203", "400 invalid_param"),
+    clause=contract_clause("203", "400 invalid_param"),
     text="A body that is no JSON is refused with 400 and the envelope's word for an invalid request.",
     claims=("contract:203",),
 )
@@ -148,7 +144,7 @@ UNKNOWN_PATH = Requirement(
     id="errors/unknown-path",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("15", "An unknown path answers 404 not_found (never 200 HTML)."),
+    clause=contract_clause("15", "An unknown path answers 404 not_found (never 200 HTML)."),
     text="A path that serves nothing answers 404 in the envelope of the family it stands under.",
     claims=("contract:12", "contract:13", "contract:14", "contract:15"),
 )

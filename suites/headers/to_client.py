@@ -8,7 +8,7 @@ from harness.case import Case, Outcome, Surface
 from harness.exchange import Exchange, Response, value, values
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 
 _NO_ANSWER: Final = Inconclusive("the client got no answer")
 _USD: Final = re.compile(r"\d+(\.\d{1,6})?")
@@ -22,15 +22,11 @@ _ONCE: Final = ("content-type", "content-length", "content-encoding", "date", "x
 _RETRY: Final = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 REQUEST_ID = Requirement(
     id="headers/request-id",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=_contract("C33, C34", "a row's id equals the response's x-request-id"),
+    clause=contract_clause("C33, C34", "a row's id equals the response's x-request-id"),
     text="Every answer carries a request id of the gateway's own, and on Messages the same one in request-id.",
     claims=("contract:181",),
     defects=("api7/aisix#352",),
@@ -47,7 +43,7 @@ QUOTA = Requirement(
     id="headers/quota-remaining",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=_contract("192, C28", "X-Quota-Remaining-Credits on every response, in decimal USD"),
+    clause=contract_clause("192, C28", "X-Quota-Remaining-Credits on every response, in decimal USD"),
     text="Every answer to a known key says what is left, as decimal USD, before the first byte of its body.",
     claims=("contract:145", "contract:163", "contract:192"),
 )
@@ -55,7 +51,7 @@ WINDOWS = Requirement(
     id="headers/rate-limit-windows",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=_contract("191", "X-RateLimit-Limit/-Remaining in USD with two decimals, X-RateLimit-Reset Unix seconds"),
+    clause=contract_clause("191", "X-RateLimit-Limit/-Remaining in USD with two decimals, X-RateLimit-Reset Unix seconds"),
     text="Limit, remaining and reset of the tightest window come together, well-formed, and with no more left than the limit.",
     claims=("contract:189", "contract:190", "contract:191"),
 )
@@ -63,7 +59,7 @@ NO_VENDOR_LIMITS = Requirement(
     id="headers/no-vendor-limits",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("193, C38", "do not emit x-ratelimit-*-requests; vendor headers only under a different prefix"),
+    clause=contract_clause("193, C38", "do not emit x-ratelimit-*-requests; vendor headers only under a different prefix"),
     text="The vendor's rate limits are not passed on under their own names: they are the gateway's, not the caller's.",
     claims=("contract:188", "contract:193"),
     defects=("pollinations/pollinations#8378",),
@@ -72,7 +68,7 @@ NO_VENDOR_ACCOUNT = Requirement(
     id="headers/no-vendor-account",
     severity=Severity.SECURITY,
     basis=Basis.OBSERVED,
-    clause=_contract("C14", "which channel served is not shown"),
+    clause=contract_clause("C14", "which channel served is not shown"),
     text="Cookies, organisations and other words of the vendor's account do not reach the client.",
     claims=("contract:69",),
 )
@@ -94,7 +90,7 @@ RETRY_KEPT = Requirement(
     id="headers/retry-after-kept",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("233", "429/5xx answers must carry what the SDK's retry reads"),
+    clause=contract_clause("233", "429/5xx answers must carry what the SDK's retry reads"),
     text="retry-after, retry-after-ms and x-should-retry of the vendor's error reach the client unchanged.",
     claims=("contract:233",),
     defects=("majiayu000/litellm-rs#833",),

@@ -6,7 +6,7 @@ from harness.case import Outcome, Surface
 from harness.exchange import Exchange, Request, value, values
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 
 _NOT_CALLED: Final = Inconclusive("the upstream was not called")
 _CREDENTIALS: Final = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
@@ -27,15 +27,11 @@ _INGRESS: Final = frozenset(
 _HOP: Final = frozenset({"te", "trailer", "upgrade", "proxy-connection", "proxy-authorization", "keep-alive"})
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 BETA = Requirement(
     id="headers/beta-verbatim",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("111, 234", "the header reaches the upstream with the same value(s), order and duplicates"),
+    clause=contract_clause("111, 234", "the header reaches the upstream with the same value(s), order and duplicates"),
     text="anthropic-beta reaches the vendor with every value, in order, duplicates included.",
     claims=("contract:111", "contract:234"),
     defects=("agentgateway/agentgateway#1777", "maximhq/bifrost#2411", "anthropics/claude-code#31033"),
@@ -59,7 +55,7 @@ ORGANIZATION = Requirement(
     id="headers/organization-ignored",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("28", "OpenAI-Organization and OpenAI-Project headers are accepted and have no effect"),
+    clause=contract_clause("28", "OpenAI-Organization and OpenAI-Project headers are accepted and have no effect"),
     text="OpenAI-Organization and OpenAI-Project are taken and not passed on: the vendor's account is the gateway's.",
     claims=("contract:28",),
     defects=("songquanpeng/one-api#661",),
@@ -68,7 +64,7 @@ NO_CLIENT_KEY = Requirement(
     id="headers/caller-key-stays",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("21", "keys of the gateway's own"),
+    clause=contract_clause("21", "keys of the gateway's own"),
     text="The caller's key reaches no vendor: not in a header, not in the URL, not in the body.",
     claims=("contract:20", "contract:21"),
     defects=("valentinfrlch/ha-llmvision#334", "tombii/better-ccflare#460"),
@@ -77,7 +73,7 @@ ONE_CREDENTIAL = Requirement(
     id="headers/one-vendor-credential",
     severity=Severity.BREAKS_SDK,
     basis=Basis.OBSERVED,
-    clause=_contract("21", "x-api-key on Messages; Bearer on Chat and Responses; x-goog-api-key on /v1beta"),
+    clause=contract_clause("21", "x-api-key on Messages; Bearer on Chat and Responses; x-goog-api-key on /v1beta"),
     text="The vendor gets just one credential, in a header that it reads.",
     defects=("BerriAI/litellm#21039", "Empreiteiro/data-talks#242"),
 )

@@ -7,9 +7,9 @@ from typing import Final
 
 from harness.case import MARKER, Case, Play, Step, Surface
 from harness.exchange import Exchange, Hop, StepSeen, value
-from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude
+from suites.evidence import conclude, contract_clause
 from suites.images.made import decoded, images_of, items_of
 from suites.steps import at, failed, new_rows, not_called, row_of, status, unmet
 
@@ -76,15 +76,11 @@ CASES: tuple[Case, ...] = (
 )
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 FORWARDED = Requirement(
     id="images/edit-forwarded",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("9", "Images: POST /v1/images/generations, /v1/images/edits, synchronous"),
+    clause=contract_clause("9", "Images: POST /v1/images/generations, /v1/images/edits, synchronous"),
     text="Each picture of an edit, and its mask, reaches the vendor byte for byte, with the prompt.",
     claims=("contract:009",),
 )
@@ -92,7 +88,7 @@ DELIVERED = Requirement(
     id="images/edit-delivered",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("9, 211", "{created, data:[{url, revised_prompt}]}"),
+    clause=contract_clause("9, 211", "{created, data:[{url, revised_prompt}]}"),
     text="What the vendor made of an edit comes back, in the answer or by link as was asked.",
     claims=("contract:009", "contract:211"),
 )
@@ -100,7 +96,7 @@ BILLED = Requirement(
     id="images/edit-billed-by-the-image",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("159, 169", "Image: per image, n multiplies; an undeliverable asset counts as a failure"),
+    clause=contract_clause("159, 169", "Image: per image, n multiplies; an undeliverable asset counts as a failure"),
     text="An edit costs each image that was delivered, as a generation does, and nothing for one that is missing.",
     claims=("contract:159", "contract:169"),
 )
@@ -108,7 +104,7 @@ NEEDS_PICTURE = Requirement(
     id="images/edit-needs-a-picture",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("203", "400 invalid_param"),
+    clause=contract_clause("203", "400 invalid_param"),
     text="An edit of nothing is refused by name, before a vendor is called.",
     claims=("contract:203",),
 )

@@ -10,7 +10,7 @@ from harness.exchange import Exchange, Hop, Response, StepSeen, value
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
 from suites.errors.reading import said
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, in_books, shown
 from suites.images.cases import asked
 from suites.images.edits import BOUNDARY, PICTURES, form
 from suites.images.made import images_of, items_of
@@ -60,10 +60,6 @@ CASES: tuple[Case, ...] = (
 )
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 ASKED = Requirement(
     id="images/gemini-asked",
     severity=Severity.SILENT_WRONG,
@@ -90,7 +86,7 @@ DELIVERED = Requirement(
     id="images/gemini-delivered",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("210, 211", "images.generate works for nano-banana; {created, data:[{url, revised_prompt}]}"),
+    clause=contract_clause("210, 211", "images.generate works for nano-banana; {created, data:[{url, revised_prompt}]}"),
     text="What is delivered, in the answer or by link, is each image that the model answers with, and none that it thought with.",
     claims=("contract:210", "contract:211"),
 )
@@ -98,7 +94,7 @@ BLOCKED = Requirement(
     id="images/gemini-blocked-451",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("208, 158", "451 for a safety-blocked image prompt; a 200 whose body is an error is rewritten to 4xx"),
+    clause=contract_clause("208, 158", "451 for a safety-blocked image prompt; a 200 whose body is an error is rewritten to 4xx"),
     text="A 200 by which the model refuses the prompt, or its own image, is a 451 in OpenAI's envelope.",
     claims=("contract:158", "contract:200", "contract:208"),
 )
@@ -106,7 +102,7 @@ WORDS = Requirement(
     id="images/gemini-words-are-no-image",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("159, 212", "an undeliverable asset counts as a failure; n images, each billed"),
+    clause=contract_clause("159, 212", "an undeliverable asset counts as a failure; n images, each billed"),
     text="Where the model answers in words, an image is missing: the client is told of it and pays for those that came.",
     claims=("contract:159",),
 )
@@ -114,7 +110,7 @@ BILLED = Requirement(
     id="images/gemini-billed",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("153, 169, 208", "Image: per image, n multiplies; failures never bill"),
+    clause=contract_clause("153, 169, 208", "Image: per image, n multiplies; failures never bill"),
     text="Each image costs the same, by whatever request it came, and what was blocked or failed nothing.",
     claims=("contract:153", "contract:169", "contract:208"),
 )
@@ -236,12 +232,8 @@ def check_words(exchange: Exchange) -> Verdict:
         findings.append(at(seen, expected="a word on the missing image", got=shown(document)))
     one, row = row_of(exchange, exchange.step("single")), row_of(exchange, seen)
     if exchange.account is not None and one is not None and (row is None or row.cost_micro_usd != one.cost_micro_usd):
-        findings.append(_book(f"{one.cost_micro_usd} micro-USD for one image", f"{row.cost_micro_usd if row else 0} micro-USD"))
+        findings.append(in_books(f"{one.cost_micro_usd} micro-USD for one image", f"{row.cost_micro_usd if row else 0} micro-USD"))
     return conclude(findings, "one of two, told and billed as one")
-
-
-def _book(expected: str, found: str) -> Finding:
-    return Finding(side=Side.ACCOUNT, expected=expected, got=found)
 
 
 def check_billed(exchange: Exchange) -> Verdict:
@@ -253,20 +245,20 @@ def check_billed(exchange: Exchange) -> Verdict:
         return Inconclusive("the account was not read")
     single = row_of(exchange, exchange.step("single"))
     price = single.cost_micro_usd if single is not None else 0
-    findings = [] if price else [_book("a row of the one image, with its cost", "none")]
+    findings = [] if price else [in_books("a row of the one image, with its cost", "none")]
     for name, count in _ASKED.items():
         row = row_of(exchange, exchange.step(name))
         cost = row.cost_micro_usd if row is not None else 0
         if cost != count * price:
-            findings.append(_book(f"{count * price} micro-USD for {name}", f"{cost} micro-USD"))
+            findings.append(in_books(f"{count * price} micro-USD for {name}", f"{cost} micro-USD"))
     findings += [
-        _book(f"no row for {name}", shown(row.request_id))
+        in_books(f"no row for {name}", shown(row.request_id))
         for name in _REFUSED
         if (row := row_of(exchange, exchange.step(name))) is not None
     ]
     total = sum(row.cost_micro_usd for row in new_rows(exchange).values())
     if exchange.account.charged_micro_usd != total:
-        findings.append(_book(f"{total} micro-USD, as the rows say", f"{exchange.account.charged_micro_usd} micro-USD"))
+        findings.append(in_books(f"{total} micro-USD, as the rows say", f"{exchange.account.charged_micro_usd} micro-USD"))
     return conclude(findings, f"{price} micro-USD an image, {len(_REFUSED)} refusals free")
 
 

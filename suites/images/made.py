@@ -10,14 +10,10 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.schema import findings as schema_findings
 from harness.verdict import Failed, Finding, Inconclusive, Side, Verdict
 from suites.errors.reading import said
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, in_books, shown
 from suites.steps import at, failed, header, json_of, new_rows, not_called, row_of, status, unmet
 
 _ASKED: Final = {"one": 1, "three": 3, "partial": 3, "link": 1}
-
-
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
 
 
 SHAPE = Requirement(
@@ -32,7 +28,7 @@ AS_ASKED = Requirement(
     id="images/delivered-as-asked",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("210 to 212", "data[0].url present; n 1 to 4; url or b64_json"),
+    clause=contract_clause("210 to 212", "data[0].url present; n 1 to 4; url or b64_json"),
     text="As many images come as were asked for, in the answer or by link as was asked.",
     claims=("contract:210", "contract:211", "contract:212"),
 )
@@ -40,7 +36,7 @@ BYTES = Requirement(
     id="images/bytes-kept",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("211", "{created, data:[{url, revised_prompt}]}"),
+    clause=contract_clause("211", "{created, data:[{url, revised_prompt}]}"),
     text="Each image is the very one that the vendor made, byte for byte and in order.",
     claims=("contract:211",),
 )
@@ -48,7 +44,7 @@ LINK = Requirement(
     id="images/link",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("211", "URL presigned, 24 h"),
+    clause=contract_clause("211", "URL presigned, 24 h"),
     text="The link leads to the image without a key, under the content type of an image.",
     claims=("contract:159", "contract:211"),
 )
@@ -56,7 +52,7 @@ FORGED = Requirement(
     id="images/link-not-forged",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("211", "URL presigned, 24 h"),
+    clause=contract_clause("211", "URL presigned, 24 h"),
     text="A link that was changed leads nowhere.",
     claims=("contract:211",),
 )
@@ -64,7 +60,7 @@ PER_IMAGE = Requirement(
     id="images/billed-by-the-image",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("169, 212", "Image: per image, n multiplies; each billed"),
+    clause=contract_clause("169, 212", "Image: per image, n multiplies; each billed"),
     text="What is billed is each image that was delivered: three cost thrice as much as one, and one that is missing nothing.",
     claims=("contract:159", "contract:169", "contract:212"),
 )
@@ -72,7 +68,7 @@ PARTIAL = Requirement(
     id="images/partial-declared",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("159, 212", "an undeliverable asset counts as a failure; n images, each billed"),
+    clause=contract_clause("159, 212", "an undeliverable asset counts as a failure; n images, each billed"),
     text="Where fewer images come than were asked for, the answer says so.",
     claims=("contract:159", "contract:212"),
 )
@@ -80,7 +76,7 @@ BLOCKED = Requirement(
     id="images/blocked-451",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("208", "451 for a safety-blocked image or video prompt, unbilled"),
+    clause=contract_clause("208", "451 for a safety-blocked image or video prompt, unbilled"),
     text="A prompt that the vendor's safety system refuses is answered 451 in OpenAI's envelope.",
     claims=("contract:200", "contract:208"),
 )
@@ -88,7 +84,7 @@ FREE = Requirement(
     id="images/failure-is-free",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("153, 159, 208", "Failures never bill; moderation rejection counts as a failure"),
+    clause=contract_clause("153, 159, 208", "Failures never bill; moderation rejection counts as a failure"),
     text="What was blocked, refused or failed costs nothing and has no row.",
     claims=("contract:153", "contract:159", "contract:208"),
 )
@@ -96,7 +92,7 @@ BOUNDED = Requirement(
     id="images/count-bounded",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("212", "n 1 to 4"),
+    clause=contract_clause("212", "n 1 to 4"),
     text="More images than four at a time are refused by name, before a vendor is called.",
     claims=("contract:203", "contract:212"),
 )
@@ -204,22 +200,18 @@ def check_per_image(exchange: Exchange) -> Verdict:
         return Inconclusive("the account was not read")
     one = row_of(exchange, exchange.step("one"))
     if one is None or not one.cost_micro_usd:
-        return conclude([_book("a row of the one image", "none, or one without a cost")], "")
+        return conclude([in_books("a row of the one image", "none, or one without a cost")], "")
     findings = []
     for name in ("three", "partial"):
         seen = exchange.step(name)
         row, count = row_of(exchange, seen), len(items_of(seen.answer))
         wanted, got = one.cost_micro_usd * count, row.cost_micro_usd if row is not None else 0
         if got != wanted:
-            findings.append(_book(f"{wanted} micro-USD for {count} images", f"{got} micro-USD"))
+            findings.append(in_books(f"{wanted} micro-USD for {count} images", f"{got} micro-USD"))
     total = sum(row.cost_micro_usd for row in new_rows(exchange).values())
     if exchange.account.charged_micro_usd != total:
-        findings.append(_book(f"{total} micro-USD, as the rows say", f"{exchange.account.charged_micro_usd} micro-USD"))
+        findings.append(in_books(f"{total} micro-USD, as the rows say", f"{exchange.account.charged_micro_usd} micro-USD"))
     return conclude(findings, f"{one.cost_micro_usd} micro-USD an image")
-
-
-def _book(expected: str, got: str) -> Finding:
-    return Finding(side=Side.ACCOUNT, expected=expected, got=got)
 
 
 def check_partial(exchange: Exchange) -> Verdict:
@@ -254,9 +246,11 @@ def check_free(exchange: Exchange) -> Verdict:
     if exchange.account is None or exchange.account.new_rows is None:
         return Inconclusive("the account was not read")
     refused = [exchange.step(name) for name in names if (exchange.step(name).status or 0) >= 400]
-    findings = [_book(f"no row for {seen.name}", shown(row.request_id)) for seen in refused if (row := row_of(exchange, seen)) is not None]
+    findings = [
+        in_books(f"no row for {seen.name}", shown(row.request_id)) for seen in refused if (row := row_of(exchange, seen)) is not None
+    ]
     known = {header(seen, "x-request-id") for seen in exchange.steps if seen.status == 200}
-    findings += [_book("a row of a call that succeeded", shown(name)) for name in new_rows(exchange) if name not in known]
+    findings += [in_books("a row of a call that succeeded", shown(name)) for name in new_rows(exchange) if name not in known]
     return conclude(findings, f"{len(refused)} refusals without a row") if refused else Inconclusive("nothing was refused")
 
 

@@ -7,7 +7,7 @@ from harness.exchange import Exchange, StepSeen, value
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Side, Verdict
 from suites.errors.reading import said
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, in_books, shown
 from suites.limits.cases import FAILURES
 from suites.steps import at, failed, header, header_micro_usd, new_rows, not_called, row_of, status, unmet
 
@@ -141,7 +141,7 @@ def check_no_overspend(exchange: Exchange) -> Verdict:
     if not rows or quota is None:
         return Inconclusive("nothing was admitted, or no quota shown")
     each, spent = min(row.cost_micro_usd for row in rows), sum(row.cost_micro_usd for row in rows)
-    findings = [] if spent <= quota else [_book(f"at most {quota} micro-USD", f"{spent} micro-USD")]
+    findings = [] if spent <= quota else [in_books(f"at most {quota} micro-USD", f"{spent} micro-USD")]
     if served * each > quota:
         findings.append(at(exchange.step("burst"), expected=f"at most {quota // each} calls served", got=f"{served} served"))
     return conclude(findings, f"{served} of {len(_answers(exchange.step('burst')))} served, {spent} of {quota} micro-USD")
@@ -150,10 +150,6 @@ def check_no_overspend(exchange: Exchange) -> Verdict:
 def _quota(exchange: Exchange) -> int | None:
     quota = exchange.case.steps[0].request
     return round(float(quota["quota"]) * 1_000_000) if quota else None
-
-
-def _book(expected: str, got: str) -> Finding:
-    return Finding(side=Side.ACCOUNT, expected=expected, got=got)
 
 
 def check_quota_refused(exchange: Exchange) -> Verdict:
@@ -224,7 +220,7 @@ def check_consumes_nothing(exchange: Exchange) -> Verdict:
         return _NO_BOOKS
     findings = []
     if first.books != second.books:
-        findings.append(_book(f"{first.books.available_micro_usd} micro-USD as before", f"{second.books.available_micro_usd} micro-USD"))
+        findings.append(in_books(f"{first.books.available_micro_usd} micro-USD as before", f"{second.books.available_micro_usd} micro-USD"))
     findings += _moved(first, second, "x-ratelimit-remaining")
     return conclude(findings, f"{second.status}, {second.books.available_micro_usd} micro-USD before and after")
 
@@ -303,7 +299,7 @@ def check_keys_apart(exchange: Exchange) -> Verdict:
         return _NO_BOOKS
     total = sum(row.cost_micro_usd for row in new_rows(exchange).values())
     if account.charged_micro_usd != total:
-        findings.append(_book(f"{total} micro-USD, the sum of both keys' rows", f"{account.charged_micro_usd} micro-USD"))
+        findings.append(in_books(f"{total} micro-USD, the sum of both keys' rows", f"{account.charged_micro_usd} micro-USD"))
     return conclude(findings, f"{header(now, 'x-quota-remaining-credits')} left on the other key; {total} micro-USD in all")
 
 
@@ -397,7 +393,7 @@ def check_failure_moves_nothing(exchange: Exchange) -> Verdict:
         return Inconclusive("the answer shows neither quota nor window")
     rows = new_rows(exchange)
     billed = [name for name in FAILURES if header(exchange.step(name), "x-request-id") in rows]
-    findings = [*_moved(paid, now, *names), *(_book(f"no row of {name}", "a row") for name in billed)]
+    findings = [*_moved(paid, now, *names), *(in_books(f"no row of {name}", "a row") for name in billed)]
     return conclude(findings, f"{len(FAILURES)} failures, {header(now, names[0])} of the quota left before and after")
 
 

@@ -6,7 +6,7 @@ from harness.case import Case, Need, Surface
 from harness.exchange import Exchange, StepSeen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Inconclusive, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.steps import at, failed, got, json_of, status, unmet
 
 _FIELDS: Final = (
@@ -42,15 +42,11 @@ _RATES: Final = ("input_per_1m", "output_per_1m", "cache_read_per_1m", "cache_wr
 _WANTED: Final = ("vision", "tool_use")
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 ITEM = Requirement(
     id="models/item-fields",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=_contract("57, 59", "id, object, owned_by, family, capabilities, context_window, modalities, pricing_url, created; tags"),
+    clause=contract_clause("57, 59", "id, object, owned_by, family, capabilities, context_window, modalities, pricing_url, created; tags"),
     text="Each model has all fields of the catalogue, and only capability tags that the catalogue knows.",
     claims=("contract:057", "contract:059"),
 )
@@ -58,7 +54,7 @@ FILTERED = Requirement(
     id="models/filters",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=_contract("58, C13", "?capability= (repeatable, AND) and ?family= (the value of the family field, also owned_by)"),
+    clause=contract_clause("58, C13", "?capability= (repeatable, AND) and ?family= (the value of the family field, also owned_by)"),
     text="The list can be narrowed to a family and to models that can do several things at once.",
     claims=("contract:058",),
 )
@@ -74,7 +70,9 @@ PRICED = Requirement(
     id="models/priced",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("62, C29", "/api/pricing: model, category, vendor, rates by token class, currency, updated_at; no prices in the list"),
+    clause=contract_clause(
+        "62, C29", "/api/pricing: model, category, vendor, rates by token class, currency, updated_at; no prices in the list"
+    ),
     text="Every listed model has its prices, by token class or by image, and the list itself has none.",
     claims=("contract:062", "contract:165"),
 )
@@ -82,7 +80,7 @@ AVAILABLE = Requirement(
     id="models/available",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=_contract("40, 63", "me/available-models; protocols_aggregate lists protocols and marks translated ones with :translated"),
+    clause=contract_clause("40, 63", "me/available-models; protocols_aggregate lists protocols and marks translated ones with :translated"),
     text="The models that an account can reach say over which protocols, translated ones marked, and hold all that the key lists.",
     claims=("contract:040", "contract:063"),
 )
@@ -90,7 +88,7 @@ GROUPS = Requirement(
     id="models/groups",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=_contract("40", "GET /api/v1/groups/available lists what an account can bind to"),
+    clause=contract_clause("40", "GET /api/v1/groups/available lists what an account can bind to"),
     text="The groups that a key can be bound to are listed by id, and the key's own models are those of one of them.",
     claims=("contract:040", "contract:044"),
 )

@@ -7,14 +7,10 @@ from harness.exchange import Exchange, value
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.schema import findings as schema_findings
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 
 _NO_LIST: Final = Inconclusive("no model list reached the client")
 _OWN_FIELDS: Final = ("owned_by", "family", "capabilities", "context_window", "max_output_tokens", "input_modalities", "output_modalities")
-
-
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
 
 
 SHAPE = Requirement(
@@ -38,7 +34,7 @@ CALLABLE = Requirement(
     id="models/lists-what-works",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("60", "The list contains only models the key can call; anything absent is rejected when called."),
+    clause=contract_clause("60", "The list contains only models the key can call; anything absent is rejected when called."),
     text="The model that the key calls in this run is on its list, in every dialect.",
     claims=("contract:45", "contract:60"),
 )
@@ -46,7 +42,7 @@ OWN_GROUP = Requirement(
     id="models/only-own-group",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("60", "The list contains only models the key can call"),
+    clause=contract_clause("60", "The list contains only models the key can call"),
     text="A key of another group does not see a model that it cannot call.",
     claims=("contract:42", "contract:46", "contract:60"),
     defects=("maximhq/bifrost#6657",),
@@ -55,7 +51,7 @@ FIELDS = Requirement(
     id="models/contract-fields",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=_contract("57", "id, object, owned_by, family, capabilities[], context_window, max_output_tokens, modalities, created"),
+    clause=contract_clause("57", "id, object, owned_by, family, capabilities[], context_window, max_output_tokens, modalities, created"),
     text="Each model of the OpenAI list says its family, what it can do and how much it holds.",
     claims=("contract:57", "contract:59", "contract:62"),
 )

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from harness.case import Surface
 from harness.exchange import Exchange, StepSeen
-from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
 from suites.errors.reading import said
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, in_books, shown
 from suites.steps import at, failed, json_of, new_rows, status, unmet
 
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE)
@@ -17,15 +17,11 @@ _ORDER: Final = ("pending", "running", "completed")
 _ENDS: Final = frozenset({"completed", "failed", "cancelled"})
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 RECEIPT = Requirement(
     id="tasks/receipt",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("217, C44", "{task_id (ULID), out_task_id?, status=pending, ...} in milliseconds"),
+    clause=contract_clause("217, C44", "{task_id (ULID), out_task_id?, status=pending, ...} in milliseconds"),
     text="A submission is answered before the work is done: a task id, the caller's own id, and pending.",
     claims=("contract:010", "contract:027", "contract:217"),
 )
@@ -33,7 +29,9 @@ LIFECYCLE = Requirement(
     id="tasks/lifecycle",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("226, 227", "pending, running, completed|failed|cancelled, no other order; /v1/tasks/stream pushes state changes"),
+    clause=contract_clause(
+        "226, 227", "pending, running, completed|failed|cancelled, no other order; /v1/tasks/stream pushes state changes"
+    ),
     text="The stream of a task tells its states in order, each once, and ends with the last.",
     claims=("contract:226", "contract:227"),
 )
@@ -41,7 +39,7 @@ RESULT = Requirement(
     id="tasks/result",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("222", "credits_used and output[] only on completed; error_code, error_message only on failed"),
+    clause=contract_clause("222", "credits_used and output[] only on completed; error_code, error_message only on failed"),
     text="A completed task shows its output and what it used, a failed one its error, and neither what is the other's.",
     claims=("contract:222",),
 )
@@ -49,7 +47,7 @@ BY_EITHER = Requirement(
     id="tasks/found-by-either-id",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("221", "Query takes exactly one of task_id, out_task_id; both or neither: 400 invalid_param"),
+    clause=contract_clause("221", "Query takes exactly one of task_id, out_task_id; both or neither: 400 invalid_param"),
     text="A task is found by its id and by its caller's own, and a query that names both or none is refused.",
     claims=("contract:221",),
 )
@@ -57,7 +55,7 @@ HELD = Requirement(
     id="tasks/held-until-it-ends",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("161; 4.3, 17", "balance.available_usd is net of holds; completed bills once"),
+    clause=contract_clause("161; 4.3, 17", "balance.available_usd is net of holds; completed bills once"),
     text="What a task may cost is held from its submission on.",
     claims=("contract:160", "contract:161"),
 )
@@ -65,7 +63,7 @@ BILLED_ONCE = Requirement(
     id="tasks/billed-once",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("228; 4.3, 17", "completed bills once however often queried; re-query is free without limit"),
+    clause=contract_clause("228; 4.3, 17", "completed bills once however often queried; re-query is free without limit"),
     text="A completed task has one row, at the price that it shows, however often it is asked for.",
     claims=("contract:172", "contract:228"),
     invariants=(17,),
@@ -74,7 +72,7 @@ DEDUPED = Requirement(
     id="tasks/submitted-once",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("220; 4.3, 17", "same params: 200 with the existing task; duplicate submit does not add a hold"),
+    clause=contract_clause("220; 4.3, 17", "same params: 200 with the existing task; duplicate submit does not add a hold"),
     text="The same submission under the same id of the caller's is the same task: nothing more is held, and no vendor asked again.",
     claims=("contract:220",),
     invariants=(17,),
@@ -83,7 +81,7 @@ DUPLICATE = Requirement(
     id="tasks/duplicate-409",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("220, C42", "different params: 409 duplicate_out_task_id; 400 tolerated"),
+    clause=contract_clause("220, C42", "different params: 409 duplicate_out_task_id; 400 tolerated"),
     text="Other work under an id that is taken is refused as a duplicate.",
     claims=("contract:220",),
 )
@@ -91,7 +89,7 @@ OF_OTHERS = Requirement(
     id="tasks/of-others-404",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("223", "Another key's task: 404 task_not_found (no existence leak)"),
+    clause=contract_clause("223", "Another key's task: 404 task_not_found (no existence leak)"),
     text="Another key's task is answered just as one that never was.",
     claims=("contract:223",),
 )
@@ -99,7 +97,7 @@ TOO_LATE = Requirement(
     id="tasks/ended-stays-as-it-is",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("224", "Cancel by path or body; terminal tasks: 200 with unchanged state"),
+    clause=contract_clause("224", "Cancel by path or body; terminal tasks: 200 with unchanged state"),
     text="A task that has ended is not cancelled any more: 200, and its state as it was.",
     claims=("contract:224",),
 )
@@ -107,7 +105,7 @@ CANCELLED = Requirement(
     id="tasks/cancel-returns-the-hold",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("225, C43; 4.3, 17", "Pending cancel is free; credits_used present iff something was billed"),
+    clause=contract_clause("225, C43; 4.3, 17", "Pending cancel is free; credits_used present iff something was billed"),
     text="A task that is cancelled before it has an output ends as cancelled, and gives back what was held for it.",
     claims=("contract:225",),
     invariants=(17,),
@@ -116,7 +114,7 @@ FAILED_FREE = Requirement(
     id="tasks/failed-is-free",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("228", "Failed tasks bill zero"),
+    clause=contract_clause("228", "Failed tasks bill zero"),
     text="A task that failed says so, and costs nothing.",
     claims=("contract:153", "contract:171", "contract:208", "contract:228"),
 )
@@ -125,10 +123,6 @@ FAILED_FREE = Requirement(
 def _document(seen: StepSeen) -> dict[str, Any]:
     document = json_of(seen)
     return document if isinstance(document, dict) else {}
-
-
-def _book(expected: str, found: str) -> Finding:
-    return Finding(side=Side.ACCOUNT, expected=expected, got=found)
 
 
 def _states(seen: StepSeen) -> list[str]:
@@ -224,7 +218,7 @@ def check_held(exchange: Exchange) -> Verdict:
         return Inconclusive("the task had ended before the account was read")
     held = account.before.available_micro_usd - during.available_micro_usd
     cost = max((row.cost_micro_usd for row in new_rows(exchange).values()), default=0)
-    wrong = [] if held > 0 and held >= cost else [_book(f"at least {max(1, cost)} micro-USD held", f"{held} micro-USD")]
+    wrong = [] if held > 0 and held >= cost else [in_books(f"at least {max(1, cost)} micro-USD held", f"{held} micro-USD")]
     return conclude(wrong, f"{held} micro-USD held, {cost} taken")
 
 
@@ -235,11 +229,11 @@ def check_billed_once(exchange: Exchange) -> Verdict:
     if document.get("status") != "completed" or account is None:
         return Inconclusive(f"the task is {document.get('status')}, or the account was not read")
     rows, charged = new_rows(exchange), account.charged_micro_usd
-    findings = [] if len(rows) == 1 else [_book("one row", f"{len(rows)} rows")]
+    findings = [] if len(rows) == 1 else [in_books("one row", f"{len(rows)} rows")]
     cost = sum(row.cost_micro_usd for row in rows.values())
     used = round(float(document.get("credits_used") or 0) * 1_000_000)
     if not charged or charged != cost or used != cost:
-        findings.append(_book(f"{used} micro-USD, as credits_used says", f"{charged} taken, {cost} in the rows"))
+        findings.append(in_books(f"{used} micro-USD, as credits_used says", f"{charged} taken, {cost} in the rows"))
     return conclude(findings, f"one row of {cost} micro-USD")
 
 
@@ -257,7 +251,7 @@ def check_deduped(exchange: Exchange) -> Verdict:
     if first.books is not None and again.books is not None and first.books.rows == again.books.rows:
         before, after = first.books.available_micro_usd, again.books.available_micro_usd
         if before != after:
-            findings.append(_book(f"{before} micro-USD as before", f"{after} micro-USD"))
+            findings.append(in_books(f"{before} micro-USD as before", f"{after} micro-USD"))
     return conclude(findings, f"{_document(first).get('task_id')} both times")
 
 
@@ -313,7 +307,7 @@ def check_cancelled(exchange: Exchange) -> Verdict:
     if _document(seen).get("status") != "cancelled":
         findings.append(at(seen, expected="cancelled", got=shown(_document(seen).get("status")), pointer="/status"))
     if account.charged_micro_usd or new_rows(exchange):
-        findings.append(_book("all of it back and no row", f"{account.charged_micro_usd} micro-USD, {len(new_rows(exchange))} rows"))
+        findings.append(in_books("all of it back and no row", f"{account.charged_micro_usd} micro-USD, {len(new_rows(exchange))} rows"))
     return conclude(findings, "cancelled, nothing taken")
 
 
@@ -327,7 +321,7 @@ def check_failed_free(exchange: Exchange) -> Verdict:
     if _document(seen).get("status") != "failed":
         findings.append(at(seen, expected="failed", got=shown(_document(seen).get("status")), pointer="/status"))
     if account.charged_micro_usd or new_rows(exchange):
-        findings.append(_book("no charge and no row", f"{account.charged_micro_usd} micro-USD, {len(new_rows(exchange))} rows"))
+        findings.append(in_books("no charge and no row", f"{account.charged_micro_usd} micro-USD, {len(new_rows(exchange))} rows"))
     return conclude(findings, f"failed: {_document(seen).get('error_code')}")
 
 
@@ -335,7 +329,7 @@ ASKING_FREE = Requirement(
     id="tasks/asking-is-free",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("172; 4.3, 16", "query and cancel leave the wallet unchanged"),
+    clause=contract_clause("172; 4.3, 16", "query and cancel leave the wallet unchanged"),
     text="Asking for a task, by whichever id, and cancelling one that has ended costs nothing.",
     claims=("contract:172",),
     invariants=(16,),
@@ -351,9 +345,9 @@ def check_asking_free(exchange: Exchange) -> Verdict:
     if (why := unmet(exchange, "by-own-id", "again", "too-late")) is not None:
         return why
     was, now = before.available_micro_usd, account.after.available_micro_usd
-    findings = [] if was == now else [_book(f"{was} micro-USD, as after the first query", f"{now} micro-USD")]
+    findings = [] if was == now else [in_books(f"{was} micro-USD, as after the first query", f"{now} micro-USD")]
     if before.rows is not None and account.after.rows is not None and len(before.rows) != len(account.after.rows):
-        findings.append(_book(f"{len(before.rows)} rows as before", f"{len(account.after.rows)} rows"))
+        findings.append(in_books(f"{len(before.rows)} rows as before", f"{len(account.after.rows)} rows"))
     return conclude(findings, f"{now} micro-USD before and after")
 
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from harness.case import MARKER, Case, Fault, FaultKind, Key, Need, Play, Step, Surface
 from harness.exchange import Exchange, Hop, StepSeen, value
-from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, in_books, shown
 from suites.steps import at, failed, got, json_of, micro_usd, new_rows, unmet
 from suites.tasks.laws import check_failed_free
 
@@ -81,15 +81,11 @@ CASES: tuple[Case, ...] = (
 )
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 ASKED = Requirement(
     id="tasks/video-asked",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("217, 171", "Submit {model, params, ...}; video: per second"),
+    clause=contract_clause("217, 171", "Submit {model, params, ...}; video: per second"),
     text="The vendor is asked once for each video, with the prompt, and for as many seconds as the caller wants.",
     claims=("contract:171", "contract:217"),
 )
@@ -97,7 +93,7 @@ DELIVERED = Requirement(
     id="tasks/video-delivered",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("222, 211", "output[] only on completed; URL presigned, 24 h"),
+    clause=contract_clause("222, 211", "output[] only on completed; URL presigned, 24 h"),
     text="The link in a completed task's output leads to the vendor's video, byte for byte, as a video and without a key.",
     claims=("contract:211", "contract:222"),
 )
@@ -105,7 +101,7 @@ BILLED = Requirement(
     id="tasks/video-billed-by-the-second",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("171", "Video: per second + $0.05 submit fee"),
+    clause=contract_clause("171", "Video: per second + $0.05 submit fee"),
     text="A video costs its seconds, each the same, and 0.05 USD besides; the wallet loses what the tasks show.",
     claims=("contract:171",),
 )
@@ -113,7 +109,7 @@ LOST = Requirement(
     id="tasks/video-lost-is-free",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("159, 171", "an undeliverable asset URL counts as a failure; failed renders refunded in full"),
+    clause=contract_clause("159, 171", "an undeliverable asset URL counts as a failure; failed renders refunded in full"),
     text="A video that the vendor made and does not hand over makes the task fail, which costs nothing, the fee included.",
     claims=("contract:159", "contract:171"),
 )
@@ -126,10 +122,6 @@ def _document(seen: StepSeen) -> dict[str, Any]:
 
 def _begun(seen: StepSeen) -> list[Hop]:
     return [hop for hop in seen.upstream if hop.request.method == "POST"]
-
-
-def _book(expected: str, found: str) -> Finding:
-    return Finding(side=Side.ACCOUNT, expected=expected, got=found)
 
 
 def check_asked(exchange: Exchange) -> Verdict:
@@ -193,10 +185,10 @@ def check_billed(exchange: Exchange) -> Verdict:
     fee = shorter - second * _SECONDS["shorter"]
     if second <= 0 or over or fee != _FEE_MICRO_USD:
         told = f"{longer} micro-USD for 8 s and {shorter} for 4 s"
-        findings.append(_book(f"seconds at one price, and {_FEE_MICRO_USD} micro-USD for each video", told))
+        findings.append(in_books(f"seconds at one price, and {_FEE_MICRO_USD} micro-USD for each video", told))
     charged, rows = exchange.account.charged_micro_usd, sum(row.cost_micro_usd for row in new_rows(exchange).values())
     if not charged == rows == longer + shorter:
-        findings.append(_book(f"{longer + shorter} micro-USD, as the tasks show", f"{charged} taken, {rows} in the rows"))
+        findings.append(in_books(f"{longer + shorter} micro-USD, as the tasks show", f"{charged} taken, {rows} in the rows"))
     return conclude(findings, f"{second} micro-USD a second and {fee} a video")
 
 

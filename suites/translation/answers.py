@@ -15,17 +15,13 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.transcript import CallKind, Transcript
 from harness.verdict import Finding, Inconclusive, Side, Verdict
 from suites.errors.reading import error_event, family_of, said
-from suites.evidence import at, conclude, shown
+from suites.evidence import at, conclude, contract_clause, shown
 from suites.translation.reading import Told, read_by_sdk, told
 
 _NOTHING_TOLD: Final = Inconclusive("no successful answer was translated")
 
 
-def _contract(section: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=section, says=says)
-
-
-_EVERY_MODEL: Final = _contract("1.4 to 1.7", "One request shape per surface reaches every listed vendor by changing only `model`.")
+_EVERY_MODEL: Final = contract_clause("1.4 to 1.7", "One request shape per surface reaches every listed vendor by changing only `model`.")
 
 
 def _answer(name: str, text: str, *claims: str, severity: Severity = Severity.SILENT_WRONG, defects: tuple[str, ...] = ()) -> Requirement:
@@ -69,7 +65,7 @@ ERROR_CLASS = Requirement(
     id="translation/error-class",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract(
+    clause=contract_clause(
         "1.13, 203 to 205", "400 invalid_param, context_length_exceeded; 429 rate limit; 502 malformed upstream; 503 no channel"
     ),
     text="An upstream's error reaches the client with the status and the type that its own protocol has for it.",
@@ -98,7 +94,7 @@ MODEL = Requirement(
     id="translation/model-as-asked",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("1.4, 73", "`id` starts with `chatcmpl-`, `object=chat.completion`, `created`, `model`, `choices[].index`."),
+    clause=contract_clause("1.4, 73", "`id` starts with `chatcmpl-`, `object=chat.completion`, `created`, `model`, `choices[].index`."),
     text="A translated answer names the model that the client asked for, wherever it names one.",
     claims=("contract:73", "contract:235"),
 )
@@ -114,7 +110,7 @@ BOTH_WAYS = Requirement(
     id="translation/stream-is-the-whole",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("1.8", "A stream carries what the whole answer says."),
+    clause=contract_clause("1.8", "A stream carries what the whole answer says."),
     text="The same answer of the upstream's, streamed and not, is told to the client with the same words, calls, stop and counts.",
     claims=("contract:140",),
 )

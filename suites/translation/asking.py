@@ -11,6 +11,7 @@ from harness.exchange import Exchange, Request
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
 from suites.evidence import conclude, shown
+from suites.messages.reading import object_of
 
 _NOT_ASKED: Final = Inconclusive("the vendor was not asked in another protocol than the client's")
 _SEALED: Final = "reasoning.encrypted_content"
@@ -83,10 +84,6 @@ def _sent(exchange: Exchange) -> tuple[Request, dict[str, Any]] | None:
     return (request, body) if request is not None and isinstance(body, dict) else None
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _verdict(right: bool, expected: str, got: Any, pointer: str | None = None) -> Verdict:
     wrong = [] if right else [Finding(side=Side.UPSTREAM, expected=expected, got=shown(got), pointer=pointer)]
     return conclude(wrong, f"{shown(got)}")
@@ -121,7 +118,7 @@ def _stream(exchange: Exchange, request: Request, body: dict[str, Any]) -> Verdi
 def _usage(_: Exchange, __: Request, body: dict[str, Any]) -> Verdict:
     if body.get("stream") is not True:
         return Inconclusive("no stream was asked for")
-    told = _object(body.get("stream_options")).get("include_usage")
+    told = object_of(body.get("stream_options")).get("include_usage")
     return _verdict(told is True, "true", told, "/stream_options/include_usage")
 
 
@@ -133,13 +130,13 @@ def _sealed(_: Exchange, __: Request, body: dict[str, Any]) -> Verdict:
 
 
 def _thoughts(exchange: Exchange, _: Request, body: dict[str, Any]) -> Verdict:
-    thinking = _object(_object(exchange.client.request.json).get("thinking"))
+    thinking = object_of(object_of(exchange.client.request.json).get("thinking"))
     if thinking.get("type") not in ("enabled", "adaptive") or thinking.get("display") == "omitted":
         return Inconclusive("the client does not want to see thoughts")
     if exchange.upstream_surface is Surface.GEMINI:
-        told = _object(_object(body.get("generationConfig")).get("thinkingConfig")).get("includeThoughts")
+        told = object_of(object_of(body.get("generationConfig")).get("thinkingConfig")).get("includeThoughts")
         return _verdict(told is True, "true", told, "/generationConfig/thinkingConfig/includeThoughts")
-    summary = _object(body.get("reasoning")).get("summary")
+    summary = object_of(body.get("reasoning")).get("summary")
     return _verdict(isinstance(summary, str), "a summary", summary, "/reasoning/summary")
 
 

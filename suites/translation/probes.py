@@ -12,7 +12,8 @@ from harness.transcript_oracle import heard
 from harness.verdict import Finding, Inconclusive, Side, Verdict
 from suites.errors.reading import error_event
 from suites.evidence import at as at_event
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
+from suites.messages.reading import object_of
 from suites.steps import at, failed, header, json_of, new_rows, row_of, unmet
 
 _CALL_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -21,10 +22,6 @@ _SAME: Final = frozenset({400, 404, 413, 429})  # a vendor's refusals that are t
 _MOST_LAG_MS: Final = 200  # of our own loop, beyond which its times tell nothing
 _MOST_STILL_MS: Final = 1000  # so long may nothing come while the vendor writes
 _BETAS: Final = ("betas", "anthropic_beta")
-
-
-def _contract(section: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=section, says=says)
 
 
 START_COUNTS = Requirement(
@@ -68,7 +65,7 @@ NOT_FETCHED = Requirement(
     id="translation/no-address-fetched",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("1.5", "images by address: not fetched by the gateway unless configured"),
+    clause=contract_clause("1.5", "images by address: not fetched by the gateway unless configured"),
     text="No gateway fetches an address of its own machine or network because a caller's picture is said to stand there.",
     defects=("songquanpeng/one-api#2387", "kyegomez/swarms#1714"),
 )
@@ -96,7 +93,7 @@ STATUS_FIRST = Requirement(
     id="translation/status-before-stream",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("203 to 207", "upstream errors are surfaced with their status"),
+    clause=contract_clause("203 to 207", "upstream errors are surfaced with their status"),
     text="An upstream's refusal of a stream is answered by its status and an error body, never by a 200 with the error inside.",
     defects=("Oaklight/llm-rosetta#345",),
 )
@@ -144,7 +141,9 @@ USAGE_APART = Requirement(
     id="translation/usage-apart",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("C27", "usage frame: a separate chunk, choices: []; other chunks usage: null when requested, no usage key otherwise"),
+    clause=contract_clause(
+        "C27", "usage frame: a separate chunk, choices: []; other chunks usage: null when requested, no usage key otherwise"
+    ),
     text="In a translated chat stream usage comes in a chunk of its own, with no choice in it, and only where it was asked for.",
     claims=("contract:144",),
 )
@@ -152,7 +151,7 @@ NULL_BESIDE_CALLS = Requirement(
     id="translation/null-beside-calls",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("74", "`content` is null when the model emits tool calls."),
+    clause=contract_clause("74", "`content` is null when the model emits tool calls."),
     text="A translated chat answer that calls tools and says nothing has null for its content, not an empty text.",
     claims=("contract:74",),
 )
@@ -182,7 +181,7 @@ NOT_OF_OTHERS = Requirement(
     id="translation/reasoning-apart",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_contract("30", "what one key's calls leave behind is no other key's"),
+    clause=contract_clause("30", "what one key's calls leave behind is no other key's"),
     text="Whoever learns the id of another account's call does not get that call's thought into a request of its own.",
 )
 NAMES_BACK = Requirement(
@@ -247,7 +246,7 @@ IMAGE_BY_ADDRESS = Requirement(
     id="translation/image-by-address",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("159, 208", "an undeliverable asset counts as a failure; failures never bill"),
+    clause=contract_clause("159, 208", "an undeliverable asset counts as a failure; failures never bill"),
     text="An image that the vendor gives by address is delivered and billed once, or the call fails and costs nothing.",
     claims=("contract:159",),
     defects=("theopenco/llmgateway#1762",),
@@ -256,7 +255,7 @@ IMAGE_LINKED = Requirement(
     id="translation/image-linked-by-default",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("210", "images.generate(model, prompt, size, n): data[0].url present"),
+    clause=contract_clause("210", "images.generate(model, prompt, size, n): data[0].url present"),
     text="Where the client does not say how it wants an image, it gets a link in data[0].url, whatever the vendor itself sends.",
     claims=("contract:210",),
     defects=("diegosouzapw/OmniRoute#9932", "use-agent-os/agent-os#2570"),
@@ -567,24 +566,24 @@ def _sent(exchange: Exchange) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def check_switched_off(exchange: Exchange) -> Verdict:
     body = _sent(exchange)
     if body is None:
         return Inconclusive("the upstream was not asked")
     match exchange.upstream_surface:
         case Surface.MESSAGES:  # thinks only where it is told to
-            told = _object(body.get("thinking")).get("type")
+            told = object_of(body.get("thinking")).get("type")
             right = told in (None, "disabled")
         case Surface.GEMINI:
-            config = _object(_object(body.get("generationConfig")).get("thinkingConfig"))
+            config = object_of(object_of(body.get("generationConfig")).get("thinkingConfig"))
             told = config.get("thinkingBudget", config.get("thinkingLevel"))
             right = told in (0, "MINIMAL", "LOW", "minimal", "low")
         case _:
-            told = _object(body.get("thinking")).get("type") or body.get("reasoning_effort") or _object(body.get("reasoning")).get("effort")
+            told = (
+                object_of(body.get("thinking")).get("type")
+                or body.get("reasoning_effort")
+                or object_of(body.get("reasoning")).get("effort")
+            )
             right = told in ("disabled", "none")
     return conclude([] if right else [_up("the switch that turns thinking off", shown(told))], f"told {shown(told)}")
 
@@ -605,11 +604,11 @@ def check_together(exchange: Exchange) -> Verdict:
         return Inconclusive("the upstream was not asked in Messages")
     findings, results = [], 0
     for place, turn in enumerate(turns):
-        kinds = [_object(block).get("type") for block in turn["content"]] if isinstance(_object(turn).get("content"), list) else []
+        kinds = [object_of(block).get("type") for block in turn["content"]] if isinstance(object_of(turn).get("content"), list) else []
         found = kinds.count("tool_result")
         results += found
-        before = _object(turns[place - 1]).get("content") if place else None
-        calls = sum(_object(block).get("type") == "tool_use" for block in before) if isinstance(before, list) else 0
+        before = object_of(turns[place - 1]).get("content") if place else None
+        calls = sum(object_of(block).get("type") == "tool_use" for block in before) if isinstance(before, list) else 0
         if (found or calls) and (found != calls or kinds[:found] != ["tool_result"] * found):
             findings.append(_up(f"the results of {calls} calls, and then all else", shown(kinds), f"/messages/{place}/content"))
     return conclude(findings, f"{results} results, together") if results or findings else Inconclusive("nothing was called")
@@ -663,7 +662,7 @@ def check_null_beside_calls(exchange: Exchange) -> Verdict:
     response = exchange.client.response
     body = response.json if response is not None and response.ok else None
     choices = body.get("choices") if isinstance(body, dict) else None
-    said = [_object(_object(choice).get("message")) for choice in choices] if isinstance(choices, list) else []
+    said = [object_of(object_of(choice).get("message")) for choice in choices] if isinstance(choices, list) else []
     calling = [message.get("content") for message in said if message.get("tool_calls")]
     wrong = [Finding(expected="null, or a text", got=shown(text), pointer="/choices/0/message/content") for text in calling if text == ""]
     return conclude(wrong, f"{len(calling)} choices with calls") if calling else Inconclusive("no call reached the client")

@@ -15,7 +15,7 @@ from harness.request_oracle import Aspect, Seen, compare
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.route_losses import OnRoute
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.translation.request_cases import ASKED, REFUSED_PATH
 
 _NOT_ASKED: Final = Inconclusive("the vendor was not asked in another protocol than the client's")
@@ -31,11 +31,7 @@ SCHEMAS: Final = {
 }
 
 
-def _contract(section: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=section, says=says)
-
-
-_EVERY_MODEL: Final = _contract("1.4 to 1.7", "One request shape per surface reaches every listed vendor by changing only `model`.")
+_EVERY_MODEL: Final = contract_clause("1.4 to 1.7", "One request shape per surface reaches every listed vendor by changing only `model`.")
 
 
 def _request(name: str, text: str, severity: Severity = Severity.SILENT_WRONG) -> Requirement:
@@ -92,7 +88,7 @@ REFUSAL = Requirement(
     id="translation/refusal-names-path",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("1.13", "400 unsupported_feature, with the path of what is not supported"),
+    clause=contract_clause("1.13", "400 unsupported_feature, with the path of what is not supported"),
     text="What cannot be said to the vendor is refused with 400, and the refusal names where it stands in the request.",
     claims=("contract:236",),
 )

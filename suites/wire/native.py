@@ -11,7 +11,7 @@ from harness.case import Outcome, Surface
 from harness.exchange import End, Exchange, Hop, Response, value
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
-from suites.evidence import conclude, native_upstream, shown
+from suites.evidence import conclude, contract_clause, native_upstream, shown
 from suites.wire.compare import decoded, excerpt, finding
 
 CLOSE_MS: Final = 2000  # a body ends so soon after its last byte (defects: "EOF within 2 s")
@@ -20,15 +20,11 @@ _NOT_NATIVE: Final = Inconclusive("no answer of an upstream in the client's own 
 _FORMS: Final = {Surface.CHAT: "/chat/completions", Surface.RESPONSES: "/responses", Surface.MESSAGES: "/messages"}
 
 
-def _contract(claim: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=claim, says=says)
-
-
 BODY_BYTES = Requirement(
     id="native/body-bytes",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("143", "The upstream stream is piped 1:1 on native routes."),
+    clause=contract_clause("143", "The upstream stream is piped 1:1 on native routes."),
     text="The answer's body, after transfer- and content-decoding, is the upstream's byte for byte.",
     claims=("contract:81", "contract:102", "contract:140", "contract:141", "contract:143"),
     defects=("earendil-works/pi#8943", "0xShug0/audio.cpp#132", "tombii/better-ccflare#307"),
@@ -37,7 +33,7 @@ STATUS = Requirement(
     id="native/status",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("207", "Upstream errors are surfaced verbatim where informative."),
+    clause=contract_clause("207", "Upstream errors are surfaced verbatim where informative."),
     text="The status is the upstream's own.",
     claims=("contract:207",),
     defects=("BerriAI/litellm#37599", "kortix-ai/suna#4933", "tashfeenahmed/freellmapi#422"),
@@ -71,7 +67,7 @@ CLOSES = Requirement(
     id="native/ends-in-time",
     severity=Severity.SILENT_WRONG,
     basis=Basis.OBSERVED,
-    clause=_contract("143", "The upstream stream is piped 1:1 on native routes."),
+    clause=contract_clause("143", "The upstream stream is piped 1:1 on native routes."),
     text="The connection is not kept open after the answer's last byte.",
     claims=("contract:143",),
     defects=("earendil-works/pi#5592", "caidaoli/ccLoad#81", "tombii/better-ccflare#307"),
@@ -80,7 +76,7 @@ AS_SENT = Requirement(
     id="native/delivered-as-sent",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("150", "Frames flow without batching (state machine, no buffering)."),
+    clause=contract_clause("150", "Frames flow without batching (state machine, no buffering)."),
     text="Each read of the upstream reaches the client before the next one is sent.",
     claims=("contract:150", "contract:231"),
     defects=("volcano-sh/kthena#79", "ollama/ollama#9632", "Portkey-AI/gateway#1261"),
@@ -89,7 +85,7 @@ HANG_UP = Requirement(
     id="native/hang-up-reaches-upstream",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("149", "Closing the connection aborts and is propagated upstream."),
+    clause=contract_clause("149", "Closing the connection aborts and is propagated upstream."),
     text="When the client hangs up, the gateway hangs up on the vendor.",
     claims=("contract:149",),
     defects=("Wei-Shaw/sub2api#4408",),
@@ -98,7 +94,7 @@ UNTIL_HANG_UP = Requirement(
     id="native/bytes-before-hang-up",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("143", "The upstream stream is piped 1:1 on native routes."),
+    clause=contract_clause("143", "The upstream stream is piped 1:1 on native routes."),
     text="What a client read before it hung up is the beginning of what the upstream sent.",
     claims=("contract:143",),
 )
@@ -106,7 +102,7 @@ REQUEST_BYTES = Requirement(
     id="native/request-bytes",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("116", "cache_control preserved end to end: a vendor's prompt cache is keyed by the bytes of the prompt"),
+    clause=contract_clause("116", "cache_control preserved end to end: a vendor's prompt cache is keyed by the bytes of the prompt"),
     text="The request's body reaches the vendor byte for byte; only the model's name and prompt_cache_key may be respelled.",
     claims=("contract:70", "contract:81", "contract:108", "contract:116", "contract:235"),
     defects=(
@@ -121,7 +117,7 @@ REQUEST_TARGET = Requirement(
     id="native/request-target",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("8", "the surface's own path"),
+    clause=contract_clause("8", "the surface's own path"),
     text="The vendor is called by POST on the surface's own path, with the client's query and without a key in it.",
     claims=("contract:8", "contract:104"),
 )
@@ -129,7 +125,7 @@ ONE_CALL = Requirement(
     id="native/one-call",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_contract("185", "Text endpoints are not idempotent"),
+    clause=contract_clause("185", "Text endpoints are not idempotent"),
     text="One call of the client makes one call to the vendor; an answer of 4xx is never tried again.",
     claims=("contract:185",),
     defects=("BerriAI/litellm#19216", "Wei-Shaw/sub2api#1776", "zirkelc/ai-retry#51"),
@@ -139,7 +135,7 @@ SERVED = Requirement(
     id="native/served",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_contract("8", "the surface's own path"),
+    clause=contract_clause("8", "the surface's own path"),
     text="A request that the vendor takes is put to the vendor: the gateway has no limits of its own on size, spelling or features.",
     claims=("contract:8", "contract:70", "contract:108"),
     defects=("ferro-labs/ai-gateway#129",),
@@ -148,7 +144,7 @@ ASKED_AGAIN = Requirement(
     id="native/asked-each-time",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_contract("185", "Text endpoints are not idempotent"),
+    clause=contract_clause("185", "Text endpoints are not idempotent"),
     text="The same request sent again is put to the vendor again: no answer of an earlier call is served.",
     claims=("contract:185",),
     defects=("BerriAI/litellm#29955", "vllm-project/semantic-router#2130"),
