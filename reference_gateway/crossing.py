@@ -14,13 +14,14 @@ import msgspec
 
 from reference_gateway import body, errors
 from reference_gateway.accounting import Completed, usage_of
+from reference_gateway.accounts.keys import Key
 from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Model, UpstreamKind
 from reference_gateway.content_coding import Corrupt, Decoder
 from reference_gateway.errors import Fault, Refusal
 from reference_gateway.proxy.relay import Patience, Relay
 from reference_gateway.proxy.server import Answer as Caller
-from reference_gateway.proxy.upstream import Connection, UpstreamBroken
+from reference_gateway.proxy.upstream import Connection, ResponseHead, UpstreamBroken
 from reference_gateway.routes import Surface
 from reference_gateway.routing import rewrite
 from reference_gateway.routing.router import Lane
@@ -92,30 +93,32 @@ class Borders:
         self._store = store
 
     async def cross(self, call: ModelCall, lane: Lane, created: int) -> Crossing:
-        """Raises Refusal: 400 for what cannot be read, or cannot be said to this channel."""
+        """`created`: a Unix time in seconds. Raises Refusal: 400 for what cannot be read, or cannot be said to this channel."""
+        try:
+            translator, ask = self._asked(call, lane)
+            ask = await self._store.restore(call.key.id, ask, translator.vendor.maker)
+            return _crossing(call, lane, translator, ask, created)
+        except UNSAYABLE as problem:
+            raise _unsaid(problem) from None
+
+    @property
+    def at_once(self) -> bool:
+        """Whether nothing has to be waited for: thoughts are kept in this process."""
+        return self._store.at_hand is not None
+
+    def cross_at_once(self, call: ModelCall, lane: Lane, created: int) -> Crossing:
+        """As `cross`."""
+        try:
+            translator, ask = self._asked(call, lane)
+            ask = self._store.restore_at_once(call.key.id, ask, translator.vendor.maker)
+            return _crossing(call, lane, translator, ask, created)
+        except UNSAYABLE as problem:
+            raise _unsaid(problem) from None
+
+    def _asked(self, call: ModelCall, lane: Lane) -> tuple[Translator, Ask]:
         array = call.route.gemini_method == b"streamGenerateContent" and b"alt=sse" not in call.head.query
         translator = Translator.of(call.surface, dialect_of(lane), self._sealer.of(call.key.account), json_array=array)
-        try:
-            ask = read(translator, call)
-            ask = self._as_ours(ask, call)
-            ask = await self._store.restore(call.key.id, ask, translator.vendor.maker)
-            prepared = translator.prepare(ask, upstream_of(call.model, lane.upstream_id))
-            data = msgspec.json.encode(prepared.body)
-        except Malformed as problem:
-            raise Refusal(errors.INVALID_REQUEST, str(problem), param=problem.path) from None
-        except Unsupported as problem:
-            raise Refusal(errors.UNSUPPORTED, str(problem), param=problem.path) from None
-        except UnicodeEncodeError:
-            raise Refusal(errors.INVALID_REQUEST, "Send text that is Unicode: the request has half a surrogate pair.") from None
-        naming = Naming(
-            id=call.request_id.removeprefix("req_"),
-            model=call.route.gemini_model or call.facts.model or call.model.id,
-            created=created,
-            stands_for=prepared.names,
-            request_id=call.request_id,
-        )
-        passage = translator.passage(ask, prepared.form, naming, lambda size: _estimate(call, size))
-        return Crossing(call, lane, translator, passage, data=data, losses=prepared.losses)
+        return translator, self._as_ours(read(translator, call), call)
 
     def _as_ours(self, ask: Ask, call: ModelCall) -> Ask:
         """What an alias stands for, and the caller's cache key told apart by account, as on native routes."""
@@ -133,14 +136,44 @@ class Borders:
         try:
             return input_tokens(read(translator, call, max_tokens=1))  # which such a request does not have
         except (Malformed, Unsupported) as problem:
-            fault = errors.INVALID_REQUEST if isinstance(problem, Malformed) else errors.UNSUPPORTED
-            raise Refusal(fault, str(problem), param=problem.path) from None
+            raise _unsaid(problem) from None
 
     async def keep(self, call: ModelCall, crossing: Crossing) -> None:
         """Thoughts that a later turn needs (translation.md 3.10)."""
         kept = crossing.keepsakes
         if kept is not None:
             await self._store.keep(call.key.id, kept, crossing.translator.vendor.maker)
+
+    def keep_at_once(self, key: Key, crossing: Crossing) -> None:
+        """As `keep`."""
+        kept = crossing.keepsakes
+        if kept is not None:
+            self._store.keep_at_once(key.id, kept, crossing.translator.vendor.maker)
+
+
+UNSAYABLE: Final = (Malformed, Unsupported, UnicodeEncodeError)
+
+
+def _unsaid(problem: Malformed | Unsupported | UnicodeEncodeError) -> Refusal:
+    if isinstance(problem, UnicodeEncodeError):
+        return Refusal(errors.INVALID_REQUEST, "Send text that is Unicode: the request has half a surrogate pair.")
+    fault = errors.INVALID_REQUEST if isinstance(problem, Malformed) else errors.UNSUPPORTED
+    return Refusal(fault, str(problem), param=problem.path)
+
+
+def _crossing(call: ModelCall, lane: Lane, translator: Translator, ask: Ask, created: int) -> Crossing:
+    """Raises one of UNSAYABLE."""
+    prepared = translator.prepare(ask, upstream_of(call.model, lane.upstream_id))
+    data = msgspec.json.encode(prepared.body)
+    naming = Naming(
+        id=call.request_id.removeprefix("req_"),
+        model=call.route.gemini_model or call.facts.model or call.model.id,
+        created=created,
+        stands_for=prepared.names,
+        request_id=call.request_id,
+    )
+    passage = translator.passage(ask, prepared.form, naming, lambda size: _estimate(call, size))
+    return Crossing(call, lane, translator, passage, data=data, losses=prepared.losses)
 
 
 def read(translator: Translator, call: ModelCall, **more: object) -> Ask:
@@ -190,9 +223,11 @@ class Crossing:
             lane.auth_line,
         )
 
-    def warning(self) -> bytes:
-        """The header that says what of the request the upstream was not told, b"" where that is nothing."""
-        return warning(self._losses)
+    def lines(self, response: ResponseHead, own: bytes) -> bytes:
+        """The headers of the answer: ours, what of the request the upstream was not told, and the vendor's id of the request."""
+        upstream_id = response.header.get(b"x-request-id") or response.header.get(b"request-id")
+        named = b"x-upstream-request-id: %b\r\n" % upstream_id if upstream_id is not None else b""
+        return b"content-type: %b\r\n%b%b%b" % (self.content_type, named, warning(self._losses), own)
 
     def refusal(self, status: int, plain: bytes | None) -> Refusal:
         """The upstream's own error in the gateway's words of the caller's protocol (translation.md 3.12)."""

@@ -23,8 +23,9 @@ from reference_gateway.billing.interface import Hold
 from reference_gateway.billing.treasury import Treasury
 from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Catalog, Model
+from reference_gateway.crossing import Crossing
 from reference_gateway.errors import Refusal
-from reference_gateway.forward import Begun, Bill, BrokenOff, Forwarder, Stream
+from reference_gateway.forward import Begun, Bill, BrokenOff, CrossedStream, Forwarder, Stream
 from reference_gateway.operations.journal import Answered, Asked
 from reference_gateway.proxy.relay import CallerGone, Milestone, Relay
 from reference_gateway.proxy.server import Answer, RequestHead
@@ -36,7 +37,8 @@ from reference_gateway.storage.sqlite import Then
 
 JSON: Final = b"application/json"
 SSE: Final = b"text/event-stream"
-SURFACES: Final = (Surface.CHAT, Surface.MESSAGES)  # a response of the third is remembered by its channel
+SURFACES: Final = (Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI)
+NATIVE: Final = (Surface.CHAT, Surface.MESSAGES)  # a response is remembered by its channel, and Gemini has streams that are none of SSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Caller:
     route: Call
     digest: bytes
     ways: dict[str, Way] = field(default_factory=dict)  # by the model's name
-    unusual: bool = False  # one of them has no lane
+    unusual: bool = False  # one of them is for others
 
 
 class Rest(Protocol):
@@ -83,27 +85,23 @@ class Booth:
             caller = head.memo[self]
         except KeyError:
             caller = head.memo[self] = self._caller(head)
-        if caller is None or (caller.unusual and len(request) > body.LARGE):
+        if caller is None or (caller.unusual and (len(request) > body.LARGE or caller.route.surface not in NATIVE)):
             return False
-        read = body.usual(request)
-        if read is None:
+        surface = caller.route.surface
+        asked = _usual(surface, request) if surface in NATIVE else _simple(surface, request)
+        if asked is None:
             return False
-        usual, model_span = read
-        way = caller.ways.get(usual.model)
+        facts, usual = asked
+        name = caller.route.gemini_model or facts.model or ""
+        way = caller.ways.get(name)
         if way is None or way.catalog is not self.catalog or self.ring.by_hash.get(caller.digest) is not way.key:
-            way = self._way(caller, head, usual.model)
+            way = self._way(caller, head, name)
         lane = way.lane if way is not None else None
         if way is None or lane is None or way.key.account in self.ring.suspended or not lane.ready(self.forwarder.router.now()):
             return False
-        model, surface, treasury = way.model, caller.route.surface, self.treasury
-        if model.lacking and not _asks_nothing_special(request, usual, model):
+        model, treasury = way.model, self.treasury
+        if model.lacking and not _asks_nothing_special(surface, request, facts, usual, model):
             return False
-        cap, choices = usual.max_tokens, 1
-        if surface is Surface.CHAT:
-            cap, choices = cap if usual.max_completion_tokens is None else usual.max_completion_tokens, usual.n or 1
-        if choices < 0 or (cap is not None and cap < 0):
-            return False
-        facts = body.Facts(model=usual.model, model_span=model_span, stream=usual.stream is True, output_cap=cap, choices=choices)
         call = Express(self, route=caller.route, way=way, lane=lane, head=head, request=request, answer=answer, facts=facts)
         prices = treasury.prices.at(model.priced_as, treasury.clock() * 1000)
         amount = body.hold_amount(request, facts, model, prices)
@@ -141,18 +139,52 @@ class Booth:
                 lane = lanes[0]
                 if lane.native:
                     upstream_head = forward.upstream_head(head, caller.route, lane)
+                if not (surface in NATIVE if lane.native else self.forwarder.borders.at_once):
+                    lane = None
         if lane is None:
             caller.unusual = True
         way = caller.ways[name] = Way(self.catalog, key, model, surface.value, lane, upstream_head)
         return way
 
 
-def _asks_nothing_special(request: bytes, usual: body.Usual, model: Model) -> bool:
-    """As features.check without a decode: False where that has to look."""
+def _usual(surface: Surface, request: bytes) -> tuple[body.Facts, body.Usual] | None:
+    """Of chat and messages."""
+    read = body.usual(request)
+    if read is None:
+        return None
+    usual, model_span = read
+    cap, choices = usual.max_tokens, 1
+    if surface is Surface.CHAT:
+        cap, choices = cap if usual.max_completion_tokens is None else usual.max_completion_tokens, usual.n or 1
+    if choices < 0 or (cap is not None and cap < 0):
+        return None
+    facts = body.Facts(model=usual.model, model_span=model_span, stream=usual.stream is True, output_cap=cap, choices=choices)
+    return facts, usual
+
+
+def _simple(surface: Surface, request: bytes) -> tuple[body.Facts, None] | None:
+    """Of responses and gemini."""
+    try:
+        facts = body.read(request, surface)
+    except Refusal as refusal:
+        refusal.__traceback__ = None  # see errors.Refusal
+        return None
+    return None if facts.response_format or facts.logprobs or facts.previous_response_id is not None else (facts, None)
+
+
+def _asks_nothing_special(surface: Surface, request: bytes, facts: body.Facts, usual: body.Usual | None, model: Model) -> bool:
+    """As features.check, where `usual` is known without a decode: False where that has to look, or refuses."""
     lacking = model.lacking
+    if usual is None:
+        try:
+            features.check(model, surface, facts, request)
+        except Refusal as refusal:
+            refusal.__traceback__ = None
+            return False
+        return True
     if features.TOOLS in lacking and (usual.tools is not body.ABSENT or usual.functions is not body.ABSENT):
         return False
-    return features.IMAGES not in lacking or request.rfind(b'"image') < 0  # from the end: in long texts five times as fast
+    return features.IMAGES not in lacking or request.rfind(b'"image"') < 0  # from the end: in long texts five times as fast
 
 
 class Stage(Enum):
@@ -170,6 +202,7 @@ class Express:
         "_asked_at",
         "_booth",
         "_connection",
+        "_crossing",
         "_data",
         "_response",
         "_stage",
@@ -213,7 +246,8 @@ class Express:
         self.started, self.begun = time.time(), time.monotonic()
         self.broken_off: BrokenOff | None = None
         self._connection: Connection | None = None
-        self._stream: Stream | None = None
+        self._crossing: Crossing | None = None
+        self._stream: Stream | CrossedStream | None = None
 
     # forward.UnderWay
 
@@ -223,7 +257,7 @@ class Express:
 
     @property
     def streams(self) -> bool:
-        return self.facts.stream
+        return self.facts.stream or self.route.gemini_method == b"streamGenerateContent"
 
     def break_off(self, reason: BrokenOff) -> None:
         self.broken_off = reason
@@ -240,23 +274,31 @@ class Express:
                 self._go_on(booth.treasury.undo(self.hold))
                 return
             connection = None
-            if lane.native and not self.answer.gone and self.broken_off is None and booth.ring.is_known(way.key):
+            if not self.answer.gone and self.broken_off is None and booth.ring.is_known(way.key):
+                head, data = self._upstream_request()
                 connection = lane.pool.idle()
-            if connection is None:  # one is still to be made, or there is something to translate
+            if connection is None:  # one is still to be made
                 self._go_on()
                 return
             self._connection = connection
             self.answer.on_gone = self._on_gone
             lane.begin()
-            data = self.request
-            if way.model.id != lane.upstream_id:
-                data = body.renamed(data, self.facts.model_span, lane.upstream_id)
             timeouts = booth.forwarder.timeouts
-            wait_ms = timeouts.first_byte_ms if self.facts.stream else timeouts.answer_ms
+            wait_ms = timeouts.first_byte_ms if self.streams else timeouts.answer_ms
             self._asked_at = time.monotonic()
-            connection.ask(b"%bcontent-length: %d\r\n\r\n" % (way.upstream_head, len(data)), data, wait_ms / 1000, self)
+            connection.ask(b"%bcontent-length: %d\r\n\r\n" % (head, len(data)), data, wait_ms / 1000, self)
         except Exception as problem:  # raised again in the coroutine that goes on
             self._go_on(problem)
+
+    def _upstream_request(self) -> tuple[bytes, bytes]:
+        """Head, up to content-length, and body. Raises Refusal for what cannot be said to this channel."""
+        booth, lane, way = self._booth, self.lane, self.way
+        if not lane.native:
+            crossing = self._crossing = booth.forwarder.borders.cross_at_once(self.call(), lane, int(booth.treasury.clock()))
+            return crossing.head(), crossing.data
+        if way.model.id == lane.upstream_id:
+            return way.upstream_head, self.request
+        return way.upstream_head, body.renamed(self.request, self.facts.model_span, lane.upstream_id)
 
     def _on_gone(self) -> None:
         if self._connection is not None:
@@ -268,15 +310,15 @@ class Express:
         try:
             self._asked(response.status)
             data = None
-            if response.status == 200:
+            if response.status == 200 and (self._crossing is None or self.streams):
                 if isinstance(response, SizedHead):
-                    data = connection.take_whole() if response.is_plain(JSON) else None
+                    data = connection.take_whole() if self._crossing is None and response.is_plain(JSON) else None
                 elif response.header.get(b"content-type", b"").partition(b";")[0] == SSE and b"content-encoding" not in response.header:
                     self._follow(connection, response)
                     return
             due = self._due(data) if data is not None else None
             if data is None or due is None or self.answer.gone:
-                self._go_on(response=Begun(connection, response, data))
+                self._go_on(response=Begun(connection, response, data, crossing=self._crossing))
                 return
             self._connection = self.answer.on_gone = None
             connection.release()
@@ -315,7 +357,7 @@ class Express:
     def on_no_head(self, reason: UpstreamBroken) -> None:
         assert self._connection is not None
         self._asked(0)
-        self._go_on(response=Begun(self._connection, reason))
+        self._go_on(response=Begun(self._connection, reason, crossing=self._crossing))
 
     def _asked(self, status: int) -> None:
         self._booth.forwarder.journal.asked(Asked(self.lane.channel.name, time.monotonic() - self._asked_at, status))
@@ -336,24 +378,24 @@ class Express:
 
     def _lines(self, response: ResponseHead) -> bytes:
         """The headers that the caller gets."""
-        booth = self._booth
+        booth, crossing = self._booth, self._crossing
         own = headers.own_lines(self.request_id, self.route.surface.family, booth.treasury.standing(self.way.key))
         if booth.forwarder.router.routing.channel_header:  # C14
             own += b"x-wireproof-channel: %b\r\n" % self.lane.channel.name.encode()
-        return headers.caller_lines(response) + own
+        return headers.caller_lines(response) + own if crossing is None else crossing.lines(response, own)
 
     # the steps of a stream
 
     def _follow(self, connection: Connection, response: ResponseHead) -> None:
-        stream = forward.native_stream(
-            self._booth.forwarder,
-            connection,
-            response,
-            self.answer,
-            surface=self.route.surface,
-            lines=self._lines(response),
-            searches=self.hold.prices.search > 0,
-        )
+        forwarder, answer, lines, crossing = self._booth.forwarder, self.answer, self._lines(response), self._crossing
+        stream: Stream | CrossedStream
+        if crossing is None:
+            searches = self.hold.prices.search > 0
+            stream = forward.native_stream(
+                forwarder, connection, response, answer, surface=self.route.surface, lines=lines, searches=searches
+            )
+        else:
+            stream = forward.crossed_stream(forwarder, connection, response, answer, crossing=crossing, lines=lines)
         self._stage, self._stream, self._response = Stage.FLOWING, stream, response
         stream.relay.awake = self.moved
         stream.relay.begin()
@@ -370,7 +412,7 @@ class Express:
         except Exception as problem:  # raised again in the coroutine that goes on
             self._go_on(problem)
 
-    def _move(self, stream: Stream, relay: Relay) -> None:
+    def _move(self, stream: Stream | CrossedStream, relay: Relay) -> None:
         try:
             milestone = relay.reached()
         except (UpstreamBroken, CallerGone):
@@ -382,8 +424,8 @@ class Express:
         if milestone is None:
             return
         if self._stage is Stage.FLOWING:
-            outcome = stream.watch.close() if milestone is Milestone.COMPLETE else None
-            due = self._bill(outcome) if isinstance(outcome, Completed) else None
+            outcome = stream.outcome() if milestone is Milestone.COMPLETE else None
+            due = self._bill(outcome) if outcome is not None else None
             if due is None:
                 self._hand_over(stream)
                 return
@@ -403,6 +445,8 @@ class Express:
         try:
             if error is not None:
                 self._booth.treasury.not_written(error)
+            if self._crossing is not None:
+                self._booth.forwarder.borders.keep_at_once(self.way.key, self._crossing)
             self._stage = Stage.PAID
             stream.relay.proceed()
         except Exception as problem:  # raised again in the coroutine that goes on
@@ -410,7 +454,7 @@ class Express:
             return
         self.moved()
 
-    def _finish(self, stream: Stream) -> None:
+    def _finish(self, stream: Stream | CrossedStream) -> None:
         connection, relay = self._connection, stream.relay
         assert connection is not None
         relay.finish()
@@ -425,12 +469,12 @@ class Express:
         self.noted()
         self.answer.over()
 
-    def _hand_over(self, stream: Stream) -> None:
+    def _hand_over(self, stream: Stream | CrossedStream) -> None:
         stream.relay.awake = None
         connection = self._connection
         assert connection is not None
         self._connection = self._stream = None
-        self.answer.go_on(self._booth.rest.go_on(self, None, Begun(connection, self._response, stream=stream)))
+        self.answer.go_on(self._booth.rest.go_on(self, None, Begun(connection, self._response, stream=stream, crossing=self._crossing)))
 
     def noted(self) -> None:
         answer, head, key = self.answer, self.head, self.way.key

@@ -25,7 +25,7 @@ from reference_gateway.billing.interface import Hold, Treasury
 from reference_gateway.calls import ModelCall
 from reference_gateway.catalog import Model, Usage
 from reference_gateway.config import Config
-from reference_gateway.content_coding import Corrupt
+from reference_gateway.content_coding import Corrupt, Decoder
 from reference_gateway.crossing import Borders, Crossing, Ferry, refusal_of
 from reference_gateway.errors import Fault, Refusal
 from reference_gateway.operations.journal import Asked, Journal
@@ -145,7 +145,8 @@ class Begun:
     connection: Connection
     came: ResponseHead | UpstreamBroken
     body: bytes | None = None
-    stream: Stream | None = None
+    stream: Stream | CrossedStream | None = None
+    crossing: Crossing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,23 @@ class Stream:
 
     relay: Relay
     watch: StreamWatch
+
+    def outcome(self) -> Completed | None:
+        """Of one whose completing read is here: what it comes to, where it ended well."""
+        outcome = self.watch.close()
+        return outcome if isinstance(outcome, Completed) else None
+
+
+@dataclass(frozen=True, slots=True)
+class CrossedStream:
+    """A translated one."""
+
+    relay: Ferry
+    crossing: Crossing
+
+    def outcome(self) -> Completed | None:
+        """As `Stream.outcome`."""
+        return self.crossing.completed if isinstance(self.crossing.passage.end, Ended) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,7 +306,9 @@ class _Exchange:
         self._crossing = None
         if not lane.native:
             try:
-                self._crossing = await self._forwarder.borders.cross(self._call, lane, int(self._treasury.clock()))
+                begun = self.begun
+                made = begun.crossing if begun is not None else None
+                self._crossing = made or await self._forwarder.borders.cross(self._call, lane, int(self._treasury.clock()))
             except Refusal as refusal:  # the channel has no part in it
                 refusal.__traceback__ = None
                 return refusal
@@ -471,12 +491,6 @@ class _Exchange:
             shown_status=refusal.fault.status,
         )
 
-    def _crossed_lines(self, crossing: Crossing, response: ResponseHead) -> bytes:
-        """The headers of a translated answer: ours, and the vendor's id of the request."""
-        upstream_id = response.header.get(b"x-request-id") or response.header.get(b"request-id")
-        named = b"x-upstream-request-id: %b\r\n" % upstream_id if upstream_id is not None else b""
-        return b"content-type: %b\r\n%b%b%b" % (crossing.content_type, named, crossing.warning(), self._own_lines())
-
     async def _cross_back(self, crossing: Crossing, connection: Connection, response: ResponseHead) -> None:
         kind = response.header.get(b"content-type", JSON[1]).partition(b";")[0].strip().lower()
         sse = kind == b"text/event-stream"
@@ -500,26 +514,17 @@ class _Exchange:
             return
         await self._charge(crossing.completed)
         await self._forwarder.borders.keep(self._call, crossing)
-        self._answer.send_block(200, self._crossed_lines(crossing, response), text)
+        self._answer.send_block(200, crossing.lines(response, self._own_lines()), text)
 
     async def _ferry(self, crossing: Crossing, connection: Connection, response: ResponseHead) -> None:
+        stream = self.begun.stream if self.begun is not None else None
+        begun = isinstance(stream, CrossedStream)
+        if not isinstance(stream, CrossedStream):
+            lines = crossing.lines(response, self._own_lines())
+            stream = crossed_stream(self._forwarder, connection, response, self._answer, crossing=crossing, lines=lines)
+        ferry, passage = stream.relay, crossing.passage
         try:
-            decoder = content_coding.decoder(response.header.get(b"content-encoding", b""))
-        except Corrupt:
-            raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.") from None
-        passage = crossing.passage
-        lines = self._crossed_lines(crossing, response)
-        ferry = Ferry(
-            connection,
-            self._answer,
-            passage,
-            decoder,
-            start=lambda: self._answer.start_block(200, lines),
-            patience=self._forwarder.patience,
-            max_body_bytes=self._forwarder.max_answer_bytes,
-        )
-        try:
-            if await ferry.run() is Milestone.NO_STREAM:
+            if await (ferry.next() if begun else ferry.run()) is Milestone.NO_STREAM:
                 await self._crossed(crossing, response, ferry.body)
             elif isinstance(passage.end, Broken):
                 if not ferry.started:
@@ -572,8 +577,8 @@ class _Exchange:
 
     async def _stream(self, connection: Connection, response: ResponseHead) -> None:
         stream = self.begun.stream if self.begun is not None else None
-        begun = stream is not None
-        if stream is None:
+        begun = isinstance(stream, Stream)
+        if not isinstance(stream, Stream):
             # As of admission: what the answer will cost is not known yet (billing-and-storage.md 4.3, invariant 18).
             lines = headers.caller_lines(response) + self._own_lines()
             searches = self._hold is not None and self._hold.prices.search > 0
@@ -741,10 +746,7 @@ def native_stream(
 ) -> Stream:
     """`lines`: the headers that the caller gets. Raises Refusal where the stream cannot be decoded."""
     sse = response.header.get(b"content-type", b"").lower().startswith(b"text/event-stream")
-    try:
-        decoder = content_coding.decoder(response.header.get(b"content-encoding", b""))
-    except Corrupt:
-        raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.") from None
+    decoder = _decoder(response)
     watch = StreamWatch(surface, decoder, json_array=not sse, searches=searches)
     relay = Relay(
         connection,
@@ -757,6 +759,29 @@ def native_stream(
         max_body_bytes=forwarder.max_answer_bytes,
     )
     return Stream(relay, watch)
+
+
+def crossed_stream(
+    forwarder: Forwarder, connection: Connection, response: ResponseHead, answer: Answer, *, crossing: Crossing, lines: bytes
+) -> CrossedStream:
+    """As `native_stream`."""
+    ferry = Ferry(
+        connection,
+        answer,
+        crossing.passage,
+        _decoder(response),
+        start=lambda: answer.start_block(200, lines),
+        patience=forwarder.patience,
+        max_body_bytes=forwarder.max_answer_bytes,
+    )
+    return CrossedStream(ferry, crossing)
+
+
+def _decoder(response: ResponseHead) -> Decoder | None:
+    try:
+        return content_coding.decoder(response.header.get(b"content-encoding", b""))
+    except Corrupt:
+        raise Refusal(errors.BAD_UPSTREAM, "The upstream failed: its answer cannot be decoded.") from None
 
 
 def upstream_head(head: RequestHead, route: Call, lane: Lane) -> bytes:

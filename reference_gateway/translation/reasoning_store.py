@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Final, Protocol
@@ -45,6 +45,12 @@ class Memory:
         self._notes: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     async def recall(self, name: str) -> str | None:
+        return self.find(name)
+
+    async def remember(self, name: str, value: str, ttl_s: float) -> None:
+        self.note(name, value, ttl_s)
+
+    def find(self, name: str) -> str | None:
         until, value = self._notes.get(name, (0.0, ""))
         if until <= self._clock():
             self._forget(name)
@@ -52,7 +58,7 @@ class Memory:
         self._notes.move_to_end(name)
         return value
 
-    async def remember(self, name: str, value: str, ttl_s: float) -> None:
+    def note(self, name: str, value: str, ttl_s: float) -> None:
         self._forget(name)
         self._notes[name] = (self._clock() + ttl_s, value)
         self._left -= len(name) + len(value)
@@ -87,41 +93,78 @@ class ReasoningStore:
     def __init__(self, notes: Notes, ttl_s: float = TTL_S) -> None:
         self._notes = notes
         self._ttl_s = ttl_s
+        self.at_hand = notes if isinstance(notes, Memory) else None
 
     async def keep(self, key: str, answer: Answer, maker: Maker) -> None:
         """Of an answer that has calls, and thoughts or signatures that its maker wants back; or a text that is signed."""
-        calls = [item for item in answer.items if isinstance(item, ToolCall)]
-        thoughts = [
-            _Thought(text=item.text, signature=item.signature, opaque=item.opaque, id=item.id)
-            for item in answer.items
-            if isinstance(item, Reasoning) and ((item.signature or item.opaque or maker is Maker.DEEPSEEK) if calls else item.proves_text)
-        ]
-        signatures = {name: call.signature for call in calls if call.signature for name in _names(call.id)}
-        if not thoughts and not signatures:
-            return
-        note = msgspec.json.encode(_Note(maker=maker, thoughts=thoughts, signatures=signatures)).decode()
-        if len(note) <= MAX_NOTE_BYTES:
-            for name in [name for call in calls for name in _names(call.id)] or [_by_text(answer.items)]:
-                await self._notes.remember(_name(key, name), note, self._ttl_s)
+        note, names = _noted(key, answer, maker)
+        for name in names:
+            await self._notes.remember(name, note, self._ttl_s)
+
+    def keep_at_once(self, key: str, answer: Answer, maker: Maker) -> None:
+        """As `keep`, of notes that are at hand."""
+        assert self.at_hand is not None
+        note, names = _noted(key, answer, maker)
+        for name in names:
+            self.at_hand.note(name, note, self._ttl_s)
 
     async def restore(self, key: str, ask: Ask, maker: Maker) -> Ask:
         """The ask with the thoughts that its assistant's turns lack, as far as they are the maker's and known."""
-        wanted = [place for place, turn in enumerate(ask.turns) if _lacks(turn, maker)][-MAX_TURNS:]
-        turns = list(ask.turns)
-        for place in wanted:
-            items = turns[place].items
-            call = next((item for item in items if isinstance(item, ToolCall)), None)
-            note = await self._recall(key, _by_text(items) if call is None else call.id)
-            if note is not None and note.maker is maker:
-                turns[place] = replace(turns[place], items=(*items, *_thoughts(note)) if call is None else _completed(items, note))
-        return replace(ask, turns=tuple(turns)) if wanted else ask
+        wanted = _wanted(key, ask, maker)
+        return _restored(ask, maker, {place: await self._notes.recall(name) for place, name in wanted.items()})
 
-    async def _recall(self, key: str, name: str) -> _Note | None:
-        text = await self._notes.recall(_name(key, name))
-        try:
-            return None if text is None else _decode(text)
-        except msgspec.DecodeError:
-            return None
+    def restore_at_once(self, key: str, ask: Ask, maker: Maker) -> Ask:
+        """As `restore`, of notes that are at hand."""
+        assert self.at_hand is not None
+        return _restored(ask, maker, {place: self.at_hand.find(name) for place, name in _wanted(key, ask, maker).items()})
+
+
+def _noted(key: str, answer: Answer, maker: Maker) -> tuple[str, list[str]]:
+    """The note to keep, and the names to keep it under: none where there is nothing."""
+    calls = [item for item in answer.items if isinstance(item, ToolCall)]
+    thoughts = [
+        _Thought(text=item.text, signature=item.signature, opaque=item.opaque, id=item.id)
+        for item in answer.items
+        if isinstance(item, Reasoning) and ((item.signature or item.opaque or maker is Maker.DEEPSEEK) if calls else item.proves_text)
+    ]
+    signatures = {name: call.signature for call in calls if call.signature for name in _names(call.id)}
+    if not thoughts and not signatures:
+        return "", []
+    note = msgspec.json.encode(_Note(maker=maker, thoughts=thoughts, signatures=signatures)).decode()
+    if len(note) > MAX_NOTE_BYTES:
+        return "", []
+    return note, [_name(key, name) for call in calls for name in _names(call.id)] or [_name(key, _by_text(answer.items))]
+
+
+def _wanted(key: str, ask: Ask, maker: Maker) -> dict[int, str]:
+    """By the place of each turn that lacks its thoughts, the name that they may be kept under."""
+    wanted = {}
+    for place in [place for place, turn in enumerate(ask.turns) if _lacks(turn, maker)][-MAX_TURNS:]:
+        items = ask.turns[place].items
+        call = _first_call(items)
+        wanted[place] = _name(key, _by_text(items) if call is None else call.id)
+    return wanted
+
+
+def _first_call(items: Sequence[Item]) -> ToolCall | None:
+    return next((item for item in items if isinstance(item, ToolCall)), None)
+
+
+def _restored(ask: Ask, maker: Maker, found: Mapping[int, str | None]) -> Ask:
+    turns = list(ask.turns)
+    for place, text in found.items():
+        note, items = _read(text), turns[place].items
+        if note is not None and note.maker is maker:
+            completed = (*items, *_thoughts(note)) if _first_call(items) is None else _completed(items, note)
+            turns[place] = replace(turns[place], items=completed)
+    return replace(ask, turns=tuple(turns)) if found else ask
+
+
+def _read(text: str | None) -> _Note | None:
+    try:
+        return None if text is None else _decode(text)
+    except msgspec.DecodeError:
+        return None
 
 
 def _name(key: str, name: str) -> str:
