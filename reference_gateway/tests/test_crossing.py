@@ -26,6 +26,7 @@ from reference_gateway.translation.items import Text as ItemText
 from reference_gateway.translation.responses.sealed import UNSEALED
 from reference_gateway.translation.translator import Dialect
 
+pytestmark = pytest.mark.usefixtures("cold_and_warm")
 CLIENTS = [Surface.CHAT, Surface.RESPONSES, Surface.MESSAGES, Surface.GEMINI]
 # The model -> what its channel speaks.
 UPSTREAMS = {

@@ -87,6 +87,46 @@ async def test_a_usual_stream_takes_no_coroutine_either(
         assert row["cost_micro_usd"] == COSTS[surface] or estimated
 
 
+TRANSLATED = {  # a model that does not speak the surface, and what its upstream streams
+    Surface.CHAT: ("claude-sonnet-4-6", Surface.MESSAGES),
+    Surface.RESPONSES: ("claude-sonnet-4-6", Surface.MESSAGES),
+    Surface.MESSAGES: ("gemini-3-1-pro", Surface.GEMINI),
+    Surface.GEMINI: ("claude-sonnet-4-6", Surface.MESSAGES),
+}
+
+
+@pytest.mark.parametrize("surface", TRANSLATED)
+async def test_neither_does_a_translated_stream(surface: Surface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, spoken = TRANSLATED[surface]
+
+    async def streams(call: Upstream) -> None:
+        await call.head()
+        for event in STREAMS[spoken]:
+            await call.chunk(event)
+        await call.end()
+
+    async def never(*_: object) -> Never:
+        raise AssertionError("a usual call was taken for an unusual one")
+
+    monkeypatch.setattr(scripted, "WARM", 1)
+    monkeypatch.setattr(Gateway, "serve", never)
+    monkeypatch.setattr(Gateway, "go_on", never)
+    async with stage(tmp_path, streams) as s:
+        path, body, headers = request(surface, stream=True)
+        if surface is Surface.GEMINI:
+            path = f"/v1beta/models/{model}:streamGenerateContent?alt=sse"
+        else:
+            body["model"] = model
+        answer = await s.post(path, body, **headers)
+        assert answer.status == 200
+        assert b"Good " in answer.body
+        assert s.running._forwarder.open_streams == 0
+        monkeypatch.undo()
+        (row,) = await s.usage()
+        assert row["estimated"] is False
+        assert await s.spent() == row["cost_micro_usd"] > 0
+
+
 async def test_a_hold_that_cannot_be_written_reaches_no_upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with stage(tmp_path, answers) as s:
         path, body, headers = request(Surface.CHAT)

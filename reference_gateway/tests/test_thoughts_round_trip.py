@@ -245,6 +245,7 @@ def chat_only(text: str) -> str:
     return text.replace('id = "gpt-5-4"\n', 'id = "gpt-5-4"\nnative = ["chat"]\n')
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("caller", CALLERS)
 async def test_thoughts_go_there_and_back(caller: str, stream: bool, tmp_path: Path) -> None:
@@ -267,6 +268,7 @@ async def test_thoughts_go_there_and_back(caller: str, stream: bool, tmp_path: P
                 handed_back(model, json.loads(s.calls[-1].body))
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_signature_of_a_text_comes_back_though_the_caller_never_sees_it(stream: bool, tmp_path: Path) -> None:
     """Gemini signs an answer without calls at its end, where Messages and the documented members of chat have no place for it."""

@@ -93,6 +93,7 @@ def seen_round(surface: Surface, sent: Mapping[str, Any]) -> tuple[str, Any, str
             return call["functionCall"]["name"], call["functionCall"]["args"], text
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize("model", UPSTREAMS)
 async def test_a_loop_of_two_rounds_by_chat_on_every_vendor(model: str, tmp_path: Path) -> None:
     """contract:078, contract:079, contract:105: one tools array, a call, and its result by role `tool` and `tool_call_id`."""
@@ -186,6 +187,7 @@ UNTRANSLATABLE: list[tuple[Surface, str, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize(("client", "model", "more", "path"), UNTRANSLATABLE)
 async def test_what_cannot_be_said_is_refused_by_its_path_before_any_vendor_is_asked(
     client: Surface, model: str, more: dict[str, Any], path: str, tmp_path: Path
@@ -204,6 +206,7 @@ async def test_what_cannot_be_said_is_refused_by_its_path_before_any_vendor_is_a
         assert await s.spent() == 0
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize(
     ("client", "more", "path"),
     [
@@ -232,6 +235,7 @@ def formed(surface: Surface, text: str, *, stream: bool) -> list[bytes]:
     return [event.replace(b"Good ", json.dumps(text)[1:-1].encode()).replace(b'"day"', b'""') for event in STREAMS[surface]]
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("model", ["claude-sonnet-4-6", "gemini-3-1-pro"])
 async def test_a_json_schema_by_chat_is_kept_to_by_claude_and_gemini_or_the_answer_is_none(
@@ -307,6 +311,7 @@ async def test_a_schema_for_a_model_that_cannot_be_held_to_one_is_told_and_the_a
 # searches
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("tools", [[], TOOLS[Surface.CHAT]])
 async def test_a_search_by_gemini_for_a_caller_of_chat(tools: list[Any], stream: bool, tmp_path: Path) -> None:
@@ -349,6 +354,7 @@ async def test_a_search_that_the_vendor_does_not_run_for_this_surface_is_refused
 # prices
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("model", UPSTREAMS)
 async def test_the_same_answer_costs_the_same_on_every_protocol(model: str, stream: bool, tmp_path: Path) -> None:
@@ -421,6 +427,7 @@ UNTIL_CONTENT = {Surface.CHAT: 2, Surface.RESPONSES: 2, Surface.MESSAGES: 4, Sur
 ENDED = (b"[DONE]", b"message_stop", b"response.completed", b"finishReason", b'"finish_reason":"stop"')
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize(("client", "model"), [cell for cell in CELLS if UPSTREAMS[cell[1]] is not Surface.GEMINI])
 async def test_who_leaves_a_translated_stream_before_its_first_word_pays_nothing(client: Surface, model: str, tmp_path: Path) -> None:
     """contract:149, contract:157: a role, message_start and pings are no content."""
@@ -451,6 +458,7 @@ async def test_who_leaves_a_translated_stream_before_its_first_word_pays_nothing
         assert await s.usage() == []
 
 
+@pytest.mark.usefixtures("cold_and_warm")
 @pytest.mark.parametrize(("client", "model"), CELLS)
 async def test_a_key_deleted_in_the_middle_of_a_translated_stream(client: Surface, model: str, tmp_path: Path) -> None:
     """contract:036, contract:151, C5: told in the caller's words, without the end of an answer, and not billed."""
