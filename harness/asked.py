@@ -39,7 +39,7 @@ class Piece:
     text: str = ""
     data: str = ""
     media_type: str = ""
-    title: str = ""  # of a document
+    title: str = ""  # of a document, be it of PDF or of text
     id: str = ""
     name: str = ""
     proof: str = ""
@@ -384,8 +384,8 @@ def _blocks(content: Any, role: str, path: str, member: str) -> Iterator[Piece]:
 def _messages_document(made: Piece, source: dict[str, Any]) -> Iterator[Piece]:
     match source.get("type"):
         case "text":
-            yield replace(made, text=_text(source.get("data")), title="")
-        case "content":
+            yield replace(made, text=_text(source.get("data")))
+        case "content":  # several texts, of which none has the title
             yield from (
                 replace(made, text=piece.text, title="")
                 for piece in _blocks(source.get("content"), made.role, made.path, ".source.content")
@@ -492,7 +492,7 @@ def _part(part: dict[str, Any], role: str, path: str) -> Iterator[Piece]:
 def _media(made: Piece, media_type: str, data: str, title: str) -> Piece:
     data = data.translate(str.maketrans("-_", "+/")) if "://" not in data else data
     if media_type.startswith("text/"):
-        return replace(made, text=_decoded(data))
+        return replace(made, text=_decoded(data), title=title)
     made = replace(made, data=data, media_type=media_type)
     return replace(made, kind=Kind.IMAGE) if media_type.startswith("image/") else replace(made, kind=Kind.DOCUMENT, title=title)
 
@@ -574,10 +574,10 @@ def _ttl(value: dict[str, Any]) -> str | None:
 def _document(made: Piece, data: str, title: str) -> Piece:
     """A file: a data URI, or bytes without a word of what they are."""
     head, comma, content = data.partition(";base64,")
+    made = replace(made, title=title)
     if head.startswith("data:text/"):
         return replace(made, text=_decoded(content))
-    made = replace(made, kind=Kind.DOCUMENT, title=title)
-    return replace(made, data=content if comma else data, media_type=head.removeprefix("data:") if comma else "")
+    return replace(made, kind=Kind.DOCUMENT, data=content if comma else data, media_type=head.removeprefix("data:") if comma else "")
 
 
 def _image(made: Piece, url: str) -> Piece:

@@ -258,15 +258,15 @@ class _Comparison:
         return [each for each in found if each]
 
     def _titles(self) -> Seen:
-        """Of documents that reach the vendor as such; one that the client did not name may get any name."""
-        named = [piece for piece in _documents(self.want.pieces) if piece.title]
-        came = [(piece.data, piece.title) for piece in _documents(self.came.pieces)]
+        """Of documents of PDF and of text; one that the client did not name may get any name."""
+        named = [piece for piece in _parts(self.want.pieces) if piece.title]
+        came = [(piece.data or piece.text, piece.title) for piece in _parts(self.came.pieces)]
         findings = []
         for piece in named:
-            titles = [title for data, title in came if data == piece.data]
-            if titles and piece.title not in titles and not self._lose("turns[].items[Document].name", piece.path):
-                findings.append(_wrong(f"the title {_shown(piece.title)}", _shown(titles[0]) if titles[0] else "none", f"/{piece.path}"))
-        return Seen(what=f"{len(named)} titles", findings=tuple(findings)) if named and came else Seen()
+            titles = [title for content, title in came if content == (piece.data or piece.text)]
+            if piece.title not in titles and not self._lose("turns[].items[Document].name", piece.path):
+                findings.append(_wrong(f"the title {_shown(piece.title)}", _shown(titles), f"/{piece.path}"))
+        return Seen(what=f"{len(named)} titles", findings=tuple(findings)) if named else Seen()
 
     def _calls(self) -> Seen:
         def made(runs: Sequence[_Run], names: Mapping[str, str]) -> list[list[dict[str, str]]]:
@@ -580,8 +580,9 @@ def _same_text(wanted: str, came: str) -> str:
     return came
 
 
-def _documents(pieces: Sequence[Piece]) -> Iterator[Piece]:
-    return (part for piece in pieces for part in (piece, *piece.parts) if part.kind is Kind.DOCUMENT)
+def _parts(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """With those of results."""
+    return (part for piece in pieces for part in (piece, *piece.parts))
 
 
 def _kinds(pieces: Sequence[Piece]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from harness.mutation.mutant import Answer, Ask, Leg, Mutant, ask_body, ask_headers, named, on_headers
+from harness.mutation.mutant import Answer, Ask, Leg, Mutant, ask_body, ask_headers, named, on_headers, without_header
 
 Value = dict[str, Any]
 
@@ -186,6 +186,13 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Drops a member of the request and does not say so.",
         answer=_unwarned,
         where=named("translation/*/asked-much"),
+    ),
+    Mutant(
+        id="request-title-untold",
+        requirement="translation/request-titles",
+        text="Does not say that the title of a text is lost.",
+        answer=without_header("x-wireproof-losses"),
+        where=named("translation/detail-messages-chat-named-text"),
     ),
     Mutant(
         id="request-refusal-pathless",
