@@ -30,7 +30,7 @@ class Kind(StrEnum):
 class Piece:
     """`text` is also a call's arguments; `data` an image's or document's base64 or address; `proof` what proves a thought or a call.
 
-    `media_type` is "" where the request does not say it.
+    `media_type` and `title` are "" where the request does not say them.
     """
 
     kind: Kind
@@ -39,6 +39,7 @@ class Piece:
     text: str = ""
     data: str = ""
     media_type: str = ""
+    title: str = ""  # of a document, be it of PDF or of text
     id: str = ""
     name: str = ""
     proof: str = ""
@@ -164,7 +165,8 @@ def _chat_content(message: dict[str, Any], role: str, path: str) -> Iterator[Pie
             case "image_url":
                 yield _image(made, _text(_object(part.get("image_url")).get("url")))
             case "file":
-                yield _document(made, _text(_object(part.get("file")).get("file_data")))
+                file = _object(part.get("file"))
+                yield _document(made, _text(file.get("file_data")), _text(file.get("filename")))
 
 
 def _chat_assistant(message: dict[str, Any], path: str) -> Iterator[Piece]:
@@ -290,7 +292,7 @@ def _input_parts(content: Any, role: str, path: str, member: str) -> Iterator[Pi
             case "input_image":
                 yield _image(made, _text(part.get("image_url")))
             case "input_file":
-                yield _document(made, _text(part.get("file_data")) or _text(part.get("file_url")))
+                yield _document(made, _text(part.get("file_data")) or _text(part.get("file_url")), _text(part.get("filename")))
 
 
 def _responses_choice(value: Any) -> str | tuple[str, ...] | None:
@@ -358,7 +360,7 @@ def _blocks(content: Any, role: str, path: str, member: str) -> Iterator[Piece]:
             case "document":
                 if _text(block.get("context")):
                     yield replace(made, text=_text(block.get("context")), cache=None)
-                yield from _messages_document(made, _object(block.get("source")))
+                yield from _messages_document(replace(made, title=_text(block.get("title"))), _object(block.get("source")))
             case "search_result":
                 said = [
                     _text(block.get("title")),
@@ -383,8 +385,11 @@ def _messages_document(made: Piece, source: dict[str, Any]) -> Iterator[Piece]:
     match source.get("type"):
         case "text":
             yield replace(made, text=_text(source.get("data")))
-        case "content":
-            yield from (replace(made, text=piece.text) for piece in _blocks(source.get("content"), made.role, made.path, ".source.content"))
+        case "content":  # several texts, of which none has the title
+            yield from (
+                replace(made, text=piece.text, title="")
+                for piece in _blocks(source.get("content"), made.role, made.path, ".source.content")
+            )
         case _:
             yield replace(made, kind=Kind.DOCUMENT, data=_source(source), media_type=_text(source.get("media_type")))
 
@@ -475,20 +480,21 @@ def _part(part: dict[str, Any], role: str, path: str) -> Iterator[Piece]:
         parts = (Piece(kind=Kind.TEXT, role=role, path=path, text=said), *media)
         yield replace(made, kind=Kind.RESULT, id=_text(result.get("id")), name=_text(result.get("name")), parts=parts, is_error=is_error)
     elif blob := _camels(_object(part.get("inlineData"))):
-        yield _media(made, _text(blob.get("mimeType")), _text(blob.get("data")))
+        yield _media(made, _text(blob.get("mimeType")), _text(blob.get("data")), _text(blob.get("displayName")))
     elif file := _camels(_object(part.get("fileData"))):
-        yield _media(made, _text(file.get("mimeType")), _text(file.get("fileUri")))
+        yield _media(made, _text(file.get("mimeType")), _text(file.get("fileUri")), _text(file.get("displayName")))
     elif part.get("thought") is True:
         yield replace(made, kind=Kind.REASONING, text=_text(part.get("text")))
     else:
         yield replace(made, text=_text(part.get("text")))
 
 
-def _media(made: Piece, media_type: str, data: str) -> Piece:
+def _media(made: Piece, media_type: str, data: str, title: str) -> Piece:
     data = data.translate(str.maketrans("-_", "+/")) if "://" not in data else data
     if media_type.startswith("text/"):
-        return replace(made, text=_decoded(data))
-    return replace(made, kind=Kind.IMAGE if media_type.startswith("image/") else Kind.DOCUMENT, data=data, media_type=media_type)
+        return replace(made, text=_decoded(data), title=title)
+    made = replace(made, data=data, media_type=media_type)
+    return replace(made, kind=Kind.IMAGE) if media_type.startswith("image/") else replace(made, kind=Kind.DOCUMENT, title=title)
 
 
 def _response(value: Any) -> tuple[str, bool]:
@@ -565,9 +571,10 @@ def _ttl(value: dict[str, Any]) -> str | None:
     return None
 
 
-def _document(made: Piece, data: str) -> Piece:
+def _document(made: Piece, data: str, title: str) -> Piece:
     """A file: a data URI, or bytes without a word of what they are."""
     head, comma, content = data.partition(";base64,")
+    made = replace(made, title=title)
     if head.startswith("data:text/"):
         return replace(made, text=_decoded(content))
     return replace(made, kind=Kind.DOCUMENT, data=content if comma else data, media_type=head.removeprefix("data:") if comma else "")

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, assert_never
@@ -161,7 +162,7 @@ class EmbeddedGateway:
                 Key.EMPTY_WALLET: (told["poor_key"],),
                 **{key: (told[f"{key}_key"],) for key in (Key.REVOKED, Key.EXPIRED, Key.CAPPED)},
             },
-            models=_DRIVEN,
+            models=tuple(replace(model, upstream_ids=(model.id,)) for model in _DRIVEN),
             dialect="wireproof",
             first_byte_ms=_FIRST_BYTE_MS,
             idle_ms=_IDLE_MS,

@@ -59,6 +59,7 @@ class Aspect(StrEnum):
     ORDER = "order"
     IMAGES = "images"
     DOCUMENTS = "documents"
+    TITLES = "titles"
     CALLS = "calls"
     RESULTS = "results"
     TOOLS = "tools"
@@ -151,6 +152,7 @@ class _Comparison:
             Aspect.ORDER: self._order(),
             Aspect.IMAGES: self._media(Kind.IMAGE),
             Aspect.DOCUMENTS: self._media(Kind.DOCUMENT),
+            Aspect.TITLES: self._titles(),
             Aspect.CALLS: self._calls(),
             Aspect.RESULTS: self._results(),
             Aspect.TOOLS: self._tools(),
@@ -254,6 +256,17 @@ class _Comparison:
             shown = sorted(told(part) for part in of_results if kinds.get(part.data, part.kind) is kind)
             found.append([*shown, *(told(piece) for piece in run.own if piece.kind is kind)])
         return [each for each in found if each]
+
+    def _titles(self) -> Seen:
+        """Of documents of PDF and of text; one that the client did not name may get any name."""
+        named = [piece for piece in _parts(self.want.pieces) if piece.title]
+        came = [(piece.data or piece.text, piece.title) for piece in _parts(self.came.pieces)]
+        findings = []
+        for piece in named:
+            titles = [title for content, title in came if content == (piece.data or piece.text)]
+            if piece.title not in titles and not self._lose("turns[].items[Document].name", piece.path):
+                findings.append(_wrong(f"the title {_shown(piece.title)}", _shown(titles), f"/{piece.path}"))
+        return Seen(what=f"{len(named)} titles", findings=tuple(findings)) if named else Seen()
 
     def _calls(self) -> Seen:
         def made(runs: Sequence[_Run], names: Mapping[str, str]) -> list[list[dict[str, str]]]:
@@ -565,6 +578,11 @@ def _same_text(wanted: str, came: str) -> str:
     if spelled(wanted) == spelled(came) or "".join(wanted.split()) == "".join(came.split()):
         return wanted
     return came
+
+
+def _parts(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """With those of results."""
+    return (part for piece in pieces for part in (piece, *piece.parts))
 
 
 def _kinds(pieces: Sequence[Piece]) -> list[str]:

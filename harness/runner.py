@@ -265,7 +265,7 @@ class Runner:
             sdk=result.sdk,
             account=await self._after(account, before, case, model) if account and before else None,
             recording=facts(recording) if recording else None,
-            promises=self.target.promises(case),
+            promises=self.target.promises(case, model),
             lag_ms=self._pulse.worst_ms(began),
         )
         return masked(exchange, self._masker)

@@ -23,6 +23,7 @@ capped = ["WIREPROOF_CAPPED_KEY"]        # on an account that may have just one 
 [[models]]
 id = "gpt-5-4"
 surfaces = { chat = "native", responses = "native" }
+upstream_ids = ["gpt-5.4-2026-03-05"]    # what its vendors call it; unless said, only that very id is known to be right
 
 [[models]]                               # every text surface reaches it: its upstream's own natively, the others translated
 id = "gemini-3-1-pro"
@@ -50,7 +51,7 @@ reason = "prepaid elsewhere"
 import fnmatch
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -125,6 +126,7 @@ class Model:
     id: str
     surfaces: dict[Surface, Route]
     upstream: Dialect | None = None  # what its upstream is spoken to in, where the target says so
+    upstream_ids: tuple[str, ...] = ()  # what its vendors call it; empty: nobody said
     for_cells: bool = False  # driven on the cells of the translation alone: in all else it would show what another model shows
 
     def dialect_on(self, surface: Surface) -> Dialect | None:
@@ -242,8 +244,11 @@ class Target:
     def secrets(self) -> tuple[str, ...]:
         return (*self.good_keys, *(key for keys in self.other_keys.values() for key in keys))
 
-    def promises(self, case: Case | None = None) -> dict[str, Any]:
-        """What checks and reports may know of it; no secret among it. With a case that is translated, what it declares to be lost there."""
+    def promises(self, case: Case | None = None, model: str = "") -> dict[str, Any]:
+        """What checks and reports may know of it; no secret among it.
+
+        With a case that is translated, what it declares to be lost there; with the model that is asked for, what its vendors call it.
+        """
         told: dict[str, Any] = {
             "name": self.name,
             "settle_ms": self.settle_ms,
@@ -252,6 +257,8 @@ class Target:
         }
         if case is not None and case.upstream is not None and self.losses is not None and case.upstream.surface is not case.surface:
             told["losses"] = self.losses.on(case.surface, case.upstream)
+        if named := next((each.upstream_ids for each in self.models if each.id == model), ()):
+            told["upstream_ids"] = list(named)
         return told
 
 
@@ -359,7 +366,7 @@ def _keys(file: TomlFile) -> tuple[tuple[str, ...], dict[Key, tuple[str, ...]]]:
 def _models(file: TomlFile) -> tuple[Model, ...]:
     models = []
     for number, entry in enumerate(file.tables("models", "a target file")):
-        file.only(entry, ("id", "surfaces", "upstream"), "[[models]]")
+        file.only(entry, ("id", "surfaces", "upstream", "upstream_ids"), "[[models]]")
         if not file.take(entry, "id", str, "[[models]]", nth=number):
             raise file.error("models", "a [[models]] entry needs `id`", nth=number)
         surfaces = {}
@@ -369,7 +376,11 @@ def _models(file: TomlFile) -> tuple[Model, ...]:
             if route not in tuple(Route):
                 raise file.error(name, f"`{name}` must be one of {', '.join(Route)}, not {route!r}")
             surfaces[_SURFACES[name]] = Route(route)
-        models.append(_model(file, entry["id"], surfaces, file.take(entry, "upstream", str, "[[models]]", nth=number)))
+        model = _model(file, entry["id"], surfaces, file.take(entry, "upstream", str, "[[models]]", nth=number))
+        named = file.take(entry, "upstream_ids", list, "[[models]]", [], nth=number)
+        if not all(isinstance(name, str) and name for name in named):
+            raise file.error("upstream_ids", "`upstream_ids` is a list of the names that the vendors have for the model", nth=number)
+        models.append(replace(model, upstream_ids=tuple(named)))
     return tuple(models)
 
 

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, assert_never
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from reference_gateway import body, content_coding, errors, headers
 from reference_gateway.accounting import Completed, Failed, StreamWatch, judge_answer, usage_of

@@ -239,3 +239,18 @@ def test_an_image_keeps_its_type(media_type: str, aspects: set[str]) -> None:
     source = {"type": "base64", "media_type": media_type, "data": "AAAA"}
     made = {"max_tokens": 4096, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]}
     assert asked_of(Dialect.ANTHROPIC, {"messages": [{"role": "user", "content": [shown]}]}, made) == aspects
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "aspects"),
+    [("Tides", "Tides", set()), ("Tides", "document.pdf", {"titles"}), ("Tides", None, {"titles"}), (None, "document.pdf", set())],
+)
+def test_a_document_keeps_its_title(title: str | None, name: str | None, aspects: set[str]) -> None:
+    block = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}, "title": title}
+    file = {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": name}}
+    asked = {"max_tokens": 99, "messages": [{"role": "user", "content": [block]}]}
+    made = {"max_completion_tokens": 99, "messages": [{"role": "user", "content": [file]}]}
+    seen = compare(Surface.MESSAGES, asked, Dialect.OPENAI_CHAT, made, losses=NONE)
+    assert {str(aspect) for aspect, found in seen.items() if found.findings} == aspects
+    told = compare(Surface.MESSAGES, asked, Dialect.OPENAI_CHAT, made, losses=NONE, warning="messages[0].content[0].title (dropped)")
+    assert not told[Aspect.TITLES].findings

@@ -152,3 +152,16 @@ def test_nodes_that_cannot_be_meant_are_refused(text: str, says: str, tmp_path: 
 @pytest.mark.parametrize("name", ["seedance-1-5", "sora-2", "veo-3.1-generate", "text-embedding-3-large", "whisper-1", "gpt-4o-mini-tts"])
 def test_a_model_whose_name_shows_another_trade_is_asked_for_no_text(name: str) -> None:
     assert served_by(name) == {}
+
+
+def test_what_vendors_call_a_model_is_told_to_checks_of_that_model(tmp_path: Path) -> None:
+    file = tmp_path / "target.toml"
+    file.write_text(
+        '[target]\nbase_url = "http://127.0.0.1:1"\n[[models]]\nid = "m"\nupstream_ids = ["m-1", "m-2"]\n[[models]]\nid = "n"\n'
+    )
+    target = read_target(file)
+    assert target.promises(None, "m")["upstream_ids"] == ["m-1", "m-2"]
+    assert "upstream_ids" not in {**target.promises(None, "n"), **target.promises()}
+    file.write_text('[target]\nbase_url = "http://127.0.0.1:1"\n[[models]]\nid = "m"\nupstream_ids = [1]\n')
+    with pytest.raises(UserFileError, match="`upstream_ids` is a list of the names"):
+        read_target(file)

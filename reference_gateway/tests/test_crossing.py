@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import openai
 import pytest
 from google import genai
 from google.genai import types
+from msgspec.structs import replace
 
 from reference_gateway.routes import Surface
 from reference_gateway.tests.scripted import Answer, Stage, Upstream, stage

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from reference_gateway.translation.common.glue import Look, Run
 from reference_gateway.translation.items import Answer, Ask, Broken, Event, Loss
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
+class Naming(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an answer is called towards the client: one value for body and every chunk alike."""
 
     id: str  # minted by the gateway, without a protocol's prefix: each writer adds its own ("chatcmpl-", "msg_", "resp_")
@@ -21,8 +21,7 @@ class Naming:
     request_id: str = ""  # stands in an error of Messages
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
+class Upstream(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an upstream's model can, where it decides how a request is written."""
 
     model: str  # as the vendor calls it
@@ -37,8 +36,7 @@ class Upstream:
     cache_breakpoints: bool = False  # chat and Responses: `prompt_cache_breakpoint` is known
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request in the upstream's protocol. `names` maps each tool name that had to change to the client's own."""
 
     body: dict[str, Any]

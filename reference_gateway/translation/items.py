@@ -7,7 +7,6 @@ What a protocol has no word for is refused, or dropped with a `Loss` on the ask:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -21,22 +20,19 @@ class CacheTtl(StrEnum):
     ONE_HOUR = "1h"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class Text(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     text: str
     cache: CacheTtl | None = None  # the prompt up to here is worth caching
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inline:
+class Inline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Bytes in the request itself."""
 
     media_type: str
     base64: str  # as it stood
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An address that the vendor fetches, never the gateway."""
 
     url: str
@@ -46,15 +42,13 @@ class Link:
 Source = Inline | Link
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: Source
     detail: str | None = None  # low, high, auto
     cache: CacheTtl | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A file of text or PDF."""
 
     source: Source
@@ -71,8 +65,7 @@ class Maker(StrEnum):
     DEEPSEEK = "deepseek"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reasoning:
+class Reasoning(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Thoughts. `signature` proves the text, `opaque` stands in its place (redacted_thinking's data, encrypted_content)."""
 
     text: str = ""
@@ -87,8 +80,7 @@ class Reasoning:
         return self.maker is Maker.GEMINI and not self.text and self.signature is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`arguments` is JSON text as the model wrote it; "" means none. `signature` is Gemini's thoughtSignature of this call."""
 
     id: str
@@ -99,16 +91,14 @@ class ToolCall:
     cache: CacheTtl | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolResult:
+class ToolResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     call_id: str
     parts: tuple[Text | Image | Document, ...]
     is_error: bool = False
     cache: CacheTtl | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The model's own words of refusal."""
 
     text: str
@@ -125,8 +115,7 @@ AssistantItem = Text | Image | Reasoning | ToolCall | Refused
 Item = Text | Image | Document | Reasoning | ToolCall | ToolResult | Refused
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`path` is where the turn stands in the client's request ("messages[3]"): a refusal names it."""
 
     role: Role
@@ -137,8 +126,7 @@ class Turn:
 # request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class Tool(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A function that the client runs. `schema` is a JSON schema value, None where the client gave none."""
 
     name: str
@@ -154,20 +142,17 @@ class Choice(StrEnum):
     REQUIRED = "required"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class Named(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One of these tools must be called."""
 
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JsonObject:
+class JsonObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JsonSchema:
+class JsonSchema(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     schema: Mapping[str, Any]
     name: str = "structured_output"
     description: str | None = None
@@ -184,8 +169,7 @@ class Effort(StrEnum):
     MAX = "max"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thinking:
+class Thinking(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the client said of thinking, each only where it said it."""
 
     effort: Effort | None = None
@@ -194,16 +178,14 @@ class Thinking:
     show: bool | None = None  # the client wants to see thoughts or their summary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
+class Loss(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something of the client's request that the upstream is not told. It becomes a warning header of the answer."""
 
     path: str  # in the client's request: "messages[0].content[1].cache_control"
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request. None means that the client said nothing, which is not the same as a default."""
 
     model: str
@@ -228,8 +210,8 @@ class Ask:
     prompt_cache_key: str | None = None
     stream: bool = False
     include_usage: bool = False  # chat: the client asked for the usage chunk
-    echo: Mapping[str, Any] = field(default_factory=dict)  # request members that the client's protocol wants back in its answer
-    paths: Mapping[str, str] = field(default_factory=dict)  # field of the ask -> where it stood, if it is called otherwise there
+    echo: Mapping[str, Any] = msgspec.field(default_factory=dict)  # request members that the client's protocol wants back in its answer
+    paths: Mapping[str, str] = msgspec.field(default_factory=dict)  # field of the ask -> where it stood, if it is called otherwise there
     losses: tuple[Loss, ...] = ()
 
     def where(self, name: str) -> str:
@@ -274,8 +256,7 @@ class Stop(StrEnum):
     PAUSE = "pause"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class Tokens(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Disjoint classes: `input` counts neither cache reads nor writes; `output` includes `reasoning`. None: the upstream was silent."""
 
     input: int  # 0 where it was not counted, until the gateway has estimated it
@@ -288,8 +269,7 @@ class Tokens:
     searches: int = 0  # that the vendor ran in the web: a class of their own (translation.md 3.8)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Always first. `id` is the vendor's; `tokens` what it says of the prompt already (message_start), not final."""
 
     id: str
@@ -304,8 +284,7 @@ class PartKind(StrEnum):
     REFUSAL = "refusal"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartStarted:
+class PartStarted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A part begins at `index` (0, 1, 2 ... in order of appearance). `id` and `name` are a tool call's."""
 
     index: int
@@ -315,15 +294,14 @@ class PartStarted:
     signature: str | None = None  # Gemini: of this call
 
 
-class Delta(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # one a chunk: a frozen dataclass takes five times as long to make
+class Delta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """More text of an open part: of a text, a thought, a refusal, or of a tool call's arguments. Parts may be open side by side."""
 
     index: int
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The proof of the reasoning part at `index`, or what stands in its place."""
 
     index: int
@@ -333,13 +311,11 @@ class Signed:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartEnded:
+class PartEnded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     index: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Always last of an answer that is whole: the protocol's own terminal condition was seen. `tokens` is final."""
 
     stop: Stop
@@ -348,8 +324,7 @@ class Ended:
     vendor_stop: str = ""  # the vendor's own word, for an extension
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Always last of an answer that is not: an error event, a failed response, or bytes that ended too soon. Nothing is billed.
 
     `status` is what the failure would have been before the first byte (translation.md 3.12).
@@ -363,8 +338,7 @@ class Broken:
 Event = Started | PartStarted | Delta | Signed | PartEnded | Ended | Broken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A whole answer: what its events come to."""
 
     id: str

@@ -13,11 +13,11 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from typing import Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from reference_gateway.translation.common.names import LONGEST_ID, fitting
 from reference_gateway.translation.items import Answer, Ask, Item, Maker, Reasoning, Role, Text, ToolCall, Turn

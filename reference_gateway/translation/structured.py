@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import jsonschema_rs
+from msgspec.structs import replace
 
 from reference_gateway.translation.codec import Upstream
 from reference_gateway.translation.common import schema_work

@@ -7,9 +7,12 @@ answer back, whole or as a stream. What is done to an answer on the way is done 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from reference_gateway.routes import Surface
 from reference_gateway.translation import events
@@ -85,8 +88,7 @@ class Vendor:
     thinks_when_forced: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it goes to one upstream. `names` maps tool names that had to change to the client's own."""
 
     body: dict[str, Any]

@@ -1,11 +1,12 @@
 """An error answer: its status, its envelope, and its cause. A refusal is right only where all three are."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from harness.case import Outcome, Surface
-from harness.exchange import Exchange, Response, value
+from harness.exchange import Exchange, Request, Response, value
 from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement, Rule, Severity
 from harness.schema import findings as schema_findings
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
@@ -244,16 +245,38 @@ def check_no_leak(exchange: Exchange) -> Verdict:
     heads = "\n".join(content for _, content in response.headers)
     findings = []
     for hop in exchange.upstream:
-        host = value(hop.request.headers, "host")
         vendors = hop.response.text.decode("utf-8", "replace") if hop.response else ""
-        if host and host in text + heads and host not in vendors:
-            findings.append(Finding(expected="no word of where the vendor stands", got=host))
+        for address in _addresses(hop.request):
+            if _tells(text + heads, address, exchange.client.request) and address not in vendors:
+                findings.append(Finding(expected="no word of where the vendor stands", got=address))
+                break
         if (trace := _TRACES.search(text)) and trace.group() not in vendors:
             findings.append(Finding(expected="nothing of the gateway's inside", got=shown(trace.group())))
             break
     if not exchange.upstream and (trace := _TRACES.search(text)):
         findings.append(Finding(expected="nothing of the gateway's inside", got=shown(trace.group())))
     return conclude(findings, f"{len(text)} characters without address or trace")
+
+
+def _addresses(asked: Request) -> Iterator[str]:
+    """What the vendor's host can be told by: with its port, and without; a single word, which any sentence may have, in a URL alone."""
+    host = value(asked.headers, "host")
+    if not host:
+        return
+    yield host
+    try:
+        name = urlsplit(f"//{host}").hostname or host
+    except ValueError:  # brackets that do not close
+        return
+    yield name if name == "localhost" or not name.isalnum() else f"//{name}"
+
+
+def _tells(text: str, address: str, asked: Request) -> bool:
+    """Whether the gateway says it of its own accord: not of what the caller named, nor of where the gateway itself was called."""
+    own = value(asked.headers, "host")
+    whole = re.compile(rf"(?<![\w.-]){re.escape(address)}(?![\w-]|\.\w)", re.IGNORECASE)
+    named = f"{asked.target}\n{asked.body.decode('utf-8', 'replace')}"
+    return bool(whole.search(text.replace(own, "") if own else text)) and not whole.search(named)
 
 
 def check_refused_first(exchange: Exchange) -> Verdict:

@@ -3,6 +3,7 @@
 Marks beyond the system's, texts in parts, a stop that is one word, events in unusual spelling, refusals of the gateway's own key.
 """
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -105,6 +106,9 @@ def _requests() -> Iterator[Case]:
     yield _asked(CHAT, claude, "marks", _marked(), "cache-marks")
     yield _asked(CHAT, claude, "hard-thinking", _ask("Think hard.", reasoning_effort="high", max_completion_tokens=2048))
     yield _asked(RESPONSES, claude, "result-picture", _result_picture())
+    for upstream in (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, google):
+        yield _asked(MESSAGES, upstream, "named-text", _named_text())
+    yield _asked(GEMINI, claude, "named-text", _named_text_of_gemini())
 
 
 def _result_in_parts() -> Body:
@@ -144,6 +148,20 @@ def _result_picture() -> Body:
     output = [{"type": "input_text", "text": "a map"}, {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"}]
     asked = [{"role": "user", "content": "Show me."}, call, {"type": "function_call_output", "call_id": "call_1", "output": output}]
     return {"input": asked, "tools": responses.tools("get_weather")}
+
+
+_NOTE: Final = "High water is at noon."
+
+
+def _named_text() -> Body:
+    """A document of text, whose title some vendors have no place for."""
+    note = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": _NOTE}, "title": "Tides"}
+    return {"max_tokens": 2048, "messages": [{"role": "user", "content": [note, {"type": "text", "text": "When?"}]}]}
+
+
+def _named_text_of_gemini() -> Body:
+    note = {"inlineData": {"mimeType": "text/plain", "data": base64.b64encode(_NOTE.encode()).decode(), "displayName": "Tides"}}
+    return {"contents": [{"role": "user", "parts": [note, {"text": "When?"}]}]}
 
 
 def _spelled() -> Iterator[Case]:

@@ -51,6 +51,7 @@ OF_ASPECT: Final[Mapping[Aspect, Requirement]] = {
     Aspect.ORDER: _request("order", "What a user shows and says reaches the vendor in the user's order."),
     Aspect.IMAGES: _request("images", "Every image reaches the vendor, byte for byte, in its turn."),
     Aspect.DOCUMENTS: _request("documents", "Every document reaches the vendor, byte for byte, in its turn."),
+    Aspect.TITLES: _request("titles", "A document that the client named reaches the vendor under that name, or the client is told."),
     Aspect.CALLS: _request("calls", "Every call of the history reaches the vendor, with its tool's name and its arguments."),
     Aspect.RESULTS: _request(
         "results", "Every result reaches the vendor as that of its own call, with its words, and as an error if it is one."

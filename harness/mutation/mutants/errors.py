@@ -80,6 +80,11 @@ def _known_model(ask: Ask) -> Ask:
     return ask_body(lambda body: {**body, "model": "gpt-5-5"})(ask)
 
 
+def _host(answer: Answer) -> str:
+    """The gateway's own, without its port: its vendors stand beside it where mutants are committed."""
+    return next((text for name, text in answer.ask.headers if name.lower() == "host"), "").rpartition(":")[0]
+
+
 def _trait(*traits: str) -> Callable[[Case], bool]:
     return lambda case: bool(set(traits) & case.traits)
 
@@ -155,6 +160,13 @@ MUTANTS: tuple[Mutant, ...] = (
         answer=_on_error_object(
             lambda error, _: {**error, "message": 'Traceback (most recent call last): File "/srv/gateway/proxy.py", line 12'}
         ),
+    ),
+    Mutant(
+        id="errors-host-told",
+        requirement="errors/no-leak",
+        text="Tells at which host the vendor stands, its port left out.",
+        answer=_on_error_object(lambda error, answer: {**error, "message": f"connect to {_host(answer)} failed"}),
+        where=_trait("fault-html-error", "fault-empty"),
     ),
     Mutant(
         id="errors-falls-back",

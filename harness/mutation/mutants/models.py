@@ -1,11 +1,12 @@
 """Gateways whose model list cannot be relied upon."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from harness.mutation.mutant import Answer, Ask, Mutant
+from harness.mutation.mutant import Answer, Ask, Leg, Mutant, ask_body, named
 
 
 def _on_entries(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Callable[[Answer], Answer]:
@@ -40,6 +41,13 @@ def _renamed(answer: Answer) -> Answer:
     return (
         replace(answer, body=json.dumps({**json.loads(answer.body), "owned_by": "somebody"}).encode()) if answer.status == 200 else answer
     )
+
+
+def _smaller(ask: Ask) -> Ask:
+    """Another of the vendor's models, in the path or in the body."""
+    if "/models/" in ask.target:
+        return replace(ask, target=re.sub(r"(/models/[^/:]+):", r"\1-lite:", ask.target))
+    return ask_body(lambda body: {**body, "model": f"{body['model']}-mini"})(ask) if ask.body.startswith(b"{") else ask
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -121,5 +129,20 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Lists groups without an id to bind to.",
         answer=_on_data(lambda entry: {**entry, "id": None}),
         paths="/api/v1/groups/available",
+    ),
+    *(
+        Mutant(
+            id=f"models-smaller-asked-{name}",
+            requirement="models/asked-of-vendor",
+            text="Has a smaller model answer than the one that it was asked for.",
+            leg=Leg.UPSTREAM,
+            ask=_smaller,
+            where=named(*cases),
+        )
+        for name, cases in (
+            ("natively", ("*/text", "*/text.stream")),
+            ("of-google", ("gemini/text", "gemini/text.stream")),
+            ("translating", ("translation/*-anthropic/*", "translation/*-gemini/*")),
+        )
     ),
 )

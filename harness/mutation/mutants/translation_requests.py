@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from harness.mutation.mutant import Answer, Ask, Leg, Mutant, ask_body, ask_headers, named, on_headers
+from harness.mutation.mutant import Answer, Ask, Leg, Mutant, ask_body, ask_headers, named, on_headers, without_header
 
 Value = dict[str, Any]
 
@@ -78,6 +78,15 @@ def _another(kind: str) -> Callable[[Value], None]:
     return change
 
 
+def _untitled(body: Value) -> None:
+    _block(body, "user", "document").pop("title")
+
+
+def _alike(body: Value) -> None:
+    """Under the name that a gateway has for whatever the client did not name."""
+    _block(body, "user", "document")["title"] = "document.pdf"
+
+
 def _block(body: Value, role: str, kind: str) -> Value:
     found: Value = next(
         block for message in body["messages"] if message["role"] == role for block in message["content"] if block["type"] == kind
@@ -135,6 +144,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant("order", "Puts images and files behind the texts that speak of them.", "chat-anthropic/asked-much", _pictures_last),
     _mutant("images", "Sends another image.", "chat-anthropic/asked-much", _another("image")),
     _mutant("documents", "Sends another document.", "chat-anthropic/asked-much", _another("document")),
+    _mutant("titles", "Calls every document the same.", "chat-anthropic/asked-much", _alike),
+    _mutant("titles-lost", "Drops the documents' titles.", "responses-anthropic/asked-much", _untitled, requirement="titles"),
     _mutant("calls", "Forgets the arguments of earlier calls.", "chat-anthropic/asked-much", _no_arguments),
     _mutant("results", "Gives each of two calls the other's result.", "chat-anthropic/asked-much", _results_swapped),
     _mutant("tools", "Forgets which arguments of a tool are required.", "chat-anthropic/asked-much", _nothing_required),
@@ -175,6 +186,13 @@ MUTANTS: tuple[Mutant, ...] = (
         text="Drops a member of the request and does not say so.",
         answer=_unwarned,
         where=named("translation/*/asked-much"),
+    ),
+    Mutant(
+        id="request-title-untold",
+        requirement="translation/request-titles",
+        text="Does not say that the title of a text is lost.",
+        answer=without_header("x-wireproof-losses"),
+        where=named("translation/detail-messages-chat-named-text"),
     ),
     Mutant(
         id="request-refusal-pathless",

@@ -4,14 +4,16 @@ The translators are a black box here: recorded bytes go in, a client's bytes com
 compares what both sides say, its suites judge the client's protocol (grammar, order, schema), and the official SDK reads the same bytes.
 """
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from harness import transcript
 from harness.case import Case, Client, Dialect, Outcome, Route, Surface
@@ -165,7 +167,7 @@ def wrong(told: Told, feed: Feed, declared: Losses) -> Iterator[str]:
     if told.whole:
         if reading.error is not None:
             yield f"sdk: {told.name}: {reading.error.type}: {reading.error.message[:200]}"
-        spoken.append(("sdk", transcript.of_sdk(replace(driven, sdk=reading)) or Transcript()))
+        spoken.append(("sdk", transcript.of_sdk(dataclasses.replace(driven, sdk=reading)) or Transcript()))
     elif reading.error is None:
         yield f"sdk: {told.name}: no exception for {failed(told.said)}"
     for whose, got in spoken:
@@ -221,6 +223,6 @@ def test_what_a_translator_might_do_wrong_is_found(before: bytes, after: bytes, 
     )
     assert answer.body is not None
     assert before in answer.body
-    faults = list(wrong(replace(answer, body=answer.body.replace(before, after)), Feed(), losses()))
+    faults = list(wrong(dataclasses.replace(answer, body=answer.body.replace(before, after)), Feed(), losses()))
     assert any(fault.startswith(found) for fault in faults), faults
     assert not list(wrong(answer, Feed(), losses()))

@@ -1,6 +1,6 @@
 """Thoughts kept for clients that do not hand them back; and what only this gateway can read."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from reference_gateway.translation.codec import Naming
 from reference_gateway.translation.items import Answer, Ask, Item, Maker, Reasoning, Role, Stop, Text, ToolCall, ToolResult, Turn

@@ -1,9 +1,9 @@
 """A form is prepared, put back and judged."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reference_gateway.translation import events
 from reference_gateway.translation.codec import Upstream

@@ -147,6 +147,7 @@ REQUEST_OUT: Final = (
         ("turns[].items[Image]", _KEPT, ""),
         ("turns[].items[Image] of an assistant", _REFUSED, "chat has no images of an assistant"),
         ("turns[].items[Document]", _KEPT, "PDF in base64; text as a text part"),
+        ("turns[].items[Document].name", _KEPT, "of PDF; a text has none, which is told"),
         ("turns[].items[Document].source[Link]", _REFUSED, "chat has no documents by address"),
         ("turns[].items[ToolCall].id", _EMULATED, "an id of more than 40 characters is replaced by a hash of it"),
         ("turns[].items[ToolCall].name", _EMULATED, "one of other characters, or more than 64, is replaced; the answer has the client's"),

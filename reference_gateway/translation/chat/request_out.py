@@ -228,6 +228,8 @@ class _Writer:
                 raise Unsupported(path, f"{path} is not supported for this model: send the document itself, not its address.")
             case Document(source=Inline() as source):
                 if source.media_type.startswith("text/"):
+                    if item.name:
+                        self._losses.append(Loss(path=path, reason="a text has no name for this model"))
                     return self._text(Text(text=text_of(source, path), cache=item.cache))
                 self._need_vision(path)
                 file = {"filename": item.name or "document.pdf", "file_data": data_uri(source)}

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from reference_gateway.translation.common.members import (
     a_flag,

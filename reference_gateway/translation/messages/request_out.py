@@ -259,6 +259,8 @@ class _Writer:
             case Document():
                 source = self._document(item.source, path)
                 if not self._dialect.media:
+                    if item.name:
+                        self._losses.append(Loss(path=path, reason="a text has no name for this model"))
                     return self._text(Text(text=source["data"], cache=item.cache))
                 block: dict[str, Any] = {"type": "document", "source": source}
                 if item.name:

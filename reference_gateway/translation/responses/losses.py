@@ -178,6 +178,7 @@ REQUEST_OUT: Final = (
         ("turns[].items[Image]", _KEPT, ""),
         ("turns[].items[Image] of an assistant", _REFUSED, "an assistant's message has only texts there"),
         ("turns[].items[Document]", _KEPT, "text as a text part"),
+        ("turns[].items[Document].name", _KEPT, "of PDF in base64; a text and an address have none, which is told"),
         ("turns[].items[Refused]", _KEPT, ""),
         (
             "turns[].items[Reasoning]",

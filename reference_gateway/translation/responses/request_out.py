@@ -184,7 +184,10 @@ class _Writer:
         return part | self._mark(item.cache)
 
     def _document(self, source: Source, name: str | None, path: str) -> dict[str, Any]:
-        if isinstance(source, Inline) and source.media_type.startswith("text/"):
+        text = isinstance(source, Inline) and source.media_type.startswith("text/")
+        if name and (text or isinstance(source, Link)):
+            self._losses.append(Loss(path=path, reason="only a document of PDF in base64 has a name for this model"))
+        if isinstance(source, Inline) and text:
             return {"type": "input_text", "text": text_of(source, path)}
         self._need_vision(path)
         if isinstance(source, Link):

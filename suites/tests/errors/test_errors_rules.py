@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.case import Case, Fault, FaultKind, Outcome, Play, Surface
-from harness.exchange import End, Exchange, Read, Response
+from harness.exchange import End, Exchange, Read, Request, Response
 from harness.mutation.mutant import Mutant
 from harness.mutation.mutants.errors import MUTANTS
 from harness.requirement import Rule
@@ -103,3 +104,28 @@ def answer(status: int, body: bytes) -> Response:
 
 def cut(exchange: Exchange) -> Exchange:
     return replace(exchange, case=replace(exchange.case, outcome=Outcome.UPSTREAM_BROKEN))
+
+
+@pytest.mark.parametrize(
+    ("host", "message", "right"),
+    [
+        ("api.vendor.example:8443", "The vendor failed.", True),
+        ("api.vendor.example:8443", "connect to api.vendor.example:8443 failed", False),
+        ("api.vendor.example:8443", "connect to API.vendor.example failed", False),
+        ("api.vendor.example:8443", "not api.vendor.example.org", True),
+        ("127.0.0.1:9100", "no route to 127.0.0.1.", False),
+        ("127.0.0.1:9100", "see http://127.0.0.1:8080/errors", True),  # where the gateway itself was called
+        ("[::1]:9100", "no route to ::1", False),
+        ("upstream:9100", "The upstream failed.", True),
+        ("upstream:9100", "GET http://upstream/v1 failed", False),
+        ("localhost", "no picture at http://localhost/a.png", True),  # which the caller named
+        ("[:9100", "gone", True),
+    ],
+)
+def test_where_the_vendor_stands_is_told_neither_with_its_port_nor_without(host: str, message: str, right: bool) -> None:
+    exchange = traffic.made(Surface.CHAT, b"{}")
+    asked = Request(method="POST", target="/v1", headers=(("Host", "127.0.0.1:8080"),), body=b'"http://localhost/a.png"')
+    told = answer(502, json.dumps({"error": {"message": message}}).encode())
+    hop = replace(exchange.upstream[0], request=replace(asked, headers=(("host", host),)))
+    exchange = replace(exchange, client=replace(exchange.client, request=asked, response=told), upstream=(hop,))
+    assert isinstance(envelope.check_no_leak(exchange), Passed if right else Failed)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolChoiceOptionParam, ChatCompletionToolUnionParam
 from openai.types.chat.completion_create_params import ResponseFormat
 from pydantic import TypeAdapter
@@ -409,7 +409,7 @@ def test_what_stands_in_no_order_is_malformed(turns: tuple[Turn, ...]) -> None:
 def test_every_field_of_an_ask_has_its_rule() -> None:
     named = {rule.path.split("[")[0] for rule in losses.REQUEST_OUT}
     of_the_gateway = {"model", "stream", "include_usage", "echo", "paths", "losses"}
-    assert set(Ask.__dataclass_fields__) - of_the_gateway == named
+    assert set(Ask.__struct_fields__) - of_the_gateway == named
 
 
 # there and back

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reference_gateway.tests.translation.gemini.made import ASK, NAMING, answers, read
 from reference_gateway.translation import events

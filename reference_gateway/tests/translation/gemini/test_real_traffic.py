@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 
 from google.genai import types
+from msgspec.structs import replace
 
 from harness.tests import corpus
 from harness.tests.corpus import Recorded

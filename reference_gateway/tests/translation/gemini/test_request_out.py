@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from google.genai import types
+from msgspec.structs import replace
 
 from reference_gateway.tests.translation.gemini.made import GEMINI_2, GEMINI_2_5, GEMINI_3
 from reference_gateway.translation.codec import Upstream, Written

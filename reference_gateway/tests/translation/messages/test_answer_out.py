@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reference_gateway.tests.translation.messages.told import ASK, NAMING, apart, events_of, together
 from reference_gateway.translation.common.arguments import object_of
