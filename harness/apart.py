@@ -207,7 +207,7 @@ class _Child:
         assert self._session is not None
         if self._importing is not None:
             self._importing.join()
-        preload(sorted({planned.case.client for planned in chosen}))
+        preload(sorted({client for planned in chosen for client in planned.case.clients}))
         rarely_collect()
         for planned in chosen:
             self._session.submit(planned).add_done_callback(self._deliver(planned))

@@ -158,14 +158,15 @@ class Play:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One call of a case that has several, sent by the raw client; or the same call several times at once.
+    """One call of a case that has several; or the same call several times at once.
 
     In `path`, `model`, header values, `body` and texts of `request`, `{model}` and MARKER stand for what they say; `{failover}`,
     `{ark-images}`, `{gemini-images}`, `{videos}`, `{group}` and `{clock}` for the target's model with two channels, those that make images
     and videos, the group of keys that are made, and the path that moves its clock; and `{name:/pointer}` or `{name:header}` for what the
     answer of the step `name` has at that JSON pointer, or in that header; `{marker:name}` is that step's own marker. A text of `request`
-    that is nothing but `{name:/pointer}` becomes whatever stands there: an object, or a list, whose items a list around it gets. What
-    stands for a path may be a link to the gateway.
+    that is nothing but `{name:/pointer}` becomes whatever stands there: an object, or a list, whose items a list around it gets. Of an
+    answer that an SDK read, it is what the SDK made of it that is looked into (`SdkReading.told`). What stands for a path may be a link
+    to the gateway.
     """
 
     name: str
@@ -178,6 +179,8 @@ class Step:
     key: Key = Key.GOOD
     key_from: str | None = None  # a key that an earlier step made, such as "{made:/key}", in the place of `key`
     stream: bool = False
+    client: Client = Client.RAW
+    helper: bool = False  # drive the SDK's own stream helper in the place of the raw event loop
     model: str | None = None
     plays: tuple[Play, ...] = ()  # what the upstream answers to its first call, its second ...; the last one goes on
     at_once: int = 1
@@ -234,6 +237,11 @@ class Case:
     times: int = 1  # sent so often, one after the other, the same bytes; the client's side of the last call is what is kept
     steps: tuple[Step, ...] = ()  # calls in this order, in the place of the one that the fields above describe
     needs: frozenset[Need] = frozenset()
+
+    @property
+    def clients(self) -> frozenset[Client]:
+        """All that speak in it."""
+        return frozenset({self.client, *(step.client for step in self.steps)})
 
     def __post_init__(self) -> None:
         if (self.abort_after_frames is not None) != (self.outcome is Outcome.ABORTED):

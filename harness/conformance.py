@@ -65,7 +65,7 @@ class Live:
     ) -> None:
         self._settings = settings
         # The official SDKs take seconds to import: meanwhile the gateway starts and pytest collects.
-        clients = sorted({case.client for case in cases}) if probe and settings.recordings == SHIPPED else []
+        clients = sorted({client for case in cases for client in case.clients}) if probe and settings.recordings == SHIPPED else []
         self.session = ApartSession(settings, probe=probe, tell=tell, clients=clients)
         if settings.recordings != SHIPPED:  # before anything is started, since a file of the folder may be broken
             played = (case_for(recording) for recording in self.session.library if recording.surface in SERVED)

@@ -182,6 +182,12 @@ class SdkReading:
     error: SdkError | None = None
     request_id: str | None = None
 
+    @property
+    def told(self) -> Any:
+        """What its user has in hand: the answer, in which a stream's items are besides under `done`, each as it stood when it was done."""
+        done = [event["item"] for event in self.events if isinstance(event, dict) and event.get("type") == "response.output_item.done"]
+        return {**self.final, "done": done} if done and isinstance(self.final, dict) else self.final
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRow:
@@ -247,6 +253,7 @@ class StepSeen:
     unsent: str | None = None  # why it was not sent: an earlier answer lacks what it is made of
     storm: tuple[StormCall, ...] = ()  # in the order in which they ended
     kills: tuple[int, ...] = ()  # after so many of them a node was killed
+    sdk: SdkReading | None = None  # of the first call
 
     @property
     def answer(self) -> Response | None:

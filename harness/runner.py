@@ -417,6 +417,7 @@ def masked(exchange: Exchange, masker: Masker) -> Exchange:
                 step,
                 calls=tuple(_masked_hop(hop, masker) for hop in step.calls),
                 upstream=tuple(_masked_hop(hop, masker) for hop in step.upstream),
+                sdk=_masked_sdk(step.sdk, masker) if step.sdk else None,
             )
             for step in exchange.steps
         ),

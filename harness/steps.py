@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from harness import storm
 from harness.account import Account
 from harness.case import Case, Outcome, Step, Storm, Surface
-from harness.client import Call, ClientWitness
+from harness.client import Call, ClientResult, ClientWitness, DriveError
 from harness.exchange import NOT_JSON, Balance, Hop, Request, StepSeen, value
 from harness.progress import ClientProgress
 from harness.recording.library import Library
@@ -25,6 +25,7 @@ from harness.upstream.witness import UpstreamWitness
 
 MADE_KEY: Final = "made-key"  # how a key that a step made is named where it is masked
 _STANDS_FOR: Final = re.compile(r"\{(marker|model|failover|ark-images|gemini-images|videos|group|clock|[a-z0-9-]+:[^{}\s]+)\}")
+_EARLIER: Final = re.compile(r"\{[a-z0-9-]+:/")
 _PLACE: Final = re.compile(r"-?[0-9]+")
 _FIRST_READ_SECONDS: Final = 0.6  # for the client of an open stream to read something: a gateway may hold an answer back
 _PATIENCE_SECONDS: Final = 2.0  # for the upstream to be called by an open step, and to be done with one that is over
@@ -70,7 +71,7 @@ class _Sent:
 
     step: Step
     marker: str
-    calls: asyncio.Task[tuple[Hop, ...]] | None  # None: unsent
+    calls: asyncio.Task[tuple[ClientResult, ...]] | None  # None: unsent
     seen: StepSeen
 
 
@@ -167,17 +168,24 @@ async def _storm(means: Means, step: Step, asked: Storm, sent: Mapping[str, _Sen
 async def _finish(means: Means, one: _Sent) -> None:
     if one.calls is None or one.seen.calls:
         return
-    calls = await one.calls
+    try:
+        results = await one.calls
+    except DriveError as why:
+        if not _EARLIER.search(json.dumps(one.step.request)):
+            raise
+        # Not our fault: what the gateway answered is such that an SDK does not take it back.
+        one.seen = replace(one.seen, unsent=str(why), at_s=int(time.time()))
+        return
     if one.step.surface is not Surface.OTHER:  # whose work may go on when it has been answered
         await means.witness.settled(one.marker, timeout=_PATIENCE_SECONDS)
-    one.seen = replace(one.seen, calls=calls, at_s=int(time.time()))
+    one.seen = replace(one.seen, calls=tuple(result.hop for result in results), sdk=results[0].sdk, at_s=int(time.time()))
 
 
-async def _at_once(means: Means, call: Call, count: int) -> tuple[Hop, ...]:
+async def _at_once(means: Means, call: Call, count: int) -> tuple[ClientResult, ...]:
     """The same call so often, each to the next node."""
     # Each counts what it read by itself; the upstream's lockstep follows the first.
     calls = [call, *(replace(call, progress=ClientProgress(), base=means.turn()) for _ in range(count - 1))]
-    return tuple(result.hop for result in await asyncio.gather(*map(means.clients.drive, calls)))
+    return tuple(await asyncio.gather(*map(means.clients.drive, calls)))
 
 
 async def _under_way(witness: UpstreamWitness, marker: str, progress: ClientProgress, *, stream: bool) -> None:
@@ -192,6 +200,8 @@ def _call(means: Means, step: Step, said: "_Said", marker: str, progress: Client
         surface=step.surface,
         play=step.plays[0] if step.plays else None,
         stream=step.stream,
+        client=step.client,
+        helper=step.helper,
         method=step.method,
         path=None if step.path is None else said.path(step.path),
         headers=tuple((name, said.text(text)) for name, text in step.headers),
@@ -311,6 +321,8 @@ class _Said:
 
 
 def _document(seen: StepSeen) -> Any:
+    if seen.sdk is not None:
+        return seen.sdk.told
     return seen.answer.json if seen.answer is not None else NOT_JSON
 
 

@@ -236,8 +236,10 @@ def _shown(value: Any, other: Any = None) -> str:
     return repr(text[:_SHOWN])
 
 
-def _proofs(said: Transcript, got: Transcript, client: Surface, losses: Losses) -> Iterator[Finding]:
-    """Each signature comes through byte for byte, alone or inside what the gateway made of it; a sealed one at least stands there."""
+def proofs_to_tell(said: Transcript, client: Surface, losses: Losses) -> list[str]:
+    """The signatures that a client of that protocol is told, in order."""
+    if losses.of_answer(client, "items.Reasoning.signature") == "dropped":
+        return []
     wanted = list(said.signatures)
     if losses.of_answer(client, "items.ToolCall.signature") == "dropped":
         for signature in said.call_signatures:
@@ -245,10 +247,16 @@ def _proofs(said: Transcript, got: Transcript, client: Surface, losses: Losses) 
     if losses.of_answer(client, "items.Text.signature") == "dropped":
         for signature in said.text_signatures:
             wanted.remove(signature)
-    if losses.of_answer(client, "items.Reasoning.signature") == "dropped" or not wanted:
+    return wanted
+
+
+def _proofs(said: Transcript, got: Transcript, client: Surface, losses: Losses) -> Iterator[Finding]:
+    """Each signature comes through byte for byte, alone or inside what the gateway made of it; a sealed one at least stands there."""
+    wanted = proofs_to_tell(said, client, losses)
+    if not wanted:
         return
     sealed = client is Surface.RESPONSES and losses.of_answer(client, "items.Reasoning.signature") in ("renamed", "emulated")
-    came = [form for signature in got.signatures for form in _forms(signature)]
+    came = [form for signature in got.signatures for form in forms(signature)]
     for number, signature in enumerate(wanted):
         if not (got.signatures if sealed else any(signature.encode() in form for form in came)):
             yield Finding(
@@ -256,7 +264,8 @@ def _proofs(said: Transcript, got: Transcript, client: Surface, losses: Losses) 
             )
 
 
-def _forms(signature: str) -> Iterator[bytes]:
+def forms(signature: str) -> Iterator[bytes]:
+    """In what it may stand: as it is, and what it is the base64 of."""
     yield signature.encode()
     try:
         yield base64.b64decode(signature.translate(str.maketrans("-_", "+/")) + "=" * (-len(signature) % 4), validate=True)

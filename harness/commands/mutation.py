@@ -92,7 +92,7 @@ def _hunt(settings: Settings, mutants: tuple[Mutant, ...], console: Console) -> 
     try:
         offered = (each for each in plan(cases_of(modules), session.models) if session.offers(each))
         planned = tuple(each for each in offered if session.target.lacks(each.case) is None)
-        preload(sorted({each.case.client for each in planned}))
+        preload(sorted({client for each in planned for client in each.case.clients}))
         hunt = Hunt(session, planned, rules_of(modules), upstream[0], marked)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("mutants", total=len(mutants))

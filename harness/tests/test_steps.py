@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from harness.case import MARKER, Case, Fault, FaultKind, Key, Need, Pace, Play, Route, Step, Surface
+from harness.case import MARKER, Case, Client, Fault, FaultKind, Key, Need, Pace, Play, Route, Step, Surface
 from harness.client import ClientWitness
 from harness.exchange import Exchange
 from harness.plan import Planned
@@ -143,6 +143,40 @@ async def test_what_an_answer_has_can_be_handed_back_as_it_came() -> None:
     choices = answer.json["choices"]
     assert json.loads(then[3]) == {"turns": [said, *choices], "whole": choices, "said": f"It said {said}"}
     assert json.loads(models[3]) == {"of": ["seedream-4-5", "nano-banana", "seedance-1-5"]}
+
+
+async def test_what_an_sdk_put_together_from_a_stream_can_be_handed_back(tmp_path: Path) -> None:
+    message = "{first:/choices/0/message}"
+    asked = {"messages": [{"role": "user", "content": f"hi {MARKER}"}]}
+    streamed: dict[str, Any] = {"stream": True, "client": Client.OPENAI_ASYNC, "helper": True}
+    async with driving() as (runner, gateway):
+        exchange = await drive(
+            runner,
+            Step(name="first", request=asked, plays=(Play(recording="chat/tools.stream"),), **streamed),
+            Step(name="then", request={"messages": [*asked["messages"], message]}, plays=(Play(recording="chat/text.stream"),), **streamed),
+        )
+    assert [step.status for step in exchange.steps] == [200, 200]
+    first, then = exchange.steps
+    assert first.sdk is not None
+    assert then.sdk is not None
+    put_together = first.sdk.final["choices"][0]["message"]
+    assert put_together["tool_calls"]
+    assert json.loads(gateway.asked[1][3])["messages"][1] == put_together
+    header = RunHeader(started="2026-11-22T00:00:00+00:00", wireproof="0", target=TargetFacts(name="small", base_url=""))
+    with RunWriter(tmp_path / "run.jsonl", header) as writer:
+        writer.exchange(exchange)
+    assert read_run(tmp_path / "run.jsonl").exchanges[exchange.id].steps == exchange.steps
+
+
+async def test_what_an_sdk_does_not_take_back_is_the_answers_fault_and_what_a_case_made_up_is_ours() -> None:
+    streamed: dict[str, Any] = {"surface": Surface.GEMINI, "stream": True, "client": Client.GOOGLE_GENAI_ASYNC, "helper": True}
+    first = Step(name="first", surface=Surface.OTHER, method="GET", path="/a")
+    handed_back, made_up = (Step(name="then", request={"contents": [{"parts": parts}]}, **streamed) for parts in ("{first:/id}", "x"))
+    async with driving() as (runner, _):
+        exchange = await drive(runner, first, handed_back)
+        assert "has no place for the request" in (exchange.step("then").unsent or "")
+        with pytest.raises(AssertionError, match="has no place for the request"):
+            await drive(runner, first, made_up)
 
 
 async def test_a_key_that_a_step_made_is_masked_wherever_it_stands(tmp_path: Path) -> None:

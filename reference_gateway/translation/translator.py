@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from reference_gateway.routes import Surface
 from reference_gateway.translation import events
 from reference_gateway.translation.codec import AnswerReader, Naming, RequestWriter, StreamReader, StreamWriter, Upstream
+from reference_gateway.translation.common.glue import Run
 from reference_gateway.translation.items import (
     Answer,
     Ask,
@@ -99,7 +100,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 _KEEPS: Final = (PartKind.REASONING, PartKind.TOOL_CALL)
 _GEMINI_KEEPS: Final = (*_KEEPS, PartKind.TEXT)  # which may be signed
-SHORTEST_RUN: Final = 1_000  # bytes of a read: three events; fewer are read at less cost than they are looked at
+SHORTEST_RUN: Final = 1_000  # bytes of a read: three events; two are read at less cost than they are looked at
 _MOST_RUNS: Final = 8  # of one read: more of them would look again and again at one that is not uniform
 
 
@@ -169,34 +170,51 @@ class Passage:
         reader = self._reader
         if reader is None:
             reader = self._reader = self._vendor.stream_reader()
-        if len(data) < SHORTEST_RUN or self._shaper is not None:  # which wants to see each event
+        if self._shaper is not None:  # which wants to see each event
             return self._pass(reader.feed(data))
-        reader.look.wake()
-        said = self._runs(reader, data)
-        reader.look.sleep()
+        look = reader.look
+        if len(data) < SHORTEST_RUN:
+            glue = look.glue
+            if glue is not None and reader.between_events and (run := glue.take_only(data)) is not None:
+                taken = self._exchange(reader, glue.index, run)
+                if taken is not None:
+                    return taken
+            look.wake()
+            said = self._pass(reader.feed(data))
+        else:
+            look.wake()
+            said = self._runs(reader, data)
+        look.sleep()
+        return said
+
+    def _exchange(self, reader: StreamReader, index: int, run: Run) -> bytes | None:
+        """What the client gets of a run; None where its writer has to see each event, and the reader too."""
+        said = self._writer.more(index, run)
+        if said is not None:
+            reader.went_on(run)
+            self._note(index, run.text)
         return said
 
     def _runs(self, reader: StreamReader, data: bytes) -> bytes:
         """Runs of texts are exchanged (common/glue.py), and what is between them is read."""
-        look, out = reader.look, bytearray()
+        look, out = reader.look, list[bytes]()
         for _ in range(_MOST_RUNS):
             begun = not reader.between_events
-            if look.glue is not None and not begun and (run := look.glue.take(data)) is not None:
-                said = self._writer.more(look.glue.index, run)
+            glue = look.glue
+            if glue is not None and not begun and (run := glue.take(data)) is not None:
+                said = self._exchange(reader, glue.index, run)
                 if said is None:
                     break
-                reader.went_on(run)
-                self._note(look.glue.index, run.text)
-                out += said
+                out.append(said)
                 data = data[run.size :]
                 if not data:
-                    return bytes(out)
+                    return b"".join(out)
             size = look.plain(data, begun=begun)
-            out += self._pass(reader.feed(data[:size]))
+            out.append(self._pass(reader.feed(data[:size])))
             data = data[size:]
             if not data or self.end is not None:
-                return bytes(out)
-        return bytes(out) + self._pass(reader.feed(data))
+                return b"".join(out)
+        return b"".join((*out, self._pass(reader.feed(data))))
 
     def _note(self, index: int, text: str) -> None:
         self.content_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

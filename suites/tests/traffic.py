@@ -61,7 +61,8 @@ def _of_case(case: Case) -> Exchange:
     if case.request is None:
         return exchange
     asked = json.dumps({"model": "some-model", **case.request}).encode()
-    return replace(exchange, client=replace(exchange.client, request=replace(exchange.client.request, body=asked)))
+    sent = replace(exchange.client, request=replace(exchange.client.request, body=asked))
+    return replace(exchange, client=sent, upstream=(sent,) if case.upstream is None else exchange.upstream)
 
 
 @cache

@@ -1,10 +1,11 @@
 """Loops of calls as a client makes them: each request has the answers before it in it, as they came, and a result for each of their calls.
 
-What other cases have for a history is made up beforehand. Here ids, arguments and what proves a thought are those that the gateway gave.
+What other cases have for a history is made up beforehand. Here ids, arguments and what proves a thought are those that the gateway gave,
+in whole answers; stream_loops.py has them from streams.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from harness import schema
@@ -15,21 +16,22 @@ from harness.recording.scenarios import chat, gemini, messages, responses
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.transcript import CallKind
 from harness.transcript_oracle import heard
-from harness.verdict import Finding, Inconclusive, Side, Verdict
+from harness.verdict import Failed, Finding, Inconclusive, Side, Verdict
 from suites.evidence import conclude, shown
 from suites.steps import failed
 from suites.translation.request_rules import SCHEMAS
 
 Body = Mapping[str, Any]
 
-_TURNS: Final = ("first", "second", "third")
+TURNS: Final = ("first", "second", "third")
 _TOOLS: Final = ("get_weather", "save_note", "find_order")
+_REFUSED: Final = frozenset({400, 409, 413, 415, 422, 500})  # what a gateway says of a request that it cannot put to the vendor
 _RESULTS: Final = {"get_weather": "sunny, 21 degrees", "save_note": "the note is kept", "find_order": "the order was sent"}
 _USER: Final = f"Look up the weather in Zürich. Note it, and find my order. {MARKER}"
-_NAMES: Final = {Dialect.ANTHROPIC: "claude", Dialect.GEMINI: "gemini", Dialect.OPENAI_RESPONSES: "responses"}
+NAMES: Final = {Dialect.ANTHROPIC: "claude", Dialect.GEMINI: "gemini", Dialect.OPENAI_RESPONSES: "responses"}
 
 
-def _chat() -> tuple[Body, Body, Body]:
+def chat_asks() -> tuple[Body, Body, Body]:
     def result(turn: str, place: int, name: str) -> Body:
         return {"role": "tool", "tool_call_id": f"{{{turn}:/choices/0/message/tool_calls/{place}/id}}", "content": _RESULTS[name]}
 
@@ -39,7 +41,7 @@ def _chat() -> tuple[Body, Body, Body]:
     return _grown("messages", turns, one, two, tools=chat.tools(*_TOOLS), reasoning_effort="medium")
 
 
-def _messages() -> tuple[Body, Body, Body]:
+def messages_asks() -> tuple[Body, Body, Body]:
     def said(turn: str) -> Body:
         return {"role": "assistant", "content": f"{{{turn}:/content}}"}
 
@@ -53,27 +55,29 @@ def _messages() -> tuple[Body, Body, Body]:
     return _grown("messages", turns, one, two, tools=messages.tools(*_TOOLS), max_tokens=4096, thinking=thinking)
 
 
-def _responses() -> tuple[Body, Body, Body]:
+def responses_asks(said: str = "output") -> tuple[Body, Body, Body]:
+    """`said`: where an answer has its items."""
+
     def result(turn: str, place: int, name: str) -> Body:
-        return {"type": "function_call_output", "call_id": f"{{{turn}:/output/{place}/call_id}}", "output": _RESULTS[name]}
+        return {"type": "function_call_output", "call_id": f"{{{turn}:/{said}/{place}/call_id}}", "output": _RESULTS[name]}
 
     turns: list[Any] = [{"role": "user", "content": _USER}]
-    one = ["{first:/output}", result("first", -1, "get_weather")]
-    two = ["{second:/output}", result("second", -2, "save_note"), result("second", -1, "find_order")]
+    one = [f"{{first:/{said}}}", result("first", -1, "get_weather")]
+    two = [f"{{second:/{said}}}", result("second", -2, "save_note"), result("second", -1, "find_order")]
     include = ["reasoning.encrypted_content"]
     return _grown("input", turns, one, two, tools=responses.tools(*_TOOLS), reasoning={"effort": "medium"}, store=False, include=include)
 
 
-def _gemini() -> tuple[Body, Body, Body]:
-    """Ids are optional there: results are told apart by name."""
+def gemini_asks(said: str = "candidates/0/content") -> tuple[Body, Body, Body]:
+    """Ids are optional there: results are told apart by name. `said`: where an answer has its turn, or its turns."""
 
     def results(*names: str) -> Body:
         parts = [{"functionResponse": {"name": name, "response": {"output": _RESULTS[name]}}} for name in names]
         return {"role": "user", "parts": parts}
 
     turns: list[Any] = [{"role": "user", "parts": [{"text": _USER}]}]
-    one = ["{first:/candidates/0/content}", results("get_weather")]
-    two = ["{second:/candidates/0/content}", results("save_note", "find_order")]
+    one = [f"{{first:/{said}}}", results("get_weather")]
+    two = [f"{{second:/{said}}}", results("save_note", "find_order")]
     thinking = {"thinkingConfig": {"includeThoughts": True, "thinkingBudget": 2048}}
     return _grown("contents", turns, one, two, tools=gemini.tools(*_TOOLS), generationConfig=thinking)
 
@@ -86,23 +90,23 @@ def _case(client: Surface, upstream: Dialect, asks: tuple[Body, Body, Body]) -> 
     vendor = upstream.surface
     answers = (f"probes/{vendor}-loop", f"probes/{vendor}-loop-again", f"{vendor}/text")
     return Case(
-        id=f"translation/loop-{client}-{_NAMES[upstream]}",
+        id=f"translation/loop-{client}-{NAMES[upstream]}",
         surface=client,
         upstream=upstream,
         play=None,
         steps=tuple(
             Step(name=turn, surface=client, request=request, plays=(Play(recording=recording),))
-            for turn, request, recording in zip(_TURNS, asks, answers, strict=True)
+            for turn, request, recording in zip(TURNS, asks, answers, strict=True)
         ),
         traits=frozenset({"translated", "loop"}),
     )
 
 
 CASES: tuple[Case, ...] = (
-    _case(Surface.CHAT, Dialect.ANTHROPIC, _chat()),
-    _case(Surface.MESSAGES, Dialect.GEMINI, _messages()),
-    _case(Surface.RESPONSES, Dialect.ANTHROPIC, _responses()),
-    _case(Surface.GEMINI, Dialect.OPENAI_RESPONSES, _gemini()),
+    _case(Surface.CHAT, Dialect.ANTHROPIC, chat_asks()),
+    _case(Surface.MESSAGES, Dialect.GEMINI, messages_asks()),
+    _case(Surface.RESPONSES, Dialect.ANTHROPIC, responses_asks()),
+    _case(Surface.GEMINI, Dialect.OPENAI_RESPONSES, gemini_asks()),
 )
 
 GOES_ON = Requirement(
@@ -128,10 +132,10 @@ PROVED_ONCE = Requirement(
 )
 
 
-def _turns_before(exchange: Exchange, turn: str) -> list[bytes]:
+def turns_before(exchange: Exchange, turn: str) -> list[bytes]:
     """The upstream's answers that the turn's request goes on from."""
     found = []
-    for name in _TURNS[: _TURNS.index(turn)]:
+    for name in TURNS[: TURNS.index(turn)]:
         seen = exchange.step(name)
         response = seen.upstream[-1].response if seen.upstream else None
         found.append(response.text if response is not None else b"")
@@ -147,17 +151,35 @@ def _up(turn: str, expected: str, got: str, pointer: str | None = None) -> Findi
     return Finding(step=turn, side=Side.UPSTREAM, expected=expected, got=got, pointer=pointer)
 
 
+def _broken_off(exchange: Exchange) -> Verdict | None:
+    """Why there was no third turn: that the first one did not come about says nothing of loops, that it led to no other does."""
+    if (why := failed(exchange, TURNS[0])) is not None:
+        return why
+    if not exchange.step(TURNS[0]).upstream:
+        return Inconclusive("the upstream was not asked")
+    for turn in TURNS[1:]:
+        seen = exchange.step(turn)
+        if seen.unsent is not None:
+            return Failed(Finding(step=turn, expected="an answer before it that a request can go on from", got=seen.unsent))
+        if seen.status in _REFUSED and not seen.upstream:
+            said = seen.answer.text[:200].decode(errors="replace") if seen.answer else ""
+            return Failed(Finding(step=turn, expected="the upstream is asked", got=f"status {seen.status}: {said}"))
+        if (why := failed(exchange, turn)) is not None:
+            return why
+    return None
+
+
 def check_goes_on(exchange: Exchange) -> Verdict:
-    if (why := failed(exchange, *_TURNS)) is not None:
+    if (why := _broken_off(exchange)) is not None:
         return why
     upstream = exchange.case.upstream
     if upstream is None:
         return Inconclusive("the target does not say what its upstream speaks")
-    findings, told = [], 0
-    for turn in _TURNS[1:]:
+    findings, told = [*_raised(exchange)], 0
+    for turn in TURNS[1:]:
         body = _sent(exchange, turn)
         findings += [_up(turn, each.expected, each.got, each.pointer) for each in schema.findings(SCHEMAS[upstream], body)]
-        made = [call for answer in _turns_before(exchange, turn) for call in heard(upstream.surface, answer).calls]
+        made = [call for answer in turns_before(exchange, turn) for call in heard(upstream.surface, answer).calls]
         wanted = [(call.name, _bare(call.arguments)) for call in made if call.kind is CallKind.FUNCTION]
         pieces = read(upstream.surface, body).pieces
         calls = [piece for piece in pieces if piece.kind is Kind.CALL]
@@ -166,6 +188,14 @@ def check_goes_on(exchange: Exchange) -> Verdict:
             findings.append(_up(turn, f"the calls {shown(wanted)}", shown(came)))
         findings += _unanswered(turn, calls, [piece for piece in pieces if piece.kind is Kind.RESULT])
     return conclude(findings, f"{told} calls, each with its result") if told else Inconclusive("the upstream called nothing")
+
+
+def _raised(exchange: Exchange) -> Iterator[Finding]:
+    for turn in TURNS:
+        reading = exchange.step(turn).sdk
+        if reading is not None and reading.error is not None:
+            got = f"{reading.error.type}: {reading.error.message}"[:200]
+            yield Finding(step=turn, side=Side.SDK, expected="no exception", got=got)
 
 
 def _bare(arguments: str) -> str:
@@ -191,12 +221,12 @@ def _unanswered(turn: str, calls: list[Piece], results: list[Piece]) -> list[Fin
 
 
 def check_proved_once(exchange: Exchange) -> Verdict:
-    if (why := failed(exchange, *_TURNS)) is not None:
+    if (why := failed(exchange, *TURNS)) is not None:
         return why
     findings, proofs = [], 0
-    for turn in _TURNS[1:]:
+    for turn in TURNS[1:]:
         asked = json.dumps(_sent(exchange, turn), ensure_ascii=False)
-        wanted = [proof for answer in _turns_before(exchange, turn) for proof in heard(exchange.upstream_surface, answer).signatures]
+        wanted = [proof for answer in turns_before(exchange, turn) for proof in heard(exchange.upstream_surface, answer).signatures]
         proofs = len(wanted)
         found = {proof: asked.count(proof) for proof in wanted}
         findings += [_up(turn, f"{shown(proof)} once", f"{count} times") for proof, count in found.items() if count != 1]

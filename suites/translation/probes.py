@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any, Final
 
+from harness.asked import read
 from harness.case import Case, Dialect, Outcome, Surface
 from harness.exchange import Exchange, Response, value, values
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
@@ -176,6 +177,17 @@ REDACTED_BACK = Requirement(
         says="redacted_thinking blocks are passed back to the API unchanged, as the thinking blocks are",
     ),
     text="A thought that nobody can read goes back to who made it, too, before the call that a plain client hands back alone.",
+)
+TEXT_SIGNED = Requirement(
+    id="translation/text-signature-comes-back",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.DOCUMENTED,
+    clause=Clause(
+        source="gemini-generate-content",
+        section="Part, thoughtSignature",
+        says="An opaque signature for the thought so it can be reused in subsequent requests",
+    ),
+    text="A text that Gemini signed goes back to it with its signature, once, though the client hands back the text alone.",
 )
 NOT_OF_OTHERS = Requirement(
     id="translation/reasoning-apart",
@@ -507,6 +519,17 @@ def check_comes_back(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{len(proofs)} proofs handed back")
 
 
+def check_text_signed(exchange: Exchange) -> Verdict:
+    if (why := failed(exchange, "thinks", "goes-on")) is not None:
+        return why
+    proofs, hops = _proofs(exchange), exchange.step("goes-on").upstream
+    if not proofs:
+        return Inconclusive("the upstream signed nothing")
+    came = [piece.proof.encode() for piece in read(exchange.upstream_surface, hops[-1].request.json).pieces if piece.proof] if hops else []
+    wrong = [] if came == proofs else [_up(f"{len(proofs)} signatures, as they came", f"{len(came)}", "/contents")]
+    return conclude(wrong, f"{len(proofs)} signatures handed back")
+
+
 def check_redacted_back(exchange: Exchange) -> Verdict:
     if (why := failed(exchange, "thinks", "goes-on")) is not None:
         return why
@@ -730,7 +753,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(IMAGE_BY_ADDRESS, check_image_by_address, _with("images-probed", surface=Surface.IMAGES, steps=True)),
     Rule(IMAGE_LINKED, check_image_linked, _with("images-probed", surface=Surface.IMAGES, steps=True)),
-    Rule(COMES_BACK, check_comes_back, Given(traits=frozenset({"conversation"}), without=frozenset({"redacted"}), steps=True)),
+    Rule(
+        COMES_BACK, check_comes_back, Given(traits=frozenset({"conversation"}), without=frozenset({"redacted", "signed-text"}), steps=True)
+    ),
+    Rule(TEXT_SIGNED, check_text_signed, Given(traits=frozenset({"conversation", "signed-text"}), steps=True)),
     Rule(REDACTED_BACK, check_redacted_back, Given(traits=frozenset({"conversation", "redacted"}), steps=True)),
     Rule(NOT_OF_OTHERS, check_not_of_others, _ON_CONVERSATIONS),
     Rule(NAMES_BACK, check_names_back, Given(traits=frozenset({"tool-name"}))),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from harness.case import MARKER, MATRIX, Case, Dialect, Fault, FaultKind, Framing, Key, Outcome, Pace, Play, Step, Surface
-from harness.recording.scenarios import chat, content, gemini, messages, responses
+from harness.recording.scenarios import chat, content, gemini, messages, responses, signed
 from harness.recording.scenarios.images import png
 
 Body = Mapping[str, Any]
@@ -467,6 +467,8 @@ def _of_conversations() -> Iterator[Case]:
             yield _conversation(client, upstream, _THOUGHTS[upstream])
     for client in (CHAT, RESPONSES):
         yield _conversation(client, claude, "probes/messages-redacted-conversation", "redacted")
+    for client, stream in ((CHAT, True), (MESSAGES, False), (MESSAGES, True), (RESPONSES, False)):
+        yield _signed_conversation(client, stream=stream)
     yield from _named()
 
 
@@ -486,6 +488,41 @@ def _conversation(client: Surface, upstream: Dialect, thought: str, *traits: str
         account=True,  # a stranger needs an account of its own
         traits=frozenset({*_PROBE, "conversation", *traits}),
     )
+
+
+def _signed_conversation(client: Surface, *, stream: bool) -> Case:
+    """No call, so nothing by which the client could name the text that Gemini signed, but the text itself."""
+    first, second = _text_turns(client)
+    text = Play(recording="probes/gemini-signed-conversation" + ".stream" * stream, named=True)
+    after = (Play(recording="gemini/text"),)
+    return Case(
+        id=f"translation/probe-{client}-gemini-signed-conversation" + ".stream" * stream,
+        surface=client,
+        upstream=Dialect.GEMINI,
+        play=None,
+        steps=(
+            Step(name="thinks", surface=client, request=first, stream=stream, plays=(text,)),
+            Step(name="goes-on", surface=client, request=second, plays=after),
+            Step(name="stranger", surface=client, request=second, plays=after, key=Key.OTHER_ACCOUNT),
+        ),
+        account=True,  # a stranger needs an account of its own
+        traits=frozenset({*_PROBE, "conversation", "signed-text"}),
+    )
+
+
+def _text_turns(client: Surface) -> tuple[Body, Body]:
+    """The first request, and the one that goes on from the text alone."""
+    said = signed.TEXT.replace(MARKER, "{marker:thinks}")
+    asked, then = {"role": "user", "content": _ASKS}, {"role": "user", "content": _THEN}
+    match client:
+        case Surface.RESPONSES:
+            back = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": said, "annotations": []}]}
+            return {"input": [asked]}, {"input": [asked, back, then]}
+        case Surface.MESSAGES:
+            back = {"role": "assistant", "content": [{"type": "text", "text": said}]}
+            return {"max_tokens": 4096, "messages": [asked]}, {"max_tokens": 4096, "messages": [asked, back, then]}
+        case _:
+            return {"messages": [asked]}, {"messages": [asked, {"role": "assistant", "content": said}, then]}
 
 
 _THOUGHTS: Final = {

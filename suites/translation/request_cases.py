@@ -131,12 +131,13 @@ def _gemini(*, media: bool) -> Request:
         return {"functionResponse": {"name": name, "response": response}}
 
     shown = [{"inlineData": {"mimeType": "image/png", "data": PNG}}, {"inlineData": {"mimeType": "application/pdf", "data": PDF}}]
+    said = {"text": content.SEARCH_INTRO, "thoughtSignature": _SIGNATURE.swapcase()}
     proved = call("get_weather", {"city": "Zürich", "unit": "celsius"}, thoughtSignature=_SIGNATURE)
     return {
         "systemInstruction": {"parts": [{"text": text} for text in _ROLES]},
         "contents": [
             {"role": "user", "parts": [{"text": _BEFORE}, *(shown if media else ()), {"text": _AFTER}]},
-            {"role": "model", "parts": [{"text": _THOUGHT, "thought": True}, proved, call("current_time", {})]},
+            {"role": "model", "parts": [{"text": _THOUGHT, "thought": True}, said, proved, call("current_time", {})]},
             {"role": "user", "parts": [result("current_time", error=_BROKEN), result("get_weather", output=_WEATHER)]},
         ],
         "tools": gemini.tools("get_weather", "current_time"),
@@ -146,7 +147,7 @@ def _gemini(*, media: bool) -> Request:
     }
 
 
-_MUCH: Final = {Surface.CHAT: _chat, Surface.RESPONSES: _responses, Surface.MESSAGES: _messages, Surface.GEMINI: _gemini}
+MUCH: Final = {Surface.CHAT: _chat, Surface.RESPONSES: _responses, Surface.MESSAGES: _messages, Surface.GEMINI: _gemini}
 # The usual run drives the others on three routes only.
 _FEW: Final = ("form", "thinking")
 _CROSS_SECTION: Final = (
@@ -213,7 +214,7 @@ def _case(surface: Surface, dialect: Dialect, name: str, request: Request, answe
 
 
 def _cases() -> Iterator[Case]:
-    for surface, much in _MUCH.items():
+    for surface, much in MUCH.items():
         for dialect in Dialect:
             if dialect.surface is surface:
                 continue

@@ -4,6 +4,7 @@ from typing import Final
 
 from harness.case import Case, Framing, Pace, Play, Surface
 from suites.surfaces import TEXT
+from suites.translation.request_cases import MUCH
 
 _QUERIED: Final = {
     Surface.MESSAGES: "/v1/messages?beta=true",  # as the SDK's beta client calls it
@@ -138,5 +139,15 @@ CASES: tuple[Case, ...] = (
             traits=frozenset({"query", "exact"}),
         )
         for surface, path in _QUERIED.items()
+    ),
+    *(
+        Case(
+            id=f"{surface}/asked-much",
+            surface=surface,
+            request=asks(media=True),
+            play=Play(recording=f"{surface}/text"),
+            traits=frozenset({"asked-much", "one-model", "exact"}),
+        )
+        for surface, asks in MUCH.items()
     ),
 )

@@ -1,12 +1,16 @@
 """The google-genai SDK: generateContent, streamed or not, and models. Source: sdk-and-wire-facts 2.
 
 A case holds the wire's JSON; the SDK wants it taken apart: `contents`, and one config that holds generationConfig's fields
-beside the request's own. What the config does not know goes through extra_body. The SDK's path is /v1/models/...; the
+beside the request's own. What the config does not know goes through extra_body. A chat of the SDK's is what stands for a stream helper: it
+puts together the turns that its user would send back. The SDK's path is /v1/models/...; the
 trait "gemini-v1beta" asks for the version that the SDK had before.
 """
 
 import json
-from typing import Any, Final
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
 
 import httpx2
 
@@ -58,6 +62,18 @@ def step(call: Call) -> Step:
             name = "generate_content_stream" if case.stream else "generate_content"
         case _:
             raise DriveError(f"case {case.id}: the google-genai SDK does not speak {case.surface}")
+    if case.helper and case.stream:
+        if not is_async(case.client):
+            raise DriveError(f"case {case.id}: a chat of google-genai is driven by the async client only")
+        return Step(
+            method=lambda client: partial(_Chat, client),
+            arguments=_arguments(call),
+            shape=Shape.HELPER,
+            name="chats.send_message_stream",
+            final="said",
+            to_json=_to_json,
+            split_unknown=False,
+        )
     return Step(
         method=_method(call, name),
         arguments=_arguments(call),
@@ -66,6 +82,29 @@ def step(call: Call) -> Step:
         to_json=_to_json,
         split_unknown=False,
     )
+
+
+class _Chat:
+    """The last of `contents` sent in a chat that has the others behind it; events out, and then what the chat keeps of the answer."""
+
+    def __init__(self, client: Any, *, model: str, contents: list[Any], config: Any) -> None:
+        self._chat = client.aio.chats.create(model=model, config=config, history=contents[:-1])
+        self._message = contents[-1].parts
+        self._given = len(contents)
+
+    async def __aenter__(self) -> Self:
+        self._stream = await self._chat.send_message_stream(self._message)
+        return self
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return aiter(self._stream)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._stream.aclose()
+
+    async def said(self) -> Mapping[str, Any]:
+        """A turn of its own for each event. None where the SDK takes an event for invalid: such an answer is never sent back."""
+        return {"turns": [_to_json(turn) for turn in self._chat.get_history(curated=True)[self._given :]]}
 
 
 def _method(call: Call, name: str) -> Any:

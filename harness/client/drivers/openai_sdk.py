@@ -7,6 +7,7 @@ import httpx2
 
 from harness.case import Surface
 from harness.client.call import Call, DriveError
+from harness.client.drivers.reading import json_value
 from harness.client.drivers.sdk import STAND_IN_KEY, Sdk, Shape, Step, extra_headers
 from harness.client.transport import Pools
 
@@ -71,7 +72,23 @@ def step(call: Call) -> Step:
         shape=Shape.HELPER,
         name=f"{resource}.stream",
         final="get_final_completion" if case.surface is Surface.CHAT else "get_final_response",
+        to_json=json_value if case.surface is Surface.CHAT else _sent_back,
     )
+
+
+def _sent_back(found: Any) -> Any:
+    """What the SDK read, without its own additions: it leaves them out of an item of the Responses API that is handed back."""
+    return _without(json_value(found), {"parsed", "parsed_arguments"})
+
+
+def _without(found: Any, names: set[str]) -> Any:
+    match found:
+        case dict():
+            return {name: _without(value, names) for name, value in found.items() if name not in names}
+        case list():
+            return [_without(value, names) for value in found]
+        case _:
+            return found
 
 
 def _method(surface: Surface, name: str) -> Any:

@@ -506,6 +506,13 @@ MUTANTS: tuple[Mutant, ...] = (
         changing(_nothing_proved),
         "*-conversation",
     ),
+    _asked(
+        "text-signature-not-kept",
+        "translation/text-signature-comes-back",
+        "Keeps what proves a call, and not what proves a text.",
+        changing(_nothing_proved),
+        "*-signed-conversation*",
+    ),
     Mutant(
         id="translation-thoughts-for-all",
         requirement="translation/reasoning-apart",

@@ -13,6 +13,7 @@ from harness.mutation.mutant import (
     Leg,
     Mutant,
     ask_body,
+    named,
     on_body,
     on_frames,
     on_json,
@@ -132,6 +133,21 @@ def _other_type(answer: Answer) -> str:
 
 def _text_stream(answer: Answer) -> Answer:
     return with_header("content-type", "application/json")(answer)
+
+
+def _unsigned_texts(body: dict[str, Any]) -> dict[str, Any]:
+    for turn in body["contents"]:
+        for part in turn["parts"]:
+            if "text" in part:
+                part.pop("thoughtSignature", None)
+    return body
+
+
+def _thoughtless(body: dict[str, Any]) -> dict[str, Any]:
+    for turn in body["messages"]:
+        if isinstance(turn["content"], list):
+            turn["content"] = [block for block in turn["content"] if block["type"] != "thinking"]
+    return body
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -404,6 +420,22 @@ MUTANTS: tuple[Mutant, ...] = (
         leg=Leg.UPSTREAM,
         ask=_shorter_numbers,
         where=lambda case: "spelled" in case.traits,
+    ),
+    Mutant(
+        id="native-request-text-unsigned",
+        requirement="native/request-bytes",
+        text="Keeps what proves a call of Gemini's history, and not what proves a text.",
+        leg=Leg.UPSTREAM,
+        ask=ask_body(_unsigned_texts),
+        where=named("gemini/asked-much"),
+    ),
+    Mutant(
+        id="native-request-thoughtless",
+        requirement="native/request-bytes",
+        text="Leaves the thoughts of earlier turns out.",
+        leg=Leg.UPSTREAM,
+        ask=ask_body(_thoughtless),
+        where=named("messages/asked-much"),
     ),
     Mutant(
         id="native-request-big-integers",

@@ -17,7 +17,7 @@ from harness.recording.format import (
     RecordedRequest,
     Recording,
 )
-from harness.recording.scenarios import cells, chat, gemini, images, media, messages, models, probes, responses
+from harness.recording.scenarios import cells, chat, gemini, images, media, messages, models, probes, responses, signed
 from harness.recording.scenarios.scenario import Scenario
 from harness.wire.json_text import TIGHT, write_bytes
 
@@ -30,6 +30,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *images.scenarios(),
     *media.scenarios(),
     *probes.scenarios(),
+    *signed.scenarios(),
     *cells.scenarios(),
 )
 

@@ -257,14 +257,14 @@ def _loops() -> Iterator[Scenario]:
     thought = content.THOUGHT_BEFORE_CALL
     hidden = Redacted(data=Names("probes/messages-loop/2").base64(400, "EqcCCkYICRgC"))
     claude = said(_thought("messages-loop", thought), hidden, content.WEATHER, stop="tool_use", reasoning=24)
-    yield from _messages("messages-loop", claude, WHOLE_ONLY)
-    yield from _messages("messages-loop-again", said(content.NOTE, content.ORDER, stop="tool_use", prompt=231), WHOLE_ONLY)
+    yield from _messages("messages-loop", claude)
+    yield from _messages("messages-loop-again", said(content.NOTE, content.ORDER, stop="tool_use", prompt=231))
     for number, (words, calls) in enumerate(((thought, (content.WEATHER,)), ("", (content.NOTE, content.ORDER)))):
         name = "loop-again" if number else "loop"
         signed = Thinking(text=words, signature=Names(f"probes/gemini-{name}/signature").base64(500, "EvsDCvgDAQw5"))
-        yield from _gemini(f"gemini-{name}", said(signed, *calls, stop="STOP", reasoning=40), WHOLE_ONLY)
+        yield from _gemini(f"gemini-{name}", said(signed, *calls, stop="STOP", reasoning=40))
         sealed = Thinking(text=words, signature=Names(f"probes/responses-{name}/encrypted").base64url(698, "gAAAAABqaR3-") + "==")
-        yield from _responses(f"responses-{name}", said(sealed, *calls, stop="completed", reasoning=64), WHOLE_ONLY)
+        yield from _responses(f"responses-{name}", said(sealed, *calls, stop="completed", reasoning=64))
 
 
 def _rate_limit_in_500() -> Scenario:

@@ -8,7 +8,7 @@ from harness.case import Client, Surface
 from harness.client import ClientWitness, DriveError
 from harness.exchange import End, value
 from harness.tests.client import answers
-from harness.tests.client.scripted import KEY, Cut, Reset, call, case, chunk, head, json_answer, serve, sse_answer
+from harness.tests.client.scripted import KEY, Cut, Reset, call, case, chunk, frames_of, head, json_answer, serve, sse_answer
 
 SPEAKS = {
     Surface.CHAT: (Client.OPENAI, Client.OPENAI_ASYNC),
@@ -69,6 +69,45 @@ async def test_a_helper_accumulates_the_answer(witness: ClientWitness, surface: 
     assert result.sdk.events
     assert "Hello" in json.dumps(result.sdk.final)
     assert "snapshot" not in json.dumps(result.sdk.events)
+
+
+async def test_a_chat_of_googles_sdk_keeps_a_turn_for_each_event(witness: ClientWitness) -> None:
+    asked = case(Surface.GEMINI, Client.GOOGLE_GENAI_ASYNC, stream=True, helper=True)
+    said = [event["candidates"][0]["content"] for event in answers.EVENTS[Surface.GEMINI]]
+    before = [{"role": "user", "parts": [{"text": "first"}]}, *said]
+    body = {"contents": [*before, {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "x"}}}]}]}
+    async with serve(answers.good(Surface.GEMINI, stream=True)) as server:
+        result = await witness.drive(call(server, asked, body=body))
+    sent = json.loads(result.hop.request.body.replace(b"-_-_", b"+/+/"))  # the SDK writes base64 in the other alphabet
+    assert sent["contents"] == body["contents"]
+    assert result.sdk is not None
+    assert result.sdk.error is None
+    assert list(result.sdk.events) == answers.EVENTS[Surface.GEMINI]
+    assert result.sdk.told == {"turns": said}
+
+
+async def test_a_chat_of_googles_sdk_forgets_an_answer_of_which_one_event_says_nothing(witness: ClientWitness) -> None:
+    events = [*answers.EVENTS[Surface.GEMINI], {"candidates": [{"content": {"role": "model", "parts": []}, "finishReason": "STOP"}]}]
+    async with serve(sse_answer(frames_of(events))) as server:
+        result = await witness.drive(call(server, case(Surface.GEMINI, Client.GOOGLE_GENAI_ASYNC, stream=True, helper=True)))
+    assert result.sdk is not None
+    assert (result.sdk.error, result.sdk.told) == (None, {"turns": []})
+
+
+async def test_a_chat_of_googles_sdk_is_asked_for_by_the_async_client(witness: ClientWitness) -> None:
+    async with serve(answers.good(Surface.GEMINI, stream=True)) as server:
+        with pytest.raises(DriveError, match="async client only"):
+            await witness.drive(call(server, case(Surface.GEMINI, Client.GOOGLE_GENAI, stream=True, helper=True)))
+
+
+async def test_items_of_a_stream_are_told_as_they_were_done(witness: ClientWitness) -> None:
+    events = [dict(event) for event in answers.EVENTS[Surface.RESPONSES]]
+    done = {**events[5]["item"], "status": "incomplete"}
+    events[5]["item"] = done
+    async with serve(sse_answer(frames_of(events, named=True))) as server:
+        result = await witness.drive(call(server, case(Surface.RESPONSES, Client.OPENAI_ASYNC, stream=True, helper=True)))
+    assert result.sdk is not None
+    assert result.sdk.told == {**answers.BODIES[Surface.RESPONSES], "done": [done]}
 
 
 @pytest.mark.parametrize("client", [Client.OPENAI, Client.OPENAI_ASYNC])

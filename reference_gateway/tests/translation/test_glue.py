@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,27 @@ def by_size(body: bytes, size: int) -> list[bytes]:
     return [body[at : at + size] for at in range(0, len(body), size)]
 
 
+def by_event(body: bytes) -> list[bytes]:
+    """As a vendor sends them that thinks: each read is one event."""
+    return [part for part in re.split(rb"(?<=\n\n)|(?<=\r\n\r\n)", body) if part]
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The size of each event that was a read and was taken."""
+    found: list[int] = []
+    take_only = glue.Glue.take_only
+
+    def counted(self: glue.Glue, data: bytes) -> glue.Run | None:
+        run = take_only(self, data)
+        if run is not None:
+            found.append(run.size)
+        return run
+
+    monkeypatch.setattr(glue.Glue, "take_only", counted)
+    return found
+
+
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many texts each run had."""
@@ -119,6 +141,17 @@ def test_real_streams(dialect: Dialect, client: Surface, array: bool, taken: lis
         alike(dialect, client, [other], array=array, name=f"{stream.name}, of other line ends")
     assert found
     assert array or sum(taken) > 5 * len(found), "the shortcut has hardly been taken"
+
+
+@EACH
+def test_real_streams_event_by_event(dialect: Dialect, client: Surface, array: bool, alone: list[int]) -> None:
+    found, reads = streams(dialect), 0
+    for stream in found:
+        events = by_event(stream.body)
+        if len(events) < 2_000:
+            reads += len(events)
+            alike(dialect, client, events, array=array, name=stream.name, shortest=translator.SHORTEST_RUN)
+    assert array or len(alone) > reads / 10, "single events have hardly been taken"
 
 
 @EACH
@@ -271,6 +304,8 @@ def test_any_stream_at_any_split(dialect: Dialect, client: Surface, array: bool,
     alike(dialect, client, [body], array=array)
     places = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
     alike(dialect, client, cut(body, places), array=array)
+    alike(dialect, client, cut(body, places), array=array, shortest=translator.SHORTEST_RUN)
+    alike(dialect, client, by_event(body), array=array, shortest=translator.SHORTEST_RUN)
 
 
 @EACH
@@ -292,6 +327,7 @@ def test_each_odd_text_alone_among_others_at_every_split(dialect: Dialect, clien
         body = b"".join(parts) + end(dialect)
         for at in range(place % 41, len(body), 41):
             alike(dialect, client, cut(body, [at]), array=array, name=f"{text!r} at {at}")
+        alike(dialect, client, [*parts, end(dialect)], array=array, name=f"{text!r} alone", shortest=translator.SHORTEST_RUN)
 
 
 @EACH
@@ -301,6 +337,8 @@ def test_what_stands_between_changes_nothing(dialect: Dialect, client: Surface, 
         body = b"".join([begin(dialect), *texts, other, *texts, other, *texts, end(dialect)])
         alike(dialect, client, [body], array=array, name=repr(other))
         alike(dialect, client, by_size(body, 150), array=array, name=repr(other))
+        reads = [begin(dialect), *texts, other, *texts, other, *texts, end(dialect)]
+        alike(dialect, client, reads, array=array, name=repr(other), shortest=translator.SHORTEST_RUN)
 
 
 @pytest.mark.parametrize("dialect", Dialect)

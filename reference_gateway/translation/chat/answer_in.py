@@ -91,13 +91,11 @@ def stop_of(word: str, *, calls: bool, refused: bool, content: bool, dialect: Di
         if not content:
             return Broken(status=502, message="the upstream ended for a reason that is not known, and said nothing", type=word)
         stop = Stop.END
-    if stop is Stop.END and calls:
-        return Stop.TOOL_CALLS
-    if stop is Stop.END and refused:
+    if calls:
+        return Stop.TOOL_CALLS if stop is Stop.END else stop
+    if refused and stop is Stop.END:
         return Stop.REFUSAL
-    if stop is Stop.TOOL_CALLS and not calls:
-        return Stop.END
-    return stop
+    return Stop.END if stop is Stop.TOOL_CALLS else stop
 
 
 def failure(error: object) -> Broken:
@@ -257,6 +255,11 @@ class _Phase(Enum):
     OVER = auto()
 
 
+# Members that every chunk is compared with: to look one up in its enum takes three times as long as to call a function.
+_WAITING, _SPEAKING, _FINISHED, _OVER = _Phase
+_TEXT: Final = PartKind.TEXT
+
+
 @dataclass(slots=True, kw_only=True)
 class _ToolPart:
     """A call as far as it has come. `index` is None until its name is known, and `open` until nothing can follow."""
@@ -288,7 +291,7 @@ class StreamReader:
     def __init__(self, dialect: Dialect = OPENAI) -> None:
         self._dialect = dialect
         self._sse = sse.Reader()
-        self._phase = _Phase.WAITING
+        self._phase = _WAITING
         self._id = ""
         self._parts = 0  # begun so far
         self._speaking: PartKind | None = None  # the open text-like part, which is at
@@ -315,14 +318,14 @@ class StreamReader:
 
     def close(self) -> list[Event]:
         events = self._read(self._sse.close())
-        if self._phase is not _Phase.OVER:
+        if self._phase is not _OVER:
             self._end(events)
         return events
 
     def _read(self, frames: list[sse.Frame]) -> list[Event]:
         events: list[Event] = []
         for name, data in frames:
-            if self._phase is _Phase.OVER:
+            if self._phase is _OVER:
                 break
             if self._alike is not None and not name:  # most chunks differ from the one before in their text alone
                 before, after = self._alike
@@ -352,7 +355,7 @@ class StreamReader:
                 self._break(events, failure(chunk.error))
             elif chunk.choices is not None or chunk.usage is not None:
                 self._chunk(chunk, events)
-                if self._speaking is PartKind.TEXT and (self._alike is None or self.look.learns):
+                if self._speaking is _TEXT and (self._alike is None or self.look.learns):
                     found = _around(data, chunk)
                     self._alike = found or self._alike
                     if self.look.learns:
@@ -360,8 +363,8 @@ class StreamReader:
         return events
 
     def _chunk(self, chunk: _Chunk, events: list[Event]) -> None:
-        if self._phase is _Phase.WAITING:
-            self._phase = _Phase.SPEAKING
+        if self._phase is _WAITING:
+            self._phase = _SPEAKING
             self._id = chunk.id or ""
             events.append(Started(id=self._id, model=chunk.model or ""))
         if chunk.usage is not None:
@@ -373,19 +376,19 @@ class StreamReader:
             if said.reasoning_content:
                 self._say(PartKind.REASONING, said.reasoning_content, events)
             if said.content:
-                self._say(PartKind.TEXT, said.content, events)
+                self._say(_TEXT, said.content, events)
             if said.refusal:
                 self._refused = True
                 self._say(PartKind.REFUSAL, said.refusal, events)
             if said.tool_calls:
                 for call in said.tool_calls:
                     self._call(call, events)
-                    if self._phase is _Phase.OVER:
+                    if self._phase is _OVER:
                         return
             if said.function_call is not None:
                 self._call(_Call(index=0, function=said.function_call), events)  # the deprecated form has one call and no index
             if choice.finish_reason:
-                self._phase = _Phase.FINISHED
+                self._phase = _FINISHED
                 self._finish_reason = choice.finish_reason
                 self._close_parts(events)
 
@@ -448,22 +451,23 @@ class StreamReader:
                 events.append(PartEnded(index=call.index))
 
     def _end(self, events: list[Event]) -> None:
-        if self._phase is not _Phase.FINISHED:
+        if self._phase is not _FINISHED:
             self._break(events, Broken(status=502, message="the upstream ended before its finish_reason"))
             return
-        if any(call.index is None for call in self._all_calls):
-            self._break(events, Broken(status=502, message="the upstream called a tool without its name"))
-            return
+        for call in self._all_calls:
+            if call.index is None:
+                self._break(events, Broken(status=502, message="the upstream called a tool without its name"))
+                return
         stop = stop_of(self._finish_reason, calls=self._called, refused=self._refused, content=self._parts > 0, dialect=self._dialect)
         if isinstance(stop, Broken):
             self._break(events, stop)
             return
         self._close_parts(events)
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         events.append(Ended(stop=stop, tokens=self._tokens, vendor_stop=self._finish_reason))
 
     def _break(self, events: list[Event], broken: Broken) -> None:
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         events.append(broken)
 
 
@@ -472,12 +476,13 @@ def _around(data: bytes, chunk: _Chunk) -> tuple[bytes, bytes] | None:
 
     Any other JSON string in its place is the same chunk with another text. What is not seen to be so at once is left to the next chunk.
     """
-    match chunk:
-        case _Chunk(usage=None, choices=[_ChunkChoice(index=0, finish_reason=None, delta=_Said() as said)]):
-            pass
-        case _:
-            return None
-    if not said.content or said != _Said(content=said.content):
+    if chunk.usage is not None or chunk.choices is None or len(chunk.choices) != 1:
+        return None
+    choice = chunk.choices[0]
+    said = choice.delta
+    if choice.index or choice.finish_reason is not None or said is None or not said.content:
+        return None
+    if said.reasoning_content is not None or said.refusal is not None or said.tool_calls is not None or said.function_call is not None:
         return None
     return glue.around(data, _SPELLING.member, said.content)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from reference_gateway.translation.chat.answer_out import FUNCTIONS
 from reference_gateway.translation.chat.losses import REQUEST_IN
 from reference_gateway.translation.common.members import a_flag, a_list, a_number, a_string, an_integer, an_object, needed_string
-from reference_gateway.translation.common.sieve import Sieve, by_path
+from reference_gateway.translation.common.sieve import Rules, Sieve
 from reference_gateway.translation.items import (
     Ask,
     CacheTtl,
@@ -43,7 +43,7 @@ from reference_gateway.translation.items import (
 
 # tables
 
-_RULES: Final = by_path(REQUEST_IN)
+_RULES: Final = Rules(REQUEST_IN)
 
 # Where fields of the ask stand in chat, if they are called otherwise.
 PATHS: Final = {
@@ -77,7 +77,7 @@ class _Reader:
         if body.get("web_search_options") is not None:  # an empty object asks for a search, too
             name = "web_search_options"
             raise Unsupported(name, f"{name} is not supported for this model: {_RULES[name].note}.")
-        self._sift({name: value for name, value in body.items() if name not in _OF_TEXT})
+        self._sift(body if _OF_TEXT.isdisjoint(body) else {name: value for name, value in body.items() if name not in _OF_TEXT})
         system, turns = self._messages(body)
         functions = a_list(body.get("functions"), "functions")
         tools = self._tools(body) if not functions else self._functions(functions)

@@ -12,35 +12,33 @@ from reference_gateway.translation.items import Tokens
 
 def count(value: object) -> int | None:
     """A count; None for what is absent, and for what no count can be (negative, a fraction, a string)."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and value >= 0 else None
 
 
 def read_usage(usage: object) -> Tokens | None:
     """DeepSeek's `prompt_cache_hit_tokens` and `prompt_cache_miss_tokens` are read where OpenAI's names are absent."""
     if not isinstance(usage, dict):
         return None
-    output = count(usage.get("completion_tokens"))
-    hit, miss = count(usage.get("prompt_cache_hit_tokens")), count(usage.get("prompt_cache_miss_tokens"))
-    prompt = count(usage.get("prompt_tokens"))
-    if prompt is None and hit is not None and miss is not None:
-        prompt = hit + miss
+    prompt, output = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    hit = count(usage.get("prompt_cache_hit_tokens"))
+    if prompt is None:
+        miss = count(usage.get("prompt_cache_miss_tokens"))
+        prompt = None if hit is None or miss is None else hit + miss
     if prompt is None or output is None:
         return None
     prompt_details, output_details = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    read = count(prompt_details.get("cached_tokens")) if isinstance(prompt_details, dict) else None
-    written = count(prompt_details.get("cache_write_tokens")) if isinstance(prompt_details, dict) else None
-    if read is None:
-        read = hit
+    read, written, reasoning = hit, None, None
+    if isinstance(prompt_details, dict):
+        cached, written = count(prompt_details.get("cached_tokens")), count(prompt_details.get("cache_write_tokens"))
+        read = hit if cached is None else cached
+    if isinstance(output_details, dict):
+        reasoning = count(output_details.get("reasoning_tokens"))
     # Parts of the prompt: no more than it.
-    read = None if read is None else min(read, prompt)
-    written = None if written is None else min(written, prompt - (read or 0))
-    return Tokens(
-        input=prompt - (read or 0) - (written or 0),
-        output=output,
-        cache_read=read,
-        cache_write_5m=written,
-        reasoning=count(output_details.get("reasoning_tokens")) if isinstance(output_details, dict) else None,
-    )
+    if read is not None:
+        read = min(read, prompt)
+    if written is not None:
+        written = min(written, prompt - (read or 0))
+    return Tokens(input=prompt - (read or 0) - (written or 0), output=output, cache_read=read, cache_write_5m=written, reasoning=reasoning)
 
 
 def write_usage(tokens: Tokens) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from reference_gateway.translation.common.members import (
     needed_string,
     one_of,
 )
-from reference_gateway.translation.common.sieve import Sieve, by_path
+from reference_gateway.translation.common.sieve import Rules, Sieve
 from reference_gateway.translation.gemini import carried, schema
 from reference_gateway.translation.gemini.losses import REQUEST_IN
 from reference_gateway.translation.items import (
@@ -52,7 +52,7 @@ from reference_gateway.translation.items import (
 
 # tables
 
-_RULES: Final = by_path(REQUEST_IN)
+_RULES: Final = Rules(REQUEST_IN)
 
 # Where fields of the ask stand in generateContent, if they are called otherwise.
 PATHS: Final = {

@@ -23,7 +23,7 @@ from reference_gateway.translation.common.members import (
     needed_string,
     one_of,
 )
-from reference_gateway.translation.common.sieve import Sieve, by_path
+from reference_gateway.translation.common.sieve import Rules, Sieve
 from reference_gateway.translation.items import (
     Ask,
     CacheTtl,
@@ -52,7 +52,7 @@ from reference_gateway.translation.messages.losses import REQUEST_IN
 
 # tables
 
-_RULES: Final = by_path(REQUEST_IN)
+_RULES: Final = Rules(REQUEST_IN)
 
 # Where fields of the ask stand in Messages, if they are called otherwise.
 PATHS: Final = {

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reference_gateway.translation.common.members import a_flag, a_list, a_number, a_string, an_integer, an_object, needed_string
-from reference_gateway.translation.common.sieve import Sieve, by_path
+from reference_gateway.translation.common.sieve import Rules, Sieve
 from reference_gateway.translation.items import (
     Ask,
     AssistantItem,
@@ -41,12 +41,12 @@ from reference_gateway.translation.items import (
 )
 from reference_gateway.translation.responses import sealed
 from reference_gateway.translation.responses.answer_in import BETWEEN_THOUGHTS
-from reference_gateway.translation.responses.answer_out import ECHO
 from reference_gateway.translation.responses.losses import REQUEST_IN
+from reference_gateway.translation.responses.shapes import ECHO
 
 # tables
 
-_RULES: Final = by_path(REQUEST_IN)
+_RULES: Final = Rules(REQUEST_IN)
 
 # Where fields of the ask stand in a Responses request, if they are called otherwise.
 PATHS: Final = {"output": "text.format", "thinking": "reasoning", "system": "instructions", "turns": "input", "user": "safety_identifier"}

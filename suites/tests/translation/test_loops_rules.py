@@ -88,8 +88,17 @@ def test_a_thread_that_is_lost_is_found(requirement: str, step: StepSeen) -> Non
     assert_fails(RULES, with_step(right(), step), requirement)
 
 
+@pytest.mark.parametrize(
+    "second", [seen("second", answer(400, {"error": {}})), seen("second", unsent="the answer of first has nothing at /choices/0/message")]
+)
+def test_a_turn_that_the_answer_before_it_does_not_lead_to_is_found(second: StepSeen) -> None:
+    assert_fails(RULES, with_step(right(), second), "translation/loop-goes-on")
+
+
 def test_where_a_turn_failed_nothing_is_judged() -> None:
-    assert_judges_nothing(RULES, with_step(right(), seen("second", answer(400, {}))))
+    for status in (404, 401, 503):  # the gateway lacks the model, or the caller may not have it
+        assert_judges_nothing(RULES, with_step(right(), seen("first", answer(status, {}))))
+    assert_judges_nothing(RULES, with_step(right(), seen("second", answer(429, {}))))
     assert_judges_nothing(RULES, replace(right(), steps=tuple(replace(step, upstream=()) for step in right().steps)))
 
 

@@ -13,7 +13,7 @@ from harness.plan import rules_of, suite_modules
 from harness.recording.format import SUFFIX
 from harness.tests import corpus
 from harness.tests.absent import missing
-from suites.translation import loops
+from suites.translation import loops, stream_loops
 from suites.translation.probes_cases import CASES
 
 LISTED: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "translation" / "probes.json").read_text(encoding="utf-8"))
@@ -57,5 +57,5 @@ def test_every_recording_of_a_probe_is_played() -> None:
 
 
 def _played() -> Iterator[str]:
-    for case in (*CASES, *loops.CASES):
+    for case in (*CASES, *loops.CASES, *stream_loops.CASES):
         yield from (play.recording for play in (case.play, *(play for step in case.steps for play in step.plays)) if play is not None)

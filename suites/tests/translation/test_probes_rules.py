@@ -223,6 +223,25 @@ def talked(back: str, stranger: str) -> Exchange:
     return stepped(case_of(CASES, "translation/probe-chat-claude-conversation"), thinks, *later)
 
 
+def signed(*came: str) -> Exchange:
+    """A text that Gemini signed; then the signatures of the model's turn in the next request."""
+    parts = [{"text": "At noon."}, {"text": "", "thoughtSignature": PROOF}]
+    body = {"candidates": [{"content": {"parts": parts, "role": "model"}, "finishReason": "STOP"}]}
+    thinks = replace(seen("thinks", answer()), upstream=(replace(sent(), response=answer(200, body)),))
+    back = {"contents": [{"role": "model", "parts": [{"text": "At noon."}, *({"text": "", "thoughtSignature": each} for each in came)]}]}
+    later = (replace(seen(name, answer()), upstream=(sent(held),)) for name, held in (("goes-on", back), ("stranger", {"contents": []})))
+    return stepped(case_of(CASES, "translation/probe-chat-gemini-signed-conversation.stream"), thinks, *later)
+
+
+def test_a_text_goes_back_with_its_signature() -> None:
+    assert_all_pass([rule for rule in RULES if rule.given.holds(signed().case)], signed(PROOF))
+
+
+@pytest.mark.parametrize("came", [(), (PROOF, PROOF), (PROOF[::-1],)])
+def test_a_text_without_its_signature_is_found(came: tuple[str, ...]) -> None:
+    assert_fails(RULES, signed(*came), "translation/text-signature-comes-back")
+
+
 def calls_and(content: str | None) -> Exchange:
     message = {"role": "assistant", "content": content, "tool_calls": [{"id": "call_1"}]}
     return exchange("chat-gemini-tools", answer(200, {"choices": [{"index": 0, "message": message}]}))
