@@ -71,6 +71,14 @@ ERROR_CLASS = Requirement(
     text="An upstream's error reaches the client with the status and the type that its own protocol has for it.",
     claims=("contract:139", "contract:205"),
 )
+CAUSE_TOLD = Requirement(
+    id="translation/cause-told",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=contract_clause("207", "Upstream errors are surfaced verbatim where informative."),
+    text="What the upstream has against a request is told to the client in the upstream's words: it alone can mend it.",
+    claims=("contract:207",),
+)
 STOP_WORD = Requirement(
     id="translation/stop-word-known",
     severity=Severity.BREAKS_SDK,
@@ -252,6 +260,30 @@ def check_error_class(exchange: Exchange) -> Verdict:
     return conclude(findings, f"{response.status} {told_as.type if told_as else ''} for the upstream's {fault.status}")
 
 
+def check_cause_told(exchange: Exchange) -> Verdict:
+    fault = exchange.case.play.fault if exchange.case.play else None
+    response, upstream = exchange.client.response, exchange.upstream[-1].response if exchange.upstream else None
+    if exchange.route is not Route.TRANSLATED or fault is None or fault.status != 400 or response is None or upstream is None:
+        return Inconclusive("the upstream had nothing against the request")
+    bodies = [seen.data for seen in exchange.upstream_events] if upstream.is_sse else [upstream.json]
+    words = next((word for body in bodies if (word := _message(body))), None)
+    if words is None:
+        return Inconclusive("the upstream's error has no words")
+    event = error_event(exchange) if response.ok else None
+    cause = (event[1] if event else None) if response.ok else said(family_of(exchange), response.json)
+    got = cause.message if cause is not None else None
+    wrong = [] if words in (got or "") else [Finding(expected=f"a message with {shown(words)}", got=shown(got), pointer="/error/message")]
+    return conclude(wrong, shown(got))
+
+
+def _message(body: Any) -> str | None:
+    """Of an error, whole or in an event, in whatever protocol."""
+    holder = body.get("response") if isinstance(body, dict) and isinstance(body.get("response"), dict) else body
+    error = holder.get("error") if isinstance(holder, dict) else None
+    found = error.get("message") if isinstance(error, dict) else body.get("message") if isinstance(body, dict) else None
+    return found if isinstance(found, str) and found else None
+
+
 def _values(exchange: Exchange) -> Iterator[Any]:
     response = exchange.client.response
     if response is None or not response.ok:
@@ -420,6 +452,7 @@ RULES: tuple[Rule, ...] = (
     Rule(USAGE, _about("usage", saw=lambda said: shown(said.usage) if said.usage else ""), _COUNTED),
     Rule(FAILURE, check_failure, _BROKEN),
     Rule(ERROR_CLASS, check_error_class, _ERROR),
+    Rule(CAUSE_TOLD, check_cause_told, _ERROR),
     Rule(STOP_WORD, check_stop_word, _SUCCESS),
     Rule(NEWS, check_news, _on("scenario-unknown-event")),
     Rule(MODEL, check_model, _SUCCESS),
