@@ -209,11 +209,11 @@ def _member(finding: Finding) -> str | None:
 
 
 def check_whole(exchange: Exchange) -> Verdict:
-    if exchange.route is not Route.TRANSLATED or not exchange.upstream:
+    response = exchange.client.response
+    if exchange.route is not Route.TRANSLATED or (not exchange.upstream and (response is None or response.ok)):
         return _NOTHING_TOLD
     both = told(exchange)
     if both is None:
-        response = exchange.client.response
         got = (
             f"status {response.status}: {shown(response.text[:80].decode('utf-8', 'replace'))}" if response else f"{exchange.client.error}"
         )
@@ -434,7 +434,8 @@ def _on(*traits: str) -> Given:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(WHOLE, check_whole, _SUCCESS),
+    # Who may not fetch what stands at an address may well refuse to pass it on.
+    Rule(WHOLE, check_whole, Given(without=frozenset({"inner-address"}), also=_translated)),
     Rule(TEXT, _about("text", saw=lambda said: _characters(said.text)), _SUCCESS),
     Rule(ORDER, _about("order", saw=lambda said: ", ".join(said.order) if len(said.order) > 1 else ""), _on("tools", "thinking")),
     Rule(REASONING, _about("reasoning", saw=lambda said: _characters(said.reasoning)), _on("thinking")),

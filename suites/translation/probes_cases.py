@@ -117,6 +117,8 @@ def _to_chat() -> Iterator[Case]:
     structured = chat.asks("structured", response_format=schema)
     yield from _both(CHAT, claude, "messages/structured", "text", "structured", request=structured)
     yield from _both(CHAT, claude, "messages/text", "error", "prose", name="prose", request=structured, outcome=Outcome.UPSTREAM_BROKEN)
+    for client in (CHAT, RESPONSES, GEMINI):
+        yield from _both(client, claude, "probes/messages-blanks", "text")
     yield from _both(CHAT, claude, "probes/messages-context-full", "text", "length")
     yield from _both(CHAT, claude, "probes/messages-paused", "text")
     yield _stream(CHAT, claude, "probes/messages-cut-call", "length")
@@ -163,6 +165,7 @@ def _to_messages() -> Iterator[Case]:
     yield _stream(MESSAGES, gpt, "probes/chat-growing-usage", "text")
     yield _stream(RESPONSES, gpt, "probes/chat-growing-usage", "text")
     for client in (MESSAGES, RESPONSES, GEMINI):
+        yield from _both(client, gpt, "probes/chat-blanks", "text")
         yield _stream(client, gpt, "probes/chat-last-words", "text")
         yield _stream(client, gpt, "probes/chat-calls-at-once", "tools", "parallel-tools")
     yield _stream(MESSAGES, gpt, "chat/empty", "empty")

@@ -75,10 +75,63 @@ def _cases() -> Iterator[Case]:
     yield _case(CHAT, _NEWER, "described", _ask("Graz?", response_format={"type": "json_schema", "json_schema": named}), "structured")
     yield _case(RESPONSES, _CLAUDE, "long", _responses_history(_LONG))
     yield _case(MESSAGES, _GPT, "described-tool", {**_ask("Hm?", max_tokens=99), "tools": _described(messages.tools("current_time"))})
+    for client, upstream in (
+        (CHAT, _CLAUDE),
+        (CHAT, _GOOGLE),
+        (RESPONSES, _CLAUDE),
+        (MESSAGES, _GPT),
+        (MESSAGES, _NEWER),
+        (GEMINI, _CLAUDE),
+    ):
+        yield _case(client, upstream, "defaults", _DEFAULTS[client])
+    for client, upstream in ((CHAT, _CLAUDE), (CHAT, _GOOGLE), (MESSAGES, _GPT)):
+        yield _case(client, upstream, "zeros", _ask("Hm?", temperature=0, **({"max_tokens": 2048} if client is MESSAGES else {"seed": 0})))
+    yield _case(CHAT, _CLAUDE, "empty-result", {"messages": _history(""), "tools": chat.tools("find_order")})
+    yield _case(MESSAGES, _GPT, "empty-result", _messages_history(""))
+    yield _unsayable(CHAT, _CLAUDE, "much", _ask("Go on.", max_completion_tokens=10_000_000))
     yield _unsayable(CHAT, _CLAUDE, "hot", _ask("Go wild.", temperature=1.5))
     yield _unsayable(MESSAGES, _GPT, "many-stops", _ask("Go on.", max_tokens=2048, stop_sequences=["a1", "b2", "c3", "d4", "e5"]))
 
 
+# What says no more than that nothing is wanted, as libraries write it out.
+_DEFAULTS: Final[Mapping[Surface, Body]] = {
+    CHAT: _ask(
+        "Hm?",
+        n=1,
+        stop=None,
+        tools=None,
+        logit_bias={},
+        logprobs=False,
+        metadata={},
+        store=False,
+        modalities=["text"],
+        response_format={"type": "text"},
+        service_tier="auto",
+    ),
+    RESPONSES: {
+        "input": "Hm?",
+        "background": False,
+        "include": [],
+        "max_output_tokens": None,
+        "metadata": {},
+        "previous_response_id": None,
+        "store": False,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_logprobs": 0,
+        "truncation": "disabled",
+    },
+    MESSAGES: _ask(
+        "Hm?", max_tokens=2048, metadata={}, service_tier="auto", stop_sequences=[], system="", thinking={"type": "disabled"}, tools=[]
+    ),
+    GEMINI: {
+        "contents": [{"role": "user", "parts": [{"text": "Hm?"}]}],
+        "generationConfig": {"candidateCount": 1, "responseMimeType": "text/plain", "responseModalities": ["TEXT"], "stopSequences": []},
+        "safetySettings": [],
+        "tools": [],
+    },
+}
 _ALLOWED: Final = {
     "type": "allowed_tools",
     "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "get_weather"}}]},

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from harness.mutation.events import either, on_events
@@ -30,6 +31,20 @@ def _cool(ask: Ask) -> Ask:
 
 def _four(ask: Ask) -> Ask:
     return ask_body(lambda body: {**body, "stop_sequences": body["stop_sequences"][:4]})(ask)
+
+
+def _little(ask: Ask) -> Ask:
+    return ask_body(lambda body: {**body, "max_completion_tokens": 64000})(ask)
+
+
+def _second(ask: Ask) -> Ask:
+    """What a gateway refuses that takes one choice for several."""
+    return ask_body(lambda body: {**body, "n": 2})(ask)
+
+
+def _resultless(body: Value) -> None:
+    turn = body["messages"][2]
+    turn["content"] = [block for block in turn["content"] if block["type"] != "tool_result"]
 
 
 def _trimmed(body: Value) -> None:
@@ -139,6 +154,16 @@ def _finish(word: str) -> Callable[[Answer], Answer]:
     return either(on_data(lambda _, value: change(value)), on_json(change))
 
 
+def _stripped(answer: Answer) -> Answer:
+    """Whole answers of chat and Messages."""
+    body = json.loads(answer.body)
+    for part in body.get("content") or [choice["message"] for choice in body.get("choices", ())]:
+        for name in ("text", "content"):
+            if isinstance(part.get(name), str):
+                part[name] = part[name].strip()
+    return replace(answer, body=json.dumps(body).encode())
+
+
 def _one_id(events: list[Any]) -> list[Any]:
     for event in events:
         for choice in event.get("choices", ()) if isinstance(event, dict) else ():
@@ -174,6 +199,15 @@ MORE: tuple[Mutant, ...] = (
     _asked("paper-of-result-lost", "documents", "Drops the documents of results.", _paperless, "messages-chat/seldom-paper-in-result"),
     _asked("openapi-verbatim", "tools", "Hands types on as Google spells them.", _loud, "gemini-chat/seldom-openapi"),
     _asked("same-names-crossed", "results", "Mixes up the results of one tool's calls.", _crossed, "gemini-chat/seldom-same-names"),
+    _asked("zero-lost", "sampling", "Takes zero for nothing.", _without("temperature"), "chat-anthropic/seldom-zeros"),
+    _asked("empty-result-lost", "results", "Drops a result that says nothing.", _resultless, "chat-anthropic/seldom-empty-result"),
+    Mutant(
+        id="seldom-defaults-refused",
+        requirement="translation/answer-whole",
+        text="Refuses what says no more than that nothing is wanted.",
+        ask=_second,
+        where=named("translation/chat-*/seldom-defaults"),
+    ),
     _asked("schema-renamed", "output", "Has a name of its own for every schema.", _renamed, "responses-chat/seldom-described"),
     _asked("schema-undescribed", "output", "Drops what a schema is for.", _undescribed, "chat-responses/seldom-described"),
     _asked("tool-description-cut", "tools", "Cuts long descriptions.", _short_description, "messages-chat/seldom-described-tool"),
@@ -183,6 +217,9 @@ MORE: tuple[Mutant, ...] = (
         text="Gives two calls without ids the same one.",
         answer=on_events(_one_id),
         where=named("translation/probe-chat-gemini-gemini-nameless-calls.stream"),
+    ),
+    _answered(
+        "blanks-trimmed", "answer-text", "Takes the blanks off answers.", _stripped, "probe-*-chat-blanks", "probe-*-messages-blanks"
     ),
     _answered(
         "cut-call-called", "answer-stop", "Has a call made that was cut.", _finish("tool_calls"), "probe-chat-claude-messages-cut-call*"
@@ -200,5 +237,6 @@ MUTANTS: tuple[Mutant, ...] = (
     _asked("same-detail", "image-details", "Has every image seen as the vendor likes.", _same_detail, "chat-responses/asked-much"),
     _asked("no-tier", "service-tier", "Drops the tier of service.", _without("service_tier"), "chat-responses/asked-much"),
     _sent("cooled", "Cools a request down as far as the vendor wants it.", _cool, "chat-anthropic/seldom-hot"),
+    _sent("limit-lowered", "Lowers a limit to what the model can say.", _little, "chat-anthropic/seldom-much"),
     _sent("four-stops", "Sends as many stop sequences as the vendor takes.", _four, "messages-chat/seldom-many-stops"),
 )

@@ -36,6 +36,8 @@ Change = Callable[[list[Value]], Iterable[Value]]
 _IMITATIONS: Final = ("chat-empty-tool-calls", "chat-growing-usage", "chat-last-words", "chat-calls-at-once")
 SEARCHED: Final = ("The first block, before the call. ", "The second block, after it.")
 LATER_THOUGHT: Final = "One more look: the moon was full yesterday, so the figure stands."
+# Text that begins and ends with blanks, and a piece of nothing else.
+_BLANKS: Final = (Text(text="\n\n    indented:\n\n\tcode()  \n", pieces=("\n\n", "    indented:", "\n\n", "\tcode()", "  \n")),)
 _CITIES: Final = tuple(Call(name="get_weather", arguments=json.dumps({"city": city, "unit": "celsius"})) for city in ("Graz", "Linz"))
 _BY_CHARACTER: Final = replace(content.NOTE, pieces=tuple(content.NOTE_ARGUMENTS))
 
@@ -69,6 +71,7 @@ def _of_messages() -> Iterator[Scenario]:
     cached = said(Text(text=content.CACHED), stop="end_turn", prompt=2034, cached=1448, written_5m=560)
     yield from _messages("messages-late-cache", cached, STREAM_ONLY, _counts_at_the_end)
     yield from _messages("messages-early-counts", cached, STREAM_ONLY, _counts_at_the_start)
+    yield from _messages("messages-blanks", said(*_BLANKS, stop="end_turn"))
     yield from _messages("messages-context-full", said(Text(text=content.LENGTH), stop="model_context_window_exceeded"))
     yield from _messages("messages-paused", said(Text(text=SEARCHED[0]), stop="pause_turn"))
     yield from _messages("messages-cut-call", said(content.ORDER, stop="max_tokens"), STREAM_ONLY, _without_last_delta)
@@ -80,6 +83,7 @@ def _of_chat() -> Iterator[Scenario]:
     yield from _chat("chat-empty-tool-calls", said(Text(text=content.TEXT), stop="stop"), STREAM_ONLY, _empty_tool_calls)
     yield from _chat("chat-by-character", said(_BY_CHARACTER, stop="tool_calls", prompt=231), STREAM_ONLY)
     yield from _chat("chat-interleaved", _calls("tool_calls"), STREAM_ONLY, _interleaved_calls)
+    yield from _chat("chat-blanks", said(*_BLANKS, stop="stop"))
     yield from _chat("chat-last-words", said(Text(text=content.TEXT), stop="stop"), STREAM_ONLY, _finish_with_words)
     yield from _chat("chat-calls-at-once", _calls("tool_calls"), STREAM_ONLY, _calls_at_once)
     yield from _chat("chat-no-finish-reason", said(Text(text=content.TEXT), stop="stop"), STREAM_ONLY, _without_finish)
