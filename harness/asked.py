@@ -30,7 +30,7 @@ class Kind(StrEnum):
 class Piece:
     """`text` is also a call's arguments; `data` an image's or document's base64 or address; `proof` what proves a thought or a call.
 
-    `media_type` and `title` are "" where the request does not say them.
+    `media_type`, `title` and `detail` are "" where the request does not say them.
     """
 
     kind: Kind
@@ -40,6 +40,7 @@ class Piece:
     data: str = ""
     media_type: str = ""
     title: str = ""  # of a document, be it of PDF or of text
+    detail: str = ""  # in which an image is to be seen
     id: str = ""
     name: str = ""
     proof: str = ""
@@ -64,6 +65,8 @@ class Output:
 
     schema: Mapping[str, Any] | None
     strict: bool = False
+    name: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,7 @@ class Asked:
     thinks: bool | None = None  # None: not a word
     effort: str | None = None
     budget: int | None = None  # of tokens to think with
+    tier: str = ""  # of service, by OpenAI's words for it
     user: str = ""  # whom the client's request is for, by the name that the client has for it
     paths: Mapping[str, str] = field(default_factory=dict)  # neutral name -> where it stands in this request
 
@@ -134,10 +138,11 @@ def _chat(body: dict[str, Any]) -> Asked:
         parallel=False if functions else _flag(body.get("parallel_tool_calls")),
         numbers=_numbers(body, {"limit": limit, **{name: name for name in _NUMBERS}}),
         stop=_words(body.get("stop")),
-        output=_output(form.get("type"), _object(form.get("json_schema")).get("schema"), _object(form.get("json_schema")).get("strict")),
+        output=_output({**_object(form.get("json_schema")), "type": form.get("type")}),
         thinks=not off if effort or thinking else None,
         effort=effort,
         budget=_count(thinking.get("budget_tokens")),
+        tier=_text(body.get("service_tier")),
         user=_user(body),
         paths={
             **_user_path(body),
@@ -163,7 +168,8 @@ def _chat_content(message: dict[str, Any], role: str, path: str) -> Iterator[Pie
             case "refusal":
                 yield replace(made, kind=Kind.REFUSAL, text=_text(part.get("refusal")))
             case "image_url":
-                yield _image(made, _text(_object(part.get("image_url")).get("url")))
+                image = _object(part.get("image_url"))
+                yield _image(made, _text(image.get("url")), _text(image.get("detail")))
             case "file":
                 file = _object(part.get("file"))
                 yield _document(made, _text(file.get("file_data")), _text(file.get("filename")))
@@ -248,7 +254,8 @@ def _responses(body: dict[str, Any]) -> Asked:
         choice=_responses_choice(body.get("tool_choice")),
         parallel=_flag(body.get("parallel_tool_calls")),
         numbers=_numbers(body, {"limit": "max_output_tokens", **{name: name for name in _NUMBERS}}),
-        output=_output(form.get("type"), form.get("schema"), form.get("strict")),
+        output=_output(form),
+        tier=_text(body.get("service_tier")),
         thinks=effort != "none" if effort else None,
         effort=effort,
         user=_user(body),
@@ -290,7 +297,7 @@ def _input_parts(content: Any, role: str, path: str, member: str) -> Iterator[Pi
             case "refusal":
                 yield replace(made, kind=Kind.REFUSAL, text=_text(part.get("refusal")))
             case "input_image":
-                yield _image(made, _text(part.get("image_url")))
+                yield _image(made, _text(part.get("image_url")), _text(part.get("detail")))
             case "input_file":
                 yield _document(made, _text(part.get("file_data")) or _text(part.get("file_url")), _text(part.get("filename")))
 
@@ -305,6 +312,7 @@ def _responses_choice(value: Any) -> str | tuple[str, ...] | None:
 
 # messages
 
+_TIERS: Final = {"auto": "auto", "standard_only": "default"}
 _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
 
 
@@ -330,7 +338,8 @@ def _messages(body: dict[str, Any]) -> Asked:
         parallel=None if one_by_one is None else not one_by_one,
         numbers=_numbers(body, {"limit": "max_tokens", "temperature": "temperature", "top_p": "top_p", "top_k": "top_k"}),
         stop=_words(body.get("stop_sequences")),
-        output=_output(form.get("type"), form.get("schema")),
+        output=_output(form),
+        tier=_TIERS.get(_text(body.get("service_tier")), ""),
         thinks=thinking.get("type") != "disabled" if thinking else None,
         effort=_word(config.get("effort")),
         budget=_count(thinking.get("budget_tokens")),
@@ -433,7 +442,7 @@ def _gemini(body: dict[str, Any]) -> Asked:
     config = _camels(_object(body.get("generationConfig")))
     calling = _camels(_object(_camels(_object(body.get("toolConfig"))).get("functionCallingConfig")))
     names = _words(calling.get("allowedFunctionNames"))
-    schema = config.get("responseJsonSchema") or config.get("responseSchema")
+    schema = config.get("responseJsonSchema") or _json_schema(config.get("responseSchema"))
     thinking = _camels(_object(config.get("thinkingConfig")))
     level, budget = _word(thinking.get("thinkingLevel")), thinking.get("thinkingBudget")
     return Asked(
@@ -442,7 +451,7 @@ def _gemini(body: dict[str, Any]) -> Asked:
         choice=names or _MODES.get(_text(calling.get("mode"))),
         numbers=_numbers(config, _CONFIG),
         stop=_words(config.get("stopSequences")),
-        output=_output("json_schema" if schema else "json_object", schema)
+        output=_output({"type": "json_schema" if schema else "json_object", "schema": schema})
         if config.get("responseMimeType") == "application/json"
         else None,
         thinks=budget != 0 if level or budget is not None else None,
@@ -514,9 +523,23 @@ def _declarations(body: dict[str, Any]) -> Iterator[AskedTool]:
     for number, tool in enumerate(_many(body.get("tools"))):
         for place, value in enumerate(_objects(_camels(tool).get("functionDeclarations"))):
             declared = _camels(value)
-            schema = _object(declared.get("parametersJsonSchema")) or _object(declared.get("parameters"))
+            schema = _object(declared.get("parametersJsonSchema")) or _json_schema(_object(declared.get("parameters")))
             path = f"tools[{number}].functionDeclarations[{place}]"
             yield AskedTool(name=_text(declared.get("name")), path=path, description=_text(declared.get("description")), schema=schema)
+
+
+def _json_schema(schema: Any) -> Any:
+    """Of a schema in Google's other form (OpenAPI's): its types have large letters, and null is a flag."""
+    if isinstance(schema, list):
+        return [_json_schema(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: _json_schema(member) for name, member in schema.items() if name not in ("nullable", "properties")}
+    if isinstance(schema.get("properties"), dict):
+        made["properties"] = {name: _json_schema(inner) for name, inner in schema["properties"].items()}
+    if isinstance(kind := schema.get("type"), str):
+        made["type"] = [kind.lower(), "null"] if schema.get("nullable") is True else kind.lower()
+    return made
 
 
 # all
@@ -546,10 +569,15 @@ def _camels(value: dict[str, Any]) -> dict[str, Any]:
     return {camel(name): member for name, member in value.items()}
 
 
-def _output(kind: Any, schema: Any, strict: Any = None) -> Output | None:
-    match kind:
+def _output(form: dict[str, Any]) -> Output | None:
+    match form.get("type"):
         case "json_schema":
-            return Output(schema=_object(schema), strict=strict is True)
+            return Output(
+                schema=_object(form.get("schema")),
+                strict=form.get("strict") is True,
+                name=_text(form.get("name")),
+                description=_text(form.get("description")),
+            )
         case "json_object":
             return Output(schema=None)
         case _:
@@ -580,10 +608,11 @@ def _document(made: Piece, data: str, title: str) -> Piece:
     return replace(made, kind=Kind.DOCUMENT, data=content if comma else data, media_type=head.removeprefix("data:") if comma else "")
 
 
-def _image(made: Piece, url: str) -> Piece:
+def _image(made: Piece, url: str, detail: str) -> Piece:
     """A data URI, or an address."""
     head, comma, content = url.partition(";base64,")
-    return replace(made, kind=Kind.IMAGE, data=content or url, media_type=head.removeprefix("data:") if comma else "")
+    made = replace(made, kind=Kind.IMAGE, detail=detail)
+    return replace(made, data=content or url, media_type=head.removeprefix("data:") if comma else "")
 
 
 def _decoded(data: str) -> str:

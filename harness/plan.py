@@ -8,9 +8,10 @@ from types import ModuleType
 
 from harness.case import Case, FaultKind, Need, Outcome, Route, Surface
 from harness.exchange import Exchange
-from harness.requirement import Rule
+from harness.excuse import excuse
+from harness.requirement import Rule, Severity
 from harness.target import Model
-from harness.verdict import Errored, Inconclusive, NotApplicable, Verdict
+from harness.verdict import Errored, Failed, Inconclusive, NotApplicable, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +93,19 @@ def in_driving_order(chosen: Iterable[Planned]) -> tuple[Planned, ...]:
 
 
 def judge(rule: Rule, exchange: Exchange, declared: str | None = None) -> Verdict:
-    """The verdict. A check that raises is our own fault and says so."""
+    """The verdict. A check that raises is our own fault and says so; so is what failed while we stood in the target's way.
+
+    What should be secret is so however late it is.
+    """
     if declared is not None:
         return NotApplicable(declared)
     if exchange.errored is not None:
         return Errored(exchange.errored)
     try:
-        return rule.check(exchange)
+        verdict = rule.check(exchange)
+        if isinstance(verdict, Failed) and rule.requirement.severity is not Severity.SECURITY and (why := excuse(exchange)) is not None:
+            return Inconclusive(why)
+        return verdict
     except Exception as error:  # whatever a check raises is the harness's fault, never a verdict on the target
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:

@@ -60,6 +60,7 @@ class Aspect(StrEnum):
     IMAGES = "images"
     DOCUMENTS = "documents"
     TITLES = "titles"
+    DETAILS = "details"
     CALLS = "calls"
     RESULTS = "results"
     TOOLS = "tools"
@@ -71,6 +72,7 @@ class Aspect(StrEnum):
     OUTPUT = "output"
     THINKING = "thinking"
     EFFORT = "effort"
+    TIER = "tier"
     USER = "user"
     REASONING = "reasoning"
     CACHE = "cache"
@@ -153,6 +155,7 @@ class _Comparison:
             Aspect.IMAGES: self._media(Kind.IMAGE),
             Aspect.DOCUMENTS: self._media(Kind.DOCUMENT),
             Aspect.TITLES: self._titles(),
+            Aspect.DETAILS: self._details(),
             Aspect.CALLS: self._calls(),
             Aspect.RESULTS: self._results(),
             Aspect.TOOLS: self._tools(),
@@ -164,6 +167,7 @@ class _Comparison:
             Aspect.OUTPUT: self._output(),
             Aspect.THINKING: self._thinking(),
             Aspect.EFFORT: self._effort(),
+            Aspect.TIER: self._tier(),
             Aspect.USER: self._user(),
             Aspect.REASONING: self._reasoning(),
             Aspect.CACHE: self._cache(),
@@ -267,6 +271,16 @@ class _Comparison:
             if piece.title not in titles and not self._lose("turns[].items[Document].name", piece.path):
                 findings.append(_wrong(f"the title {_shown(piece.title)}", _shown(titles), f"/{piece.path}"))
         return Seen(what=f"{len(named)} titles", findings=tuple(findings)) if named else Seen()
+
+    def _details(self) -> Seen:
+        wanted = [piece for piece in _parts(self.want.pieces) if piece.detail not in ("", "auto")]
+        came = {piece.data: piece.detail for piece in _parts(self.came.pieces) if piece.kind is Kind.IMAGE}
+        findings = [
+            _wrong(f"the detail {piece.detail}", came[piece.data] or "none", f"/{piece.path}")
+            for piece in wanted
+            if came.get(piece.data, piece.detail) != piece.detail and not self._lose("turns[].items[Image].detail", piece.path)
+        ]
+        return Seen(what=f"{len(wanted)} details", findings=tuple(findings)) if wanted else Seen()
 
     def _calls(self) -> Seen:
         def made(runs: Sequence[_Run], names: Mapping[str, str]) -> list[list[dict[str, str]]]:
@@ -430,6 +444,12 @@ class _Comparison:
         has_word = self._upstream in (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES)
         if wanted.strict and has_word and not loose and mine is not None and theirs is not None:
             mine["strict"], theirs["strict"] = True, came is not None and came.strict
+        if has_word and came is not None and mine is not None and theirs is not None:
+            called = {"description": (wanted.description, came.description)}
+            if _FITTING.fullmatch(wanted.name):
+                called["name"] = (wanted.name, came.name)
+            for member, (said, told) in called.items():
+                mine[member], theirs[member] = said, told if said else ""
         if wanted.schema is None and theirs is not None:
             theirs = mine
         return _seen(mine, theirs, f"output by {how}", "/output", always=True)
@@ -459,8 +479,10 @@ class _Comparison:
             return Seen(what=what, findings=(_wrong(f"a budget from {_LEAST_BUDGET} to less than {limit:g}", f"{budget}", "/effort"),))
         if came is None:
             same = bool(budget)
-        elif wanted is None:  # tables differ on how much is medium, and none calls so many tokens little
-            same = self._rank(came) > _RANKS["low"] or (self.want.budget or 0) < _NOT_LITTLE
+        elif wanted is None:  # tables differ on how much is medium; none calls the least budget much, or so many tokens little
+            budget = self.want.budget or 0
+            much = self._rank(came) >= _RANKS["high"] and _FAMILY[self._upstream] != "deepseek"
+            same = not much if budget <= _LEAST_BUDGET else budget < _NOT_LITTLE or self._rank(came) > _RANKS["low"]
         else:
             same = self._rank(wanted) == self._rank(came)
         if same or self._lose("thinking", self._path("thinking")):
@@ -471,6 +493,15 @@ class _Comparison:
         """DeepSeek thinks no less than with high effort (deepseek-thinking, reasoning_effort)."""
         rank = _RANKS.get(effort, -1)
         return max(rank, _RANKS["high"]) if _FAMILY[self._upstream] == "deepseek" else rank
+
+    def _tier(self) -> Seen:
+        """One that was not asked for is as wrong: tiers differ in price, and in how long they take."""
+        wanted, came = (tier if tier != "auto" else "" for tier in (self.want.tier, self.came.tier))
+        if wanted == "default" and _FAMILY[self._upstream] not in ("openai", "anthropic"):
+            wanted = ""  # a vendor of one tier has that
+        if wanted and came != wanted and self._lose("service_tier", self._path("service_tier")):
+            came = wanted
+        return _seen(wanted, came, f"the tier {wanted}", "/service_tier", always=bool(came))
 
     def _user(self) -> Seen:
         """By the client's own name for it, or by another: a gateway may keep names to itself."""
@@ -641,7 +672,7 @@ def form(schema: Any, *, loose: bool = False) -> Any:
                 made["anyOf" if name == "oneOf" else name] = [form(inner, loose=loose) for inner in value]
             case "type":
                 kinds = value if isinstance(value, list) else [value]
-                made[name] = sorted(str(kind).lower() for kind in kinds)
+                made[name] = sorted(map(str, kinds))
             case "additionalProperties":
                 made[name] = form(value, loose=loose)
             case _:

@@ -6,6 +6,7 @@ Everything runs in one event loop. Nothing is judged here.
 import asyncio
 import copy
 import json
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -18,9 +19,10 @@ import httpx2
 
 from harness import steps
 from harness.account import Account, AccountError, WireproofAccount
-from harness.case import MARKER, UPSTREAM_PORT, Case, Key, Outcome, Step, Surface
+from harness.case import MARKER, UPSTREAM_PORT, Case, Key, Outcome, Pace, Step, Surface
 from harness.client import Call, ClientWitness
 from harness.exchange import AccountReading, Balance, Exchange, Hop, Request, Response, SdkReading
+from harness.excuse import is_doubtful
 from harness.mask import Masker
 from harness.plan import Planned
 from harness.progress import ClientProgress
@@ -33,12 +35,12 @@ from harness.target import Bases, Target, Turn
 from harness.upstream.witness import UpstreamWitness
 
 WRONG_KEY: Final = "sk-byts-q7Zk2Vx9mT4nB8cR1wL6yH3jD5fG0sPa"  # of the right form, never issued
+_LOCKSTEP_TIMES: Final = 3  # so much more, where each of some hundred reads waits for the one before it to have come
 _CALL_SECONDS: Final = 20.0  # no exchange of a suite takes longer unless the gateway hangs, or promised no more than to give up later
 _GRACE_SECONDS: Final = 5.0  # what a gateway may take, past its promised timeout, to say that the vendor fell silent
 _VENDOR_SECONDS: Final = 2.0  # how long the upstream may go on with an exchange that the client has done with
 _BEAT_SECONDS: Final = 0.05
 _WORTH_A_NOTE_MS: Final = 20
-_STOOD_STILL_MS: Final = 1000
 _ATTEMPTS: Final = 3
 _REST_SECONDS: Final = 0.3
 _SETTLE_BOUND_MS: Final = 2000  # billing-and-storage 4.3: poll until settled, with a bound
@@ -80,6 +82,7 @@ class Pulse:
 
     def __init__(self) -> None:
         self._late: deque[tuple[float, int]] = deque(maxlen=4096)  # when, and by how many ms, where it was worth a note
+        self._due = math.inf  # the next beat
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -93,15 +96,17 @@ class Pulse:
 
     async def _beat(self) -> None:
         while True:
-            before = time.perf_counter()
+            self._due = time.perf_counter() + _BEAT_SECONDS
             await asyncio.sleep(_BEAT_SECONDS)
-            late_ms = round((time.perf_counter() - before - _BEAT_SECONDS) * 1000)
+            late_ms = round((time.perf_counter() - self._due) * 1000)
             if late_ms > _WORTH_A_NOTE_MS:
                 self._late.append((time.perf_counter(), late_ms))
 
     def worst_ms(self, since: float) -> int:
         """The longest that the loop stood still since then; time.perf_counter() seconds."""
-        return max((late_ms for at, late_ms in self._late if at >= since), default=0)
+        overdue_ms = (time.perf_counter() - self._due) * 1000
+        noted = [late_ms for at, late_ms in self._late if at >= since]
+        return max([*noted, round(overdue_ms) if overdue_ms > _WORTH_A_NOTE_MS else 0])
 
 
 class Runner:
@@ -198,8 +203,8 @@ class Runner:
         try:
             for _ in range(_ATTEMPTS):
                 exchange = await self._drive(planned, key, lane)
-                # Else the vendor that we play may have been found silent, by our own fault. A storm does not ask for how long.
-                if exchange.lag_ms < _STOOD_STILL_MS or any(step.storm for step in planned.case.steps):
+                # The vendor that we play may have been found silent, by our own fault. A storm does not ask for how long.
+                if not is_doubtful(exchange) or any(step.storm for step in planned.case.steps):
                     break
             return exchange
         except Exception as error:  # our own fault becomes an Errored verdict with its words, not a lost run
@@ -245,7 +250,7 @@ class Runner:
                 key=key,
                 progress=progress,
                 began=began,
-                timeout_s=patience(self.target),
+                timeout_s=patience(self.target, case),
             )
             for again in range(case.times):
                 self.calls_made += 1
@@ -295,7 +300,7 @@ class Runner:
                 announce=self.announce,
                 read_books=self._settled,
                 began=began,
-                timeout_s=patience(self.target),
+                timeout_s=patience(self.target, case),
                 restart=self.restart,
                 storm_calls=self.storm_calls,
             )
@@ -380,10 +385,12 @@ class Runner:
             await asyncio.sleep(0.02)
 
 
-def patience(target: Target) -> float:
-    """Seconds to wait for a read: past the promised timeouts, for a client that gives up first cannot tell whether they are kept."""
+def patience(target: Target, case: Case) -> float:
+    """Seconds to wait for a read, and for a body: past the promised timeouts, for who gives up first cannot tell whether they are kept."""
     promised_ms = max(target.first_byte_ms or 0, target.idle_ms or 0)
-    return max(_CALL_SECONDS, promised_ms / 1000 + _GRACE_SECONDS)
+    plays = (case.play, *(play for step in case.steps for play in step.plays))
+    times = _LOCKSTEP_TIMES if any(play and play.pace is Pace.LOCKSTEP for play in plays) else 1
+    return max(_CALL_SECONDS, promised_ms / 1000 + _GRACE_SECONDS) * times
 
 
 def _spelled(body: bytes, marker: str, model: str, upstream_port: int) -> bytes:

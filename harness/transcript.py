@@ -526,7 +526,8 @@ def _gemini(draft: _Draft, value: dict[str, Any]) -> None:
         if prompt is not None or ("input" not in draft.usage and (shown is not None or thought is not None)):
             draft.count(
                 input=None if prompt is None else max(0, prompt + (by_tools or 0) - (read or 0)),
-                output=(shown or 0) + (0 if among else thought or 0),
+                # A prompt that was blocked was answered with nothing, whatever is counted.
+                output=0 if blocked and not draft.told else (shown or 0) + (0 if among else thought or 0),
                 cache_read=read or 0,
                 reasoning=thought or 0,
             )

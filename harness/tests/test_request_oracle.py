@@ -173,7 +173,7 @@ def test_a_call_of_gemini_is_answered_by_name_and_order() -> None:
 
 def test_schemas_in_several_spellings_are_one() -> None:
     assert form({"const": 1, "title": "x"}) == form({"enum": [1]})
-    assert form({"type": "OBJECT", "oneOf": [{}]}) == form({"type": ["object"], "anyOf": [{}]})
+    assert form({"type": "object", "oneOf": [{}]}) == form({"type": ["object"], "anyOf": [{}]})
     assert form({"type": "object", "minProperties": 2}, loose=True) == form({"type": "object"}, loose=True)
     assert form(SCHEMA) != form({**SCHEMA, "required": []})
     assert spelled('{ "b": 1, "a": 2 }') == '{"a":2,"b":1}'

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
-from harness.case import Case, Play, Route, Surface
+from harness.case import Case, Pace, Play, Route, Step, Surface
 from harness.client import ClientWitness
 from harness.plan import Planned
 from harness.recording.library import Library
@@ -124,9 +126,27 @@ async def test_exchanges_are_driven_together(account: bool) -> None:
 
 
 def test_the_client_waits_longer_than_the_gateway_promised_to() -> None:
-    usual = patience(Target(name="says nothing", bases=None))
-    assert patience(Target(name="quick", bases=None, first_byte_ms=300, idle_ms=300)) == usual
-    assert patience(Target(name="patient", bases=None, first_byte_ms=30_000, idle_ms=90_000)) > 90
+    case, nothing_said = Case(id="c", surface=Surface.CHAT, play=None), Target(name="says nothing", bases=None)
+    usual = patience(nothing_said, case)
+    assert patience(Target(name="quick", bases=None, first_byte_ms=300, idle_ms=300), case) == usual
+    assert patience(Target(name="patient", bases=None, first_byte_ms=30_000, idle_ms=90_000), case) > 90
+    lockstep = Play(recording="chat/long.stream", pace=Pace.LOCKSTEP)
+    for many_turns in (replace(case, play=lockstep), replace(case, steps=(Step(name="s", plays=(lockstep,)),))):
+        assert patience(nothing_said, many_turns) > 2 * usual
+
+
+async def test_a_pulse_that_is_overdue_counts_as_late() -> None:
+    pulse = Pulse()
+    began = time.perf_counter()
+    assert pulse.worst_ms(began) == 0
+    pulse.start()
+    await asyncio.sleep(0)
+    time.sleep(0.3)  # noqa: ASYNC251  our loop is to stand still
+    overdue_ms = pulse.worst_ms(began)
+    await asyncio.sleep(0.1)
+    assert 200 <= overdue_ms <= pulse.worst_ms(began)
+    assert pulse.worst_ms(time.perf_counter()) < 200
+    await pulse.stop()
 
 
 @pytest.mark.parametrize(("lags", "driven"), [((0,), 1), ((2600, 0), 2), ((2600, 2600, 2600), 3)])

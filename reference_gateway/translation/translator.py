@@ -197,24 +197,24 @@ class Passage:
 
     def _runs(self, reader: StreamReader, data: bytes) -> bytes:
         """Runs of texts are exchanged (common/glue.py), and what is between them is read."""
-        look, out = reader.look, list[bytes]()
+        look, out, at = reader.look, list[bytes](), 0
         for _ in range(_MOST_RUNS):
             begun = not reader.between_events
             glue = look.glue
-            if glue is not None and not begun and (run := glue.take(data)) is not None:
+            if glue is not None and not begun and (run := glue.take(data, at)) is not None:
                 said = self._exchange(reader, glue.index, run)
                 if said is None:
                     break
                 out.append(said)
-                data = data[run.size :]
-                if not data:
+                at += run.size
+                if at == len(data):
                     return b"".join(out)
-            size = look.plain(data, begun=begun)
-            out.append(self._pass(reader.feed(data[:size])))
-            data = data[size:]
-            if not data or self.end is not None:
+            upto = look.plain(data, at, begun=begun)
+            out.append(self._pass(reader.feed(data[at:upto])))
+            at = upto
+            if at == len(data) or self.end is not None:
                 return b"".join(out)
-        return b"".join((*out, self._pass(reader.feed(data))))
+        return b"".join((*out, self._pass(reader.feed(data[at:]))))
 
     def _note(self, index: int, text: str) -> None:
         self.content_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -186,7 +186,7 @@ def check_ends(exchange: Exchange) -> Verdict:
     if response is None:
         return conclude([Finding(expected="an answer", got=exchange.client.error or "nothing")], "")
     silent_ms = response.end_ms - (response.reads[-1].at_ms if response.reads else response.at_ms)
-    if response.end is End.TIMEOUT or silent_ms > SILENT_MS:
+    if response.end is End.TIMEOUT or silent_ms > SILENT_MS + exchange.lag_ms:
         return conclude([Finding(expected="the end of the answer", got=f"{silent_ms} ms of silence after its last byte")], "")
     return Passed(f"ended ({response.end}) {silent_ms} ms after its last byte")
 

@@ -71,6 +71,14 @@ ERROR_CLASS = Requirement(
     text="An upstream's error reaches the client with the status and the type that its own protocol has for it.",
     claims=("contract:139", "contract:205"),
 )
+CAUSE_TOLD = Requirement(
+    id="translation/cause-told",
+    severity=Severity.BREAKS_SDK,
+    basis=Basis.DOCUMENTED,
+    clause=contract_clause("207", "Upstream errors are surfaced verbatim where informative."),
+    text="What the upstream has against a request is told to the client in the upstream's words: it alone can mend it.",
+    claims=("contract:207",),
+)
 STOP_WORD = Requirement(
     id="translation/stop-word-known",
     severity=Severity.BREAKS_SDK,
@@ -201,11 +209,11 @@ def _member(finding: Finding) -> str | None:
 
 
 def check_whole(exchange: Exchange) -> Verdict:
-    if exchange.route is not Route.TRANSLATED or not exchange.upstream:
+    response = exchange.client.response
+    if exchange.route is not Route.TRANSLATED or (not exchange.upstream and (response is None or response.ok)):
         return _NOTHING_TOLD
     both = told(exchange)
     if both is None:
-        response = exchange.client.response
         got = (
             f"status {response.status}: {shown(response.text[:80].decode('utf-8', 'replace'))}" if response else f"{exchange.client.error}"
         )
@@ -250,6 +258,30 @@ def check_error_class(exchange: Exchange) -> Verdict:
     if told_as is None or told_as.type not in types[family]:
         findings.append(Finding(expected=" or ".join(sorted(types[family])), got=shown(told_as.type if told_as else None)))
     return conclude(findings, f"{response.status} {told_as.type if told_as else ''} for the upstream's {fault.status}")
+
+
+def check_cause_told(exchange: Exchange) -> Verdict:
+    fault = exchange.case.play.fault if exchange.case.play else None
+    response, upstream = exchange.client.response, exchange.upstream[-1].response if exchange.upstream else None
+    if exchange.route is not Route.TRANSLATED or fault is None or fault.status != 400 or response is None or upstream is None:
+        return Inconclusive("the upstream had nothing against the request")
+    bodies = [seen.data for seen in exchange.upstream_events] if upstream.is_sse else [upstream.json]
+    words = next((word for body in bodies if (word := _message(body))), None)
+    if words is None:
+        return Inconclusive("the upstream's error has no words")
+    event = error_event(exchange) if response.ok else None
+    cause = (event[1] if event else None) if response.ok else said(family_of(exchange), response.json)
+    got = cause.message if cause is not None else None
+    wrong = [] if words in (got or "") else [Finding(expected=f"a message with {shown(words)}", got=shown(got), pointer="/error/message")]
+    return conclude(wrong, shown(got))
+
+
+def _message(body: Any) -> str | None:
+    """Of an error, whole or in an event, in whatever protocol."""
+    holder = body.get("response") if isinstance(body, dict) and isinstance(body.get("response"), dict) else body
+    error = holder.get("error") if isinstance(holder, dict) else None
+    found = error.get("message") if isinstance(error, dict) else body.get("message") if isinstance(body, dict) else None
+    return found if isinstance(found, str) and found else None
 
 
 def _values(exchange: Exchange) -> Iterator[Any]:
@@ -402,7 +434,8 @@ def _on(*traits: str) -> Given:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(WHOLE, check_whole, _SUCCESS),
+    # Who may not fetch what stands at an address may well refuse to pass it on.
+    Rule(WHOLE, check_whole, Given(without=frozenset({"inner-address"}), also=_translated)),
     Rule(TEXT, _about("text", saw=lambda said: _characters(said.text)), _SUCCESS),
     Rule(ORDER, _about("order", saw=lambda said: ", ".join(said.order) if len(said.order) > 1 else ""), _on("tools", "thinking")),
     Rule(REASONING, _about("reasoning", saw=lambda said: _characters(said.reasoning)), _on("thinking")),
@@ -420,6 +453,7 @@ RULES: tuple[Rule, ...] = (
     Rule(USAGE, _about("usage", saw=lambda said: shown(said.usage) if said.usage else ""), _COUNTED),
     Rule(FAILURE, check_failure, _BROKEN),
     Rule(ERROR_CLASS, check_error_class, _ERROR),
+    Rule(CAUSE_TOLD, check_cause_told, _ERROR),
     Rule(STOP_WORD, check_stop_word, _SUCCESS),
     Rule(NEWS, check_news, _on("scenario-unknown-event")),
     Rule(MODEL, check_model, _SUCCESS),

@@ -78,6 +78,25 @@ COUNTED_UNASKED = Requirement(
 )
 
 
+ECHOED = Requirement(
+    id="translation/response-echoes",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.DOCUMENTED,
+    clause=_clause("openai-responses", "The response object", "instructions, temperature, tools, tool_choice ... as the request had them"),
+    text="A translated response repeats what was asked for, as the client asked for it.",
+    claims=("contract:94",),
+)
+CUT_ITEM = Requirement(
+    id="translation/cut-item-incomplete",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.DOCUMENTED,
+    clause=_clause("openai-responses", "output, status", "in_progress, completed, or incomplete"),
+    text="What the limit cut off is an incomplete item of a translated response, not a completed one.",
+)
+# Not what a gateway may drop and tell of, such as `truncation`: there the response says what was done.
+_REPEATED: Final = ("instructions", "max_output_tokens", "metadata", "parallel_tool_calls", "temperature", "top_p", "tool_choice")
+
+
 def _asked(client: Surface, upstream: Dialect, name: str, request: Body, *traits: str) -> Case:
     """A request of which the upstream's side is judged; a text answers it."""
     return Case(
@@ -273,6 +292,52 @@ def _created(surface: Surface, value: dict[str, Any]) -> float | None:
     return time if isinstance(time, int | float) and not isinstance(time, bool) else None
 
 
+def _final(exchange: Exchange) -> dict[str, Any] | None:
+    """The response as it was told last."""
+    response = exchange.client.response
+    if response is None or not response.ok:
+        return None
+    told = (
+        [seen.data.get("response") for seen in exchange.client_events if isinstance(seen.data, dict)]
+        if response.is_sse
+        else [response.json]
+    )
+    return next((each for each in reversed(told) if isinstance(each, dict)), None)
+
+
+def check_echoed(exchange: Exchange) -> Verdict:
+    final, asked = _final(exchange), exchange.client.request.json
+    if final is None or not isinstance(asked, dict):
+        return Inconclusive("no response was told")
+    wanted = {name: asked[name] for name in _REPEATED if asked.get(name) is not None}
+    findings = [
+        Finding(expected=shown(said), got=shown(final.get(name)), pointer=f"/{name}")
+        for name, said in wanted.items()
+        if final.get(name) != said
+    ]
+    offered, told = ([tool.get("name") for tool in each.get("tools") or () if isinstance(tool, dict)] for each in (asked, final))
+    if offered != told:
+        findings.append(Finding(expected=shown(offered), got=shown(told), pointer="/tools"))
+    return (
+        conclude(findings, f"{', '.join(wanted)} and {len(told)} tools")
+        if wanted or offered
+        else Inconclusive("nothing to repeat was asked")
+    )
+
+
+def check_cut_item(exchange: Exchange) -> Verdict:
+    final = _final(exchange)
+    details = final.get("incomplete_details") if final is not None else None
+    if final is None or not isinstance(details, dict) or details.get("reason") != "max_output_tokens":
+        return Inconclusive("no response was cut by its limit")
+    items = [item for item in final.get("output") or () if isinstance(item, dict) and "status" in item]
+    if not items:
+        return Inconclusive("nothing that has a status was said")
+    status = items[-1]["status"]
+    place = f"/output/{len(final['output']) - 1}/status"
+    return conclude([] if status == "incomplete" else [Finding(expected="incomplete", got=shown(status), pointer=place)], shown(status))
+
+
 def check_version(exchange: Exchange) -> Verdict:
     if not exchange.upstream:
         return Inconclusive("the upstream was not asked")
@@ -321,5 +386,7 @@ RULES: tuple[Rule, ...] = (
     Rule(IN_SECONDS, check_in_seconds, Given(surfaces=frozenset({CHAT, RESPONSES}), also=_translated().also)),
     Rule(VERSION, check_version, _translated(Dialect.ANTHROPIC)),
     Rule(NOT_STORED, check_not_stored, _translated(Dialect.OPENAI_RESPONSES)),
+    Rule(ECHOED, check_echoed, Given(surfaces=frozenset({RESPONSES}), also=_translated().also)),
+    Rule(CUT_ITEM, check_cut_item, Given(surfaces=frozenset({RESPONSES}), traits=frozenset({"length"}), also=_translated().also)),
     Rule(COUNTED_UNASKED, check_billed_as_counted, Given(stream=True, account=True, traits=frozenset({"usage-unasked"}))),
 )

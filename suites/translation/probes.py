@@ -7,6 +7,7 @@ from typing import Any, Final
 from harness.asked import read
 from harness.case import Case, Dialect, Outcome, Surface
 from harness.exchange import Exchange, Response, value, values
+from harness.excuse import STOOD_STILL_MS
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.transcript import CallKind
 from harness.transcript_oracle import heard
@@ -20,7 +21,6 @@ from suites.steps import at, failed, header, json_of, new_rows, row_of, unmet
 _CALL_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _PREFIXES: Final = {"message": "msg_", "function_call": "fc_", "reasoning": "rs_"}
 _SAME: Final = frozenset({400, 404, 413, 429})  # a vendor's refusals that are the caller's own affair, or tell it to wait
-_MOST_LAG_MS: Final = 200  # of our own loop, beyond which its times tell nothing
 _MOST_STILL_MS: Final = 1000  # so long may nothing come while the vendor writes
 _BETAS: Final = ("betas", "anthropic_beta")
 
@@ -463,8 +463,6 @@ def _passed_on(sent: Response | None, got: Response | None, lag_ms: int) -> Verd
     """Whether words came while the vendor spoke, and never stood still for long."""
     if sent is None or got is None or not sent.reads or not got.reads:
         return Inconclusive("no stream came about")
-    if lag_ms > _MOST_LAG_MS:
-        return Inconclusive(f"our own loop stood still for {lag_ms} ms")
     findings = []
     if got.reads[0].at_ms > sent.reads[-1].at_ms:
         findings.append(Finding(expected="its first words before the vendor's last", got="nothing until the vendor had done"))
@@ -473,6 +471,8 @@ def _passed_on(sent: Response | None, got: Response | None, lag_ms: int) -> Verd
         if came - write.at_ms > _MOST_STILL_MS:
             findings.append(Finding(expected=f"a word within {_MOST_STILL_MS} ms", got=f"none for {came - write.at_ms} ms"))
             break
+    if findings and lag_ms >= STOOD_STILL_MS:
+        return Inconclusive(f"our own loop stood still for {lag_ms} ms, and so the words came late")
     return conclude(findings, f"{len(got.reads)} reads while {len(sent.reads)} writes came")
 
 

@@ -117,6 +117,18 @@ def _to_chat() -> Iterator[Case]:
     structured = chat.asks("structured", response_format=schema)
     yield from _both(CHAT, claude, "messages/structured", "text", "structured", request=structured)
     yield from _both(CHAT, claude, "messages/text", "error", "prose", name="prose", request=structured, outcome=Outcome.UPSTREAM_BROKEN)
+    for client in (CHAT, RESPONSES, GEMINI):
+        yield from _both(client, claude, "probes/messages-blanks", "text")
+    yield from _both(CHAT, claude, "probes/messages-context-full", "text", "length")
+    yield from _both(CHAT, claude, "probes/messages-paused", "text")
+    yield _stream(CHAT, claude, "probes/messages-cut-call", "length")
+    yield _stream(CHAT, claude, "probes/messages-input-at-once", "tools", "functions", "parallel-tools")
+    for client in (CHAT, MESSAGES, RESPONSES):
+        yield from _both(client, google, "probes/gemini-nameless-calls", "tools", "functions", "parallel-tools")
+        yield from _both(client, google, "gemini/blocked", "refusal")
+    for client in (CHAT, MESSAGES, GEMINI):
+        yield from _both(client, Dialect.OPENAI_RESPONSES, "responses/incomplete", "text", "refusal")
+        yield _stream(client, Dialect.OPENAI_RESPONSES, "probes/responses-text-when-done", "text")
     yield from _both(CHAT, google, "gemini/tools", "tools", "functions")
     yield from _both(CHAT, google, "gemini/usage", "text", "usage")
     yield from _both(CHAT, google, "gemini/refusal", "refusal")
@@ -152,6 +164,10 @@ def _to_messages() -> Iterator[Case]:
     yield _stream(MESSAGES, gpt, "probes/chat-empty-tool-calls", "text")
     yield _stream(MESSAGES, gpt, "probes/chat-growing-usage", "text")
     yield _stream(RESPONSES, gpt, "probes/chat-growing-usage", "text")
+    for client in (MESSAGES, RESPONSES, GEMINI):
+        yield from _both(client, gpt, "probes/chat-blanks", "text")
+        yield _stream(client, gpt, "probes/chat-last-words", "text")
+        yield _stream(client, gpt, "probes/chat-calls-at-once", "tools", "parallel-tools")
     yield _stream(MESSAGES, gpt, "chat/empty", "empty")
     yield _stream(MESSAGES, gpt, "probes/chat-no-finish-reason", *_CUT_OFF, outcome=Outcome.UPSTREAM_BROKEN)
     yield _stream(MESSAGES, gpt, "chat/error-event", *_FAILS_INSIDE, outcome=Outcome.UPSTREAM_BROKEN)
@@ -700,6 +716,15 @@ def _refused_inside() -> Iterator[Case]:
         (GEMINI, Dialect.OPENAI_CHAT),
     ):
         case = _cut(client, upstream, "refused-inside", fault)
+        yield replace(case, traits=case.traits | {"error-class"}, account=False)
+
+    for client, upstream, status in (
+        (CHAT, Dialect.ANTHROPIC, 529),
+        (GEMINI, Dialect.ANTHROPIC, 529),
+        (MESSAGES, Dialect.GEMINI, 503),
+        (RESPONSES, Dialect.OPENAI_CHAT, 503),
+    ):
+        case = _cut(client, upstream, "overloaded-inside", replace(fault, status=status))
         yield replace(case, traits=case.traits | {"error-class"}, account=False)
 
 

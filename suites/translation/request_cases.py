@@ -32,7 +32,7 @@ def _chat(*, media: bool) -> Request:
         return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
     shown = [
-        {"type": "image_url", "image_url": {"url": _PICTURE}},
+        {"type": "image_url", "image_url": {"url": _PICTURE, "detail": "low"}},
         {"type": "file", "file": {"filename": "page.pdf", "file_data": _PAGE}},
     ]
     mark = {"cache_control": {"type": "ephemeral"}}
@@ -57,6 +57,7 @@ def _chat(*, media: bool) -> Request:
         "seed": 7,
         "logit_bias": {"50256": -100},
         "safety_identifier": _VISITOR,
+        "service_tier": "flex",
         "stop": ["four", "vier"],
     }
 
@@ -66,7 +67,7 @@ def _responses(*, media: bool) -> Request:
         return {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
 
     shown = [
-        {"type": "input_image", "image_url": _PICTURE, "detail": "auto"},
+        {"type": "input_image", "image_url": _PICTURE, "detail": "high"},
         {"type": "input_file", "filename": "page.pdf", "file_data": _PAGE},
     ]
     said = [{"type": "input_text", "text": _BEFORE}, *(shown if media else ()), {"type": "input_text", "text": _AFTER}]
@@ -87,6 +88,7 @@ def _responses(*, media: bool) -> Request:
         "temperature": 0.5,
         "top_p": 0.75,
         "truncation": "auto",
+        "service_tier": "default",
         "user": _VISITOR,
     }
 
@@ -119,6 +121,7 @@ def _messages(*, media: bool) -> Request:
         "top_p": 0.75,
         "top_k": 40,
         "stop_sequences": ["four", "vier"],
+        "service_tier": "standard_only",
         "metadata": {"user_id": _VISITOR},
     }
 

@@ -17,6 +17,7 @@ from harness.route_losses import OnRoute
 from harness.verdict import Finding, Inconclusive, Side, Verdict
 from suites.evidence import conclude, contract_clause, shown
 from suites.translation.request_cases import ASKED, REFUSED_PATH
+from suites.translation.seldom_cases import UNSAYABLE
 
 _NOT_ASKED: Final = Inconclusive("the vendor was not asked in another protocol than the client's")
 _JSON_RANGES: Final = frozenset({"application/json", "application/*", "*/*"})
@@ -52,6 +53,9 @@ OF_ASPECT: Final[Mapping[Aspect, Requirement]] = {
     Aspect.IMAGES: _request("images", "Every image reaches the vendor, byte for byte, in its turn."),
     Aspect.DOCUMENTS: _request("documents", "Every document reaches the vendor, byte for byte, in its turn."),
     Aspect.TITLES: _request("titles", "A document that the client named reaches the vendor under that name, or the client is told."),
+    Aspect.DETAILS: _request(
+        "image-details", "In which detail an image is to be seen reaches the vendor, or the client is told.", Severity.COST
+    ),
     Aspect.CALLS: _request("calls", "Every call of the history reaches the vendor, with its tool's name and its arguments."),
     Aspect.RESULTS: _request(
         "results", "Every result reaches the vendor as that of its own call, with its words, and as an error if it is one."
@@ -67,6 +71,7 @@ OF_ASPECT: Final[Mapping[Aspect, Requirement]] = {
     Aspect.EFFORT: _request(
         "effort", "How hard the model is to think reaches the vendor, by a word or a budget, or the client is told.", Severity.COST
     ),
+    Aspect.TIER: _request("service-tier", "The tier of service is the client's, or the client is told; none is made up.", Severity.COST),
     Aspect.USER: _request("user", "A vendor that wants to know for whom it works is told, by the client's name or another."),
     Aspect.REASONING: _request(
         "reasoning", "What proves a thought goes back to the family that made it, and a thought to no other.", Severity.SECURITY
@@ -91,6 +96,14 @@ REFUSAL = Requirement(
     basis=Basis.DOCUMENTED,
     clause=contract_clause("1.13", "400 unsupported_feature, with the path of what is not supported"),
     text="What cannot be said to the vendor is refused with 400, and the refusal names where it stands in the request.",
+    claims=("contract:236",),
+)
+UNSAYABLE_TOLD = Requirement(
+    id="translation/unsayable-told",
+    severity=Severity.SILENT_WRONG,
+    basis=Basis.DOCUMENTED,
+    clause=contract_clause("1.13", "400 unsupported_feature, with the path of what is not supported"),
+    text="What a vendor cannot be asked for is refused before it is called, or the client is told what became of it.",
     claims=("contract:236",),
 )
 
@@ -189,6 +202,17 @@ def check_refusal(exchange: Exchange) -> Verdict:
     return conclude(findings, f"400 that names {path}")
 
 
+def check_unsayable(exchange: Exchange) -> Verdict:
+    response = exchange.client.response
+    if response is None:
+        return Inconclusive("the client got no answer")
+    if not response.ok:
+        called = [Finding(side=Side.UPSTREAM, expected="no call", got=f"{len(exchange.upstream)}")] if exchange.upstream else []
+        return conclude(called, f"refused with {response.status}")
+    seen = _seen(exchange)
+    return _NOT_ASKED if seen is None else conclude([each for found in seen.values() for each in found.findings], "told in the header")
+
+
 def _translated(case: Case) -> bool:
     return case.upstream is not None and case.upstream.surface is not case.surface and bool({ASKED, CELL} & case.traits)
 
@@ -200,5 +224,10 @@ RULES: tuple[Rule, ...] = (
     Rule(SHAPE, check_shape, _GIVEN),
     Rule(UNKNOWN, check_unknown, _GIVEN),
     Rule(ACCEPT, check_accept, Given(stream=False, sees_upstream=True, also=_translated)),
+    Rule(
+        UNSAYABLE_TOLD,
+        check_unsayable,
+        Given(outcomes=frozenset({Outcome.REFUSED}), traits=frozenset({UNSAYABLE}), sees_upstream=True),
+    ),
     Rule(REFUSAL, check_refusal, Given(outcomes=frozenset({Outcome.REFUSED}), traits=frozenset({"asked-refused"}), sees_upstream=False)),
 )

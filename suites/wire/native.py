@@ -240,7 +240,7 @@ def check_closes(exchange: Exchange) -> Verdict:
     if upstream.end is not End.EOF or not client.reads:
         return Inconclusive("the upstream broke off, or sent nothing")
     silent_ms = client.end_ms - client.reads[-1].at_ms
-    if client.end is End.TIMEOUT or silent_ms > CLOSE_MS:
+    if client.end is End.TIMEOUT or silent_ms > CLOSE_MS + exchange.lag_ms:
         return conclude([Finding(expected=f"the end within {CLOSE_MS} ms of the last byte", got=f"still open after {silent_ms} ms")], "")
     return Passed(f"closed {silent_ms} ms after its last byte")
 
@@ -249,11 +249,13 @@ def check_as_sent(exchange: Exchange) -> Verdict:
     pair = _pair(exchange)
     if pair is None:
         return _NOT_NATIVE
-    _, hop, upstream = pair
+    client, hop, upstream = pair
     held = [
         Finding(expected="delivered before the next is sent", got=f"write {write} held back for two seconds", frame=write)
         for write in hop.lockstep_missed
     ]
+    if not held and client.end is End.TIMEOUT:
+        return Inconclusive("our client gave up first")
     if not held and upstream.end is End.ABORTED:
         held = [Finding(expected=f"write {len(upstream.reads)} delivered", got="held back until the gateway gave up on the vendor")]
     return conclude(held, f"{len(upstream.reads)} reads, each delivered before the next")
@@ -270,7 +272,11 @@ def check_hang_up(exchange: Exchange) -> Verdict:
     # A gateway that did not notice leaves too, once the vendor has been silent for as long as it promises to wait.
     bound_ms = min(HANG_UP_MS, (exchange.promises.get("idle_ms") or 2 * HANG_UP_MS) // 2)
     late_ms = hop.closed_ms - client.end_ms
-    wrong = [Finding(side=Side.UPSTREAM, expected=f"within {bound_ms} ms", got=f"{late_ms} ms later")] if late_ms > bound_ms else []
+    wrong = (
+        [Finding(side=Side.UPSTREAM, expected=f"within {bound_ms} ms", got=f"{late_ms} ms later")]
+        if late_ms > bound_ms + exchange.lag_ms
+        else []
+    )
     return conclude(wrong, f"the client left at {client.end_ms} ms, the gateway at {hop.closed_ms} ms")
 
 

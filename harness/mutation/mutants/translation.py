@@ -234,6 +234,13 @@ MUTANTS: tuple[Mutant, ...] = (
         where=_cell(Surface.MESSAGES, "error-400"),
     ),
     Mutant(
+        id="translation-cause-blurred",
+        requirement="translation/cause-told",
+        text="Keeps to itself what the vendor has against a request.",
+        answer=on_json(lambda body: {**body, "error": {**body["error"], "message": "Bad request."}}),
+        where=_cell(Surface.MESSAGES, "error-400"),
+    ),
+    Mutant(
         id="translation-stop-word-passed-on",
         requirement="translation/stop-word-known",
         text="Passes on a reason to stop that the client's protocol does not have.",

@@ -107,6 +107,16 @@ def _events_in_milliseconds(events: list[Any]) -> list[Any]:
     return [_in_milliseconds(event) if isinstance(event, dict) else event for event in events]
 
 
+def _own_words(value: Value) -> Value:
+    return {**value, "temperature": 1.0, "instructions": None}
+
+
+def _cut_complete(value: Value) -> Value:
+    for item in value["output"]:
+        item["status"] = "completed"
+    return value
+
+
 def _as_callers(answer: Answer) -> Answer:
     return replace(answer, status=401) if answer.status == 502 else answer
 
@@ -169,6 +179,20 @@ MUTANTS: tuple[Mutant, ...] = (
         leg=Leg.UPSTREAM,
         ask=_versionless,
         where=named("translation/chat-anthropic/*", "translation/gemini-anthropic/*"),
+    ),
+    Mutant(
+        id="detail-own-echo",
+        requirement="translation/response-echoes",
+        text="Repeats defaults in the place of what was asked for.",
+        answer=on_json(_own_words),
+        where=named("translation/responses-anthropic/asked-much"),
+    ),
+    Mutant(
+        id="detail-cut-complete",
+        requirement="translation/cut-item-incomplete",
+        text="Calls what the limit cut off completed.",
+        answer=on_json(_cut_complete),
+        where=named("translation/responses-*/length"),
     ),
     _asked("stored", "not-stored", "Has the vendor keep what passes.", _kept, "chat-responses/*", "messages-responses/*"),
     Mutant(

@@ -5,6 +5,7 @@ makes, its events put in another order or cut down.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -19,7 +20,7 @@ from harness.recording.scenarios import responses as responses_scenarios
 from harness.recording.scenarios.build import BOTH, STREAM_ONLY, WHOLE_ONLY, Place, Plan, said, traits
 from harness.recording.scenarios.headers import headers
 from harness.recording.scenarios.names import Names
-from harness.recording.scenarios.scenario import Answer, Redacted, Scenario, Text, Thinking, Usage
+from harness.recording.scenarios.scenario import Answer, Call, Redacted, Scenario, Text, Thinking, Usage
 from harness.recording.scenarios.writers import chat, gemini, messages, responses
 from harness.wire.json_text import TIGHT, write_bytes
 
@@ -31,9 +32,13 @@ _GEMINI: Final = Place(prefix="probes", surface=Surface.GEMINI, vendor="google")
 Value = dict[str, Any]
 Change = Callable[[list[Value]], Iterable[Value]]
 
-_IMITATIONS: Final = ("chat-empty-tool-calls", "chat-growing-usage")  # OpenAI itself sends no empty list, and counts at the end alone
+# OpenAI itself sends no empty list, counts at the end alone, says nothing with its finish_reason, and a call's arguments after its name.
+_IMITATIONS: Final = ("chat-empty-tool-calls", "chat-growing-usage", "chat-last-words", "chat-calls-at-once")
 SEARCHED: Final = ("The first block, before the call. ", "The second block, after it.")
 LATER_THOUGHT: Final = "One more look: the moon was full yesterday, so the figure stands."
+# Text that begins and ends with blanks, and a piece of nothing else.
+_BLANKS: Final = (Text(text="\n\n    indented:\n\n\tcode()  \n", pieces=("\n\n", "    indented:", "\n\n", "\tcode()", "  \n")),)
+_CITIES: Final = tuple(Call(name="get_weather", arguments=json.dumps({"city": city, "unit": "celsius"})) for city in ("Graz", "Linz"))
 _BY_CHARACTER: Final = replace(content.NOTE, pieces=tuple(content.NOTE_ARGUMENTS))
 
 
@@ -66,6 +71,11 @@ def _of_messages() -> Iterator[Scenario]:
     cached = said(Text(text=content.CACHED), stop="end_turn", prompt=2034, cached=1448, written_5m=560)
     yield from _messages("messages-late-cache", cached, STREAM_ONLY, _counts_at_the_end)
     yield from _messages("messages-early-counts", cached, STREAM_ONLY, _counts_at_the_start)
+    yield from _messages("messages-blanks", said(*_BLANKS, stop="end_turn"))
+    yield from _messages("messages-context-full", said(Text(text=content.LENGTH), stop="model_context_window_exceeded"))
+    yield from _messages("messages-paused", said(Text(text=SEARCHED[0]), stop="pause_turn"))
+    yield from _messages("messages-cut-call", said(content.ORDER, stop="max_tokens"), STREAM_ONLY, _without_last_delta)
+    yield from _messages("messages-input-at-once", _calls("tool_use"), STREAM_ONLY, _input_at_once)
     yield from _messages("messages-no-stop-reason", said(Text(text=content.TEXT), stop="end_turn"), STREAM_ONLY, _without_message_delta)
 
 
@@ -73,6 +83,9 @@ def _of_chat() -> Iterator[Scenario]:
     yield from _chat("chat-empty-tool-calls", said(Text(text=content.TEXT), stop="stop"), STREAM_ONLY, _empty_tool_calls)
     yield from _chat("chat-by-character", said(_BY_CHARACTER, stop="tool_calls", prompt=231), STREAM_ONLY)
     yield from _chat("chat-interleaved", _calls("tool_calls"), STREAM_ONLY, _interleaved_calls)
+    yield from _chat("chat-blanks", said(*_BLANKS, stop="stop"))
+    yield from _chat("chat-last-words", said(Text(text=content.TEXT), stop="stop"), STREAM_ONLY, _finish_with_words)
+    yield from _chat("chat-calls-at-once", _calls("tool_calls"), STREAM_ONLY, _calls_at_once)
     yield from _chat("chat-no-finish-reason", said(Text(text=content.TEXT), stop="stop"), STREAM_ONLY, _without_finish)
     yield from _chat("chat-content-filter", said(Text(text=content.TEXT[:60]), stop="content_filter"))
     yield from _chat("chat-growing-usage", said(Text(text=content.TEXT), stop="stop"), STREAM_ONLY, _counts_so_far)
@@ -82,11 +95,13 @@ def _of_chat() -> Iterator[Scenario]:
 def _of_responses() -> Iterator[Scenario]:
     answer = _calls("completed")
     yield from _responses("responses-arguments-when-done", answer, STREAM_ONLY, _without_argument_deltas)
+    yield from _responses("responses-text-when-done", said(Text(text=content.TEXT), stop="completed"), STREAM_ONLY, _without_text_deltas)
 
 
 def _of_gemini() -> Iterator[Scenario]:
     yield from _gemini("gemini-recitation", said(Text(text=content.TEXT[:60]), stop="RECITATION"))
     yield from _gemini("gemini-malformed-call", said(stop="MALFORMED_FUNCTION_CALL"))
+    yield from _gemini("gemini-nameless-calls", said(*_CITIES, stop="STOP"), change=_without_ids)
     signed = Thinking(text="", signature=Names("probes/gemini-signed-text/signature").base64(500, "EvsDCvgDAQw5"))
     yield from _gemini("gemini-signed-text", said(signed, Text(text=content.THOUGHT_ANSWER), stop="STOP", reasoning=40))
 
@@ -119,11 +134,13 @@ def _responses(name: str, answer: Answer, streams: tuple[bool, ...] = BOTH, chan
         yield _RESPONSES.scenario(plan, pieces, stream=stream)
 
 
-def _gemini(name: str, answer: Answer, streams: tuple[bool, ...] = BOTH) -> Iterator[Scenario]:
+def _gemini(
+    name: str, answer: Answer, streams: tuple[bool, ...] = BOTH, change: Callable[[bytes], bytes] = lambda piece: piece
+) -> Iterator[Scenario]:
     plan = _plan(name, gemini_scenarios.MODEL, gemini_scenarios.asks("thinking"), answer)
     for stream in streams:
         writer = gemini.Writer(Names(_GEMINI.scenario_id(name, stream=stream)), plan.model)
-        yield _GEMINI.scenario(plan, writer.stream(answer) if stream else [writer.body(answer)], stream=stream)
+        yield _GEMINI.scenario(plan, map(change, writer.stream(answer) if stream else [writer.body(answer)]), stream=stream)
 
 
 def _plan(name: str, model: str, request: Value, answer: Answer) -> Plan:
@@ -238,6 +255,63 @@ def _without_argument_deltas(events: list[Value]) -> Iterator[Value]:
     kept = (event for event in events if event["type"] != "response.function_call_arguments.delta")
     for number, event in enumerate(kept):
         yield {**event, "sequence_number": number}
+
+
+def _without_text_deltas(events: list[Value]) -> Iterator[Value]:
+    kept = (event for event in events if event["type"] != "response.output_text.delta")
+    for number, event in enumerate(kept):
+        yield {**event, "sequence_number": number}
+
+
+def _without_last_delta(events: list[Value]) -> list[Value]:
+    """Cut in the middle of a call's arguments."""
+    last = max(place for place, event in enumerate(events) if event["type"] == "content_block_delta")
+    return events[:last] + events[last + 1 :]
+
+
+def _input_at_once(events: list[Value]) -> Iterator[Value]:
+    """As of Anthropic-like vendors that begin a call with all of its input, and send no delta of it."""
+    told: dict[int, str] = {}
+    for event in events:
+        if event["type"] == "content_block_delta":
+            told[event["index"]] = told.get(event["index"], "") + event["delta"]["partial_json"]
+    for event in events:
+        if event["type"] == "content_block_start":
+            event["content_block"]["input"] = json.loads(told[event["index"]])
+        if event["type"] != "content_block_delta":
+            yield event
+
+
+def _finish_with_words(chunks: list[Value]) -> Iterator[Value]:
+    """As of vendors whose last words and finish_reason come together."""
+    spoken = [chunk for chunk in chunks if chunk["choices"] and chunk["choices"][0]["delta"].get("content")]
+    finish = next(chunk for chunk in chunks if chunk["choices"] and chunk["choices"][0]["finish_reason"])
+    spoken[-1]["choices"][0]["finish_reason"] = finish["choices"][0]["finish_reason"]
+    return (chunk for chunk in chunks if chunk is not finish)
+
+
+def _calls_at_once(chunks: list[Value]) -> Iterator[Value]:
+    """As of vendors that send each call in one chunk, its arguments with its name."""
+    begun: dict[int, Value] = {}
+    for chunk in chunks:
+        calls = chunk["choices"][0]["delta"].get("tool_calls", ()) if chunk["choices"] else ()
+        if not any(call["index"] in begun for call in calls):
+            begun |= {call["index"]: call for call in calls}
+            continue
+        for call in calls:
+            begun[call["index"]]["function"]["arguments"] += call["function"]["arguments"]
+    return (
+        chunk
+        for chunk in chunks
+        if not chunk["choices"]
+        or not (calls := chunk["choices"][0]["delta"].get("tool_calls"))
+        or any(call is begun[call["index"]] for call in calls)
+    )
+
+
+def _without_ids(piece: bytes) -> bytes:
+    """As of models before Gemini 3, whose calls have none."""
+    return re.sub(rb',\s*"id": ?"\w{8}"', b"", piece)
 
 
 def _conversations() -> Iterator[Scenario]:

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 
@@ -250,6 +251,32 @@ async def test_a_read_that_the_client_did_not_get_is_noted_and_playing_goes_on(m
         hop = await only_hop(witness)
     assert (heard.end, len(heard.chunks)) == ("complete", 6)
     assert hop.lockstep_missed == (0, 1, 2)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_while_our_own_loop_stands_still_no_time_goes_by(
+    run: Callable[[Coroutine[None, None, None]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.upstream.player.LOCKSTEP_S", 0.2)
+
+    async def scenario() -> None:
+        progress = ClientProgress()
+        async with witness_of(recording()) as witness:
+            expect(witness, Play(recording="r", pace=Pace.LOCKSTEP), progress=progress)
+            reader, writer = await asyncio.open_connection("127.0.0.1", witness.port)
+            writer.write(request())
+            ear = Ear(reader)
+            for number in range(1, len(CHAT_FRAMES) + 1):
+                await ear.hear(partial(_has_chunks, number))
+                time.sleep(0.3)  # noqa: ASYNC251  longer than the witness waits
+                for _ in range(5):  # turns that a client takes to hand on what has come meanwhile
+                    await asyncio.sleep(0)
+                progress.advance(len(CHAT_FRAMES[number - 1]))
+            assert await ear.hear() == "complete"
+            writer.close()
+            assert (await only_hop(witness)).lockstep_missed == ()
+
+    run(scenario())
 
 
 async def test_when_the_client_hangs_up_in_lockstep_the_gateways_leaving_is_seen() -> None:

@@ -109,8 +109,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     take = glue.Glue.take
 
-    def counted(self: glue.Glue, data: bytes) -> glue.Run | None:
-        run = take(self, data)
+    def counted(self: glue.Glue, data: bytes, at: int) -> glue.Run | None:
+        run = take(self, data, at)
         if run is not None:
             found.append(len(run.texts))
         return run

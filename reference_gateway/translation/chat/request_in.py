@@ -7,12 +7,25 @@ its result are Malformed, with the path. Thoughts that the gateway gave with an 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from reference_gateway.translation.chat.answer_out import FUNCTIONS
 from reference_gateway.translation.chat.losses import REQUEST_IN
-from reference_gateway.translation.common.members import a_flag, a_list, a_number, a_string, an_integer, an_object, needed_string
+from reference_gateway.translation.common.members import (
+    a_list,
+    a_number,
+    an_integer,
+    an_object,
+    flag_at,
+    list_at,
+    needed_at,
+    needed_string,
+    object_at,
+    string_at,
+)
 from reference_gateway.translation.common.sieve import Rules, Sieve
 from reference_gateway.translation.items import (
     Ask,
@@ -54,6 +67,8 @@ PATHS: Final = {
     "turns": "messages",
 }
 
+_EFFORTS: Final = {str(effort): effort for effort in Effort}
+_USER, _ASSISTANT, _SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM
 _DATA_URI: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*);base64,", re.IGNORECASE)
 _MAX_STOPS: Final = 4
 # contract:090: names that callers of chat have for a vendor's own search, beside `web_search_options`.
@@ -79,7 +94,7 @@ class _Reader:
             raise Unsupported(name, f"{name} is not supported for this model: {_RULES[name].note}.")
         self._sift(body if _OF_TEXT.isdisjoint(body) else {name: value for name, value in body.items() if name not in _OF_TEXT})
         system, turns = self._messages(body)
-        functions = a_list(body.get("functions"), "functions")
+        functions = list_at(body, "functions")
         tools = self._tools(body) if not functions else self._functions(functions)
         tools, choice = _choice(body, tools)
         paths = dict(PATHS)
@@ -89,40 +104,42 @@ class _Reader:
             paths |= {"tools": "functions", "tool_choice": "function_call", "parallel_tool_calls": "functions"}
         if body.get("safety_identifier") is not None:
             paths["user"] = "safety_identifier"
+        parallel = False if functions else flag_at(body, "parallel_tool_calls")
+        max_tokens = _max_tokens(body)
+        seldom: dict[str, Any] = {}
+        if not _SAMPLING.keys().isdisjoint(body):
+            seldom = {name: read(body[name]) for name, read in _SAMPLING.items() if name in body}
+        output, thinking = self._output(body), self._thinking(body)
+        user = string_at(body, "safety_identifier") or string_at(body, "user")
+        for name in _AS_THEY_ARE:
+            if name in body:
+                seldom[name] = string_at(body, name)
         if self._search is not None:
             paths["search"] = f"{self._search}.type"
-        return Ask(
+            seldom["search"] = True
+        ask = Ask(  # of fifteen members: with more, Python makes a dictionary first, which takes five times as long
             model=model,
             system=system,
             turns=turns,
             tools=tools,
             tool_choice=choice,
-            parallel_tool_calls=False if functions else a_flag(body.get("parallel_tool_calls"), "parallel_tool_calls"),
-            search=self._search is not None,
-            max_output_tokens=_max_tokens(body),
-            temperature=a_number(body.get("temperature"), "temperature", least=0, most=2),
-            top_p=a_number(body.get("top_p"), "top_p", least=0, most=1),
-            top_k=an_integer(body.get("top_k"), "top_k", least=0),
-            stop=_stop(body.get("stop")),
-            seed=an_integer(body.get("seed"), "seed", least=-(2**63)),
-            presence_penalty=a_number(body.get("presence_penalty"), "presence_penalty", least=-2, most=2),
-            frequency_penalty=a_number(body.get("frequency_penalty"), "frequency_penalty", least=-2, most=2),
-            output=self._output(body),
-            thinking=self._thinking(body),
-            user=a_string(body.get("safety_identifier"), "safety_identifier") or a_string(body.get("user"), "user"),
-            service_tier=a_string(body.get("service_tier"), "service_tier"),
-            prompt_cache_key=a_string(body.get("prompt_cache_key"), "prompt_cache_key"),
+            parallel_tool_calls=parallel,
+            max_output_tokens=max_tokens,
+            output=output,
+            thinking=thinking,
+            user=user,
             stream=stream,
             include_usage=self._include_usage(body, stream),
             echo={FUNCTIONS: True} if functions else {},
             paths=paths,
             losses=tuple(self._sieve.losses),
         )
+        return replace(ask, **seldom) if seldom else ask
 
     # messages
 
     def _messages(self, body: Mapping[str, Any]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-        messages = a_list(body.get("messages"), "messages")
+        messages = list_at(body, "messages")
         if not messages:
             raise Malformed("messages", "Give messages: a list of at least one message.")
         system: list[Text] = []
@@ -139,11 +156,11 @@ class _Reader:
                 case "system" | "developer":
                     texts = self._system(message, path)
                     if turns:
-                        turns.append(Turn(role=Role.SYSTEM, items=texts, path=path))
+                        turns.append(Turn(role=_SYSTEM, items=texts, path=path))
                     else:
                         system.extend(texts)
                 case "user":
-                    turns.append(Turn(role=Role.USER, items=self._user(message, path), path=path))
+                    turns.append(Turn(role=_USER, items=self._user(message, path), path=path))
                 case "assistant":
                     items = self._assistant(message, path, number)
                     for call in items:
@@ -153,10 +170,10 @@ class _Reader:
                                     f"{path}.tool_calls", f"Give each call of {path} an id of its own: {call.id!r} is there twice."
                                 )
                             waiting[call.id] = path
-                    turns.append(Turn(role=Role.ASSISTANT, items=items, path=path))
+                    turns.append(Turn(role=_ASSISTANT, items=items, path=path))
                 case "tool" | "function":
                     result = self._result(message, path, waiting)
-                    turns.append(Turn(role=Role.USER, items=(result,), path=path))
+                    turns.append(Turn(role=_USER, items=(result,), path=path))
                 case _:
                     raise Malformed(f"{path}.role", f"Set {path}.role to system, developer, user, assistant or tool.")
         if waiting:
@@ -180,10 +197,10 @@ class _Reader:
 
     def _assistant(self, message: Mapping[str, Any], path: str, number: int) -> tuple[Item, ...]:
         items: list[Item] = [*self._thoughts(message, path)]
-        content, refusal = message.get("content"), a_string(message.get("refusal"), f"{path}.refusal")
-        calls = a_list(message.get("tool_calls"), f"{path}.tool_calls")
+        content, refusal = message.get("content"), string_at(message, "refusal", path)
+        calls = list_at(message, "tool_calls", path)
         function_call = message.get("function_call")
-        images = a_list(message.get("images"), f"{path}.images")
+        images = list_at(message, "images", path)
         if content is not None:
             said = self._content(message, path)
             for item in said:
@@ -194,35 +211,39 @@ class _Reader:
             raise Malformed(f"{path}.content", f"Give {path} content, a refusal, or tool_calls.")
         if refusal:
             items.append(Refused(text=refusal))
-        items += [self._image(an_object(image, f"{path}.images[{i}]"), f"{path}.images[{i}]") for i, image in enumerate(images)]
+        for i, image in enumerate(images):
+            at = f"{path}.images[{i}]"
+            items.append(self._image(an_object(image, at), at))
         for i, call in enumerate(calls):
-            items.append(self._call(an_object(call, f"{path}.tool_calls[{i}]"), f"{path}.tool_calls[{i}]"))
+            at = f"{path}.tool_calls[{i}]"
+            items.append(self._call(an_object(call, at), at))
         if function_call:
             if calls:
                 raise Malformed(f"{path}.function_call", f"Give {path} either tool_calls or the deprecated function_call, not both.")
-            items.append(self._function(an_object(function_call, f"{path}.function_call"), f"{path}.function_call", f"call_{number}"))
+            at = f"{path}.function_call"
+            items.append(self._function(an_object(function_call, at), at, f"call_{number}"))
         return tuple(items)
 
     def _thoughts(self, message: Mapping[str, Any], path: str) -> Iterable[Reasoning]:
-        blocks = a_list(message.get("thinking_blocks"), f"{path}.thinking_blocks")
+        blocks = list_at(message, "thinking_blocks", path)
         for number, value in enumerate(blocks):
             at = f"{path}.thinking_blocks[{number}]"
             block = an_object(value, at)
-            maker = a_string(block.get("maker"), f"{at}.maker")
+            maker = string_at(block, "maker", at)
             if maker is not None and maker not in tuple(Maker):
                 raise Malformed(f"{at}.maker", f"Send {at} back as it was given: its maker is none that is known.")
             if block.get("type") not in ("thinking", "redacted_thinking"):
                 raise Malformed(f"{at}.type", f"Set {at}.type to thinking or redacted_thinking.")
-            signature, opaque = a_string(block.get("signature"), f"{at}.signature"), a_string(block.get("data"), f"{at}.data")
+            signature, opaque = string_at(block, "signature", at), string_at(block, "data", at)
             proved = signature is not None or opaque is not None
             yield Reasoning(
-                text=a_string(block.get("thinking"), f"{at}.thinking") or "",
+                text=string_at(block, "thinking", at) or "",
                 signature=signature,
                 opaque=opaque,
                 maker=Maker(maker) if maker is not None else Maker.ANTHROPIC if proved else None,
-                id=a_string(block.get("id"), f"{at}.id"),
+                id=string_at(block, "id", at),
             )
-        said = a_string(message.get("reasoning_content"), f"{path}.reasoning_content")
+        said = string_at(message, "reasoning_content", path)
         if said and not blocks:
             yield Reasoning(text=said)
 
@@ -234,33 +255,30 @@ class _Reader:
         google = extra.get("google") if isinstance(extra, dict) else None
         signature = google.get("thought_signature") if isinstance(google, dict) else None
         return self._function(
-            an_object(call.get("function"), f"{path}.function"),
+            object_at(call, "function", path),
             f"{path}.function",
-            needed_string(call.get("id"), f"{path}.id"),
+            needed_at(call, "id", path),
             signature if isinstance(signature, str) and signature else None,
         )
 
     def _function(self, function: Mapping[str, Any], path: str, call_id: str, signature: str | None = None) -> ToolCall:
         self._sift(function, path)
-        arguments = a_string(function.get("arguments"), f"{path}.arguments")
+        arguments = string_at(function, "arguments", path)
         if arguments is None:
             raise Malformed(f"{path}.arguments", f"Give {path}.arguments, as a string of JSON.")
         return ToolCall(
             id=call_id,
-            name=needed_string(function.get("name"), f"{path}.name"),
+            name=needed_at(function, "name", path),
             arguments=arguments,
             signature=signature,
             maker=Maker.GEMINI if signature else None,
         )
 
     def _result(self, message: Mapping[str, Any], path: str, waiting: dict[str, str]) -> ToolResult:
-        if message.get("role") == "function":  # the deprecated form: the only call of the message before it
-            call_id = next(iter(waiting), "")
-            at = path
-        else:
-            at = f"{path}.tool_call_id"
-            call_id = needed_string(message.get("tool_call_id"), at)
+        deprecated = message.get("role") == "function"  # it answers the only call of the message before it
+        call_id = next(iter(waiting), "") if deprecated else needed_at(message, "tool_call_id", path)
         if waiting.pop(call_id, None) is None:
+            at = path if deprecated else f"{path}.tool_call_id"
             raise Malformed(at, f"Put {path} after the assistant message whose tool_calls it answers, once: no call there waits for it.")
         parts: list[Text | Image | Document] = []
         for item in self._content(message, path):
@@ -275,29 +293,32 @@ class _Reader:
         """A string, or a list of parts. A cache mark of the message is one of its last part."""
         content = message.get("content")
         mark = self._mark(message, path)
-        at = f"{path}.content"
         if isinstance(content, str):
             return (Text(text=content, cache=mark),)
         if not isinstance(content, list) or not content:
-            raise Malformed(at, f"Set {at} to a string or a list of at least one part.")
+            raise Malformed(f"{path}.content", f"Set {path}.content to a string or a list of at least one part.")
+        parts: list[Text | Image | Document | Refused] = []
         last = len(content) - 1
-        return tuple(self._part(an_object(part, f"{at}[{i}]"), f"{at}[{i}]", mark if i == last else None) for i, part in enumerate(content))
+        for i, part in enumerate(content):
+            at = f"{path}.content[{i}]"
+            parts.append(self._part(an_object(part, at), at, mark if i == last else None))
+        return tuple(parts)
 
     def _part(self, part: Mapping[str, Any], path: str, mark: CacheTtl | None) -> Text | Image | Document | Refused:
         self._sift(part, path)
         mark = self._mark(part, path) or mark
         match part.get("type"):
             case "text":
-                text = a_string(part.get("text"), f"{path}.text")
+                text = string_at(part, "text", path)
                 if text is None:
                     raise Malformed(f"{path}.text", f"Give {path}.text, a string.")
                 return Text(text=text, cache=mark)
             case "image_url":
                 return self._image(part, path, mark)
             case "file":
-                return self._file(an_object(part.get("file"), f"{path}.file"), f"{path}.file", mark)
+                return self._file(object_at(part, "file", path), f"{path}.file", mark)
             case "refusal":
-                return Refused(text=needed_string(part.get("refusal"), f"{path}.refusal"))
+                return Refused(text=needed_at(part, "refusal", path))
             case str(kind) if kind:
                 raise Unsupported(path, f"{path} is not supported for this model: a part can be text, image_url or file, not {kind!r}.")
             case _:
@@ -305,10 +326,10 @@ class _Reader:
 
     def _image(self, part: Mapping[str, Any], path: str, mark: CacheTtl | None = None) -> Image:
         at = f"{path}.image_url"
-        image = an_object(part.get("image_url"), at)
+        image = object_at(part, "image_url", path)
         self._sift(image, at)
-        url = needed_string(image.get("url"), f"{at}.url")
-        detail = a_string(image.get("detail"), f"{at}.detail")
+        url = needed_at(image, "url", at)
+        detail = string_at(image, "detail", at)
         if url[:5].lower() == "data:":
             return Image(source=_inline(url, f"{at}.url"), detail=detail, cache=mark)
         if not url.lower().startswith(("https://", "http://")):
@@ -317,8 +338,8 @@ class _Reader:
 
     def _file(self, file: Mapping[str, Any], path: str, mark: CacheTtl | None) -> Document:
         self._sift(file, path)
-        name = a_string(file.get("filename"), f"{path}.filename")
-        data = needed_string(file.get("file_data"), f"{path}.file_data")
+        name = string_at(file, "filename", path)
+        data = needed_at(file, "file_data", path)
         if data[:5].lower() == "data:":
             source = _inline(data, f"{path}.file_data")
         elif name is not None and name.lower().endswith(".pdf"):
@@ -344,20 +365,20 @@ class _Reader:
 
     def _tools(self, body: Mapping[str, Any]) -> tuple[Tool, ...]:
         tools: list[Tool] = []
-        for number, value in enumerate(a_list(body.get("tools"), "tools")):
+        for number, value in enumerate(list_at(body, "tools")):
             path = f"tools[{number}]"
             tool = an_object(value, path)
-            if tool.get("type") in SEARCHES:
-                self._search = path
-                continue
-            if tool.get("type") != "function":
-                if not isinstance(tool.get("type"), str):
+            kind = tool.get("type")
+            if kind != "function":
+                if kind in SEARCHES:
+                    self._search = path
+                    continue
+                if not isinstance(kind, str):
                     raise Malformed(f"{path}.type", f"Set {path}.type to function.")
-                raise Unsupported(f"{path}.type", f"{path}.type is not supported for this model: only functions are, not {tool['type']!r}.")
+                raise Unsupported(f"{path}.type", f"{path}.type is not supported for this model: only functions are, not {kind!r}.")
             self._sift(tool, path)
-            function = an_object(tool.get("function"), f"{path}.function")
-            mark = self._mark(tool, path) or self._mark(function, f"{path}.function")
-            tools.append(self._tool(function, f"{path}.function", mark))
+            function, at = object_at(tool, "function", path), f"{path}.function"
+            tools.append(self._tool(function, at, self._mark(tool, path) or self._mark(function, at)))
         return _distinct(tools, "tools")
 
     def _functions(self, functions: list[Any]) -> tuple[Tool, ...]:
@@ -366,12 +387,11 @@ class _Reader:
 
     def _tool(self, function: Mapping[str, Any], path: str, mark: CacheTtl | None = None) -> Tool:
         self._sift(function, path)
-        schema = function.get("parameters")
         return Tool(
-            name=needed_string(function.get("name"), f"{path}.name"),
-            description=a_string(function.get("description"), f"{path}.description"),
-            schema=None if schema is None else an_object(schema, f"{path}.parameters"),
-            strict=a_flag(function.get("strict"), f"{path}.strict"),
+            name=needed_at(function, "name", path),
+            description=string_at(function, "description", path),
+            schema=None if function.get("parameters") is None else object_at(function, "parameters", path),
+            strict=flag_at(function, "strict", path),
             cache=mark,
         )
 
@@ -387,26 +407,25 @@ class _Reader:
                 return JsonObject()
             case "json_schema":
                 path = "response_format.json_schema"
-                given = an_object(wanted.get("json_schema"), path)
+                given = object_at(wanted, "json_schema", "response_format")
                 self._sift(given, path)
-                schema = given.get("schema")
                 return JsonSchema(
-                    name=needed_string(given.get("name"), f"{path}.name"),
-                    description=a_string(given.get("description"), f"{path}.description"),
-                    schema={} if schema is None else an_object(schema, f"{path}.schema"),
-                    strict=a_flag(given.get("strict"), f"{path}.strict"),
+                    name=needed_at(given, "name", path),
+                    description=string_at(given, "description", path),
+                    schema={} if given.get("schema") is None else object_at(given, "schema", path),
+                    strict=flag_at(given, "strict", path),
                 )
             case _:
                 raise Malformed("response_format.type", "Set response_format.type to text, json_object or json_schema.")
 
     def _thinking(self, body: Mapping[str, Any]) -> Thinking | None:
         """`reasoning_effort`, and the `thinking` of DeepSeek and others; off is off, whatever the effort."""
-        effort = a_string(body.get("reasoning_effort"), "reasoning_effort")
-        if effort is not None and effort not in tuple(Effort):
+        effort = string_at(body, "reasoning_effort")
+        if effort is not None and effort not in _EFFORTS:
             raise Malformed("reasoning_effort", f"Set reasoning_effort to one of {', '.join(Effort)}.")
         given = body.get("thinking")
         if given is None:
-            return None if effort is None else Thinking(effort=Effort(effort))
+            return None if effort is None else Thinking(effort=_EFFORTS[effort])
         given = an_object(given, "thinking")
         self._sift(given, "thinking")
         kind = given.get("type")
@@ -415,7 +434,7 @@ class _Reader:
         if kind not in ("enabled", "adaptive"):
             raise Malformed("thinking.type", "Set thinking.type to enabled, disabled or adaptive.")
         budget = an_integer(given.get("budget_tokens"), "thinking.budget_tokens", least=1)
-        asked = Effort(effort) if effort is not None else None
+        asked = None if effort is None else _EFFORTS[effort]
         adaptive = kind == "adaptive" or (budget is None and asked is None)  # enabled, and no word on how much
         return Thinking(effort=asked, budget_tokens=budget, adaptive=adaptive)
 
@@ -426,13 +445,15 @@ class _Reader:
             raise Malformed("stream_options", "Leave stream_options out, or set stream to true.")
         options = an_object(body["stream_options"], "stream_options")
         self._sift(options, "stream_options")
-        return bool(a_flag(options.get("include_usage"), "stream_options.include_usage"))
+        return bool(flag_at(options, "include_usage", "stream_options"))
 
 
 _OF_TEXT: Final = {"n", "modalities"}  # refused only where they ask for more than one choice, or for more than text
 
 
 def _one_choice_of_text(body: Mapping[str, Any]) -> None:
+    if _OF_TEXT.isdisjoint(body):
+        return
     if (an_integer(body.get("n"), "n", least=1) or 1) > 1:
         raise Unsupported("n", f"n is not supported for this model: {_RULES['n'].note}.")
     if body.get("modalities") not in (None, [], ["text"]):
@@ -456,14 +477,14 @@ def _choice(body: Mapping[str, Any], tools: tuple[Tool, ...]) -> tuple[tuple[Too
         return tools, _named(chosen.get("name"), tools, f"{name}.name")
     match chosen.get("type"):
         case "function":
-            return tools, _named(an_object(chosen.get("function"), f"{name}.function").get("name"), tools, f"{name}.function.name")
+            return tools, _named(object_at(chosen, "function", name).get("name"), tools, f"{name}.function.name")
         case "allowed_tools":
             path = f"{name}.allowed_tools"
-            allowed = an_object(chosen.get("allowed_tools"), path)
+            allowed = object_at(chosen, "allowed_tools", name)
             names: set[str] = set()
-            for number, value in enumerate(a_list(allowed.get("tools"), f"{path}.tools")):
+            for number, value in enumerate(list_at(allowed, "tools", path)):
                 at = f"{path}.tools[{number}]"
-                names.update(_named(an_object(an_object(value, at).get("function"), f"{at}.function").get("name"), tools, at).names)
+                names.update(_named(object_at(an_object(value, at), "function", at).get("name"), tools, at).names)
             if not names or allowed.get("mode") not in ("auto", "required"):
                 raise Malformed(path, f"Give {path} at least one of the tools, and a mode of auto or required.")
             return tuple(tool for tool in tools if tool.name in names), Choice(allowed["mode"])
@@ -481,7 +502,7 @@ def _named(value: object, tools: tuple[Tool, ...], path: str) -> Named:
 
 
 def _distinct(tools: list[Tool], path: str) -> tuple[Tool, ...]:
-    if len({tool.name for tool in tools}) < len(tools):
+    if len(tools) > 1 and len({tool.name for tool in tools}) < len(tools):
         raise Malformed(path, f"Give each of {path} a name of its own.")
     return tuple(tools)
 
@@ -506,6 +527,19 @@ def _stop(value: object) -> tuple[str, ...]:
     if len(stops) > _MAX_STOPS:
         raise Malformed("stop", f"Give at most {_MAX_STOPS} stop sequences.")
     return tuple(needed_string(stop, f"stop[{number}]") for number, stop in enumerate(stops))
+
+
+# Each is the field of the ask of the same name.
+_SAMPLING: Final[Mapping[str, Callable[[object], Any]]] = {
+    "temperature": lambda value: a_number(value, "temperature", least=0, most=2),
+    "top_p": lambda value: a_number(value, "top_p", least=0, most=1),
+    "top_k": lambda value: an_integer(value, "top_k", least=0),
+    "stop": _stop,
+    "seed": lambda value: an_integer(value, "seed", least=-(2**63)),
+    "presence_penalty": lambda value: a_number(value, "presence_penalty", least=-2, most=2),
+    "frequency_penalty": lambda value: a_number(value, "frequency_penalty", least=-2, most=2),
+}
+_AS_THEY_ARE: Final = ("service_tier", "prompt_cache_key")
 
 
 def _inline(uri: str, path: str) -> Inline:

@@ -57,6 +57,8 @@ from reference_gateway.translation.items import (
 
 _MAX_STOPS: Final = 4
 _MAX_CALL_ID: Final = 40
+_SAMPLING: Final = ("temperature", "top_p", "presence_penalty", "frequency_penalty")  # called alike in the ask
+_ASSISTANT, _SYSTEM = Role.ASSISTANT, Role.SYSTEM
 
 
 def write_request(ask: Ask, upstream: Upstream, dialect: Dialect = OPENAI) -> Written:
@@ -72,9 +74,13 @@ class _Writer:
         self._dialect = dialect
         self._losses: list[Loss] = []
         self._thoughts_lost = False
-        calls = [item for turn in ask.turns for item in turn.items if isinstance(item, ToolCall)]
-        choice = ask.tool_choice.names if isinstance(ask.tool_choice, Named) else ()
-        self._names = fitting([*(tool.name for tool in ask.tools), *choice, *(call.name for call in calls)], longest=LONGEST_NAME)
+        self._marks = upstream.cache_breakpoints and dialect.openai_members
+        calls = [item for turn in ask.turns for item in turn.items if type(item) is ToolCall]
+        names = [tool.name for tool in ask.tools]
+        if isinstance(ask.tool_choice, Named):
+            names += ask.tool_choice.names
+        names += [call.name for call in calls]
+        self._names = fitting(names, longest=LONGEST_NAME)
         self._ids = fitting([call.id for call in calls], longest=_MAX_CALL_ID, any_characters=True)
 
     def write(self) -> Written:
@@ -105,13 +111,14 @@ class _Writer:
         if system:
             messages.append(self._system(system))
         order: list[str] = []  # the calls of the newest assistant message
-        for is_assistant, run in groupby(self._ask.turns, key=lambda turn: turn.role is Role.ASSISTANT):
+        for is_assistant, run in groupby(self._ask.turns, key=lambda turn: turn.role is _ASSISTANT):
             turns = list(run)
             if is_assistant:
                 messages.append(self._assistant(turns))
-                order = [item.id for turn in turns for item in turn.items if isinstance(item, ToolCall)]
+                order = [item.id for turn in turns for item in turn.items if type(item) is ToolCall]
             else:
-                messages += self._answers(turns, order)
+                messages += self._results(turns, order)
+                messages += self._said(turns)
                 order = []
         return messages
 
@@ -121,17 +128,17 @@ class _Writer:
 
     def _texts(self, texts: Sequence[Text], between: str) -> str | list[dict[str, Any]]:
         """One text as it is; several, and one that is marked, as parts, where the dialect has them."""
-        parts = [self._text(text) for text in texts]
-        if not self._dialect.text_parts or (len(parts) < 2 and all(len(part) == 2 for part in parts)):
-            return between.join(text.text for text in texts)
-        return parts
+        if len(texts) == 1 and not (self._marks and texts[0].cache is not None):
+            return texts[0].text
+        if not texts or not self._dialect.text_parts:
+            return between.join([text.text for text in texts])
+        return [self._text(text) for text in texts]
 
     def _text(self, text: Text) -> dict[str, Any]:
         return {"type": "text", "text": text.text, **self._mark(text.cache)}
 
     def _mark(self, cache: CacheTtl | None) -> dict[str, Any]:
-        marked = cache is not None and self._upstream.cache_breakpoints and self._dialect.openai_members
-        return {"prompt_cache_breakpoint": {"mode": "explicit"}} if marked else {}
+        return {"prompt_cache_breakpoint": {"mode": "explicit"}} if cache is not None and self._marks else {}
 
     def _assistant(self, turns: Sequence[Turn]) -> dict[str, Any]:
         texts: list[Text] = []
@@ -173,9 +180,11 @@ class _Writer:
             self._losses.append(Loss(path=turns[0].path, reason="thoughts of earlier turns are not told to this model"))
         return message
 
-    def _answers(self, turns: Sequence[Turn], order: Sequence[str]) -> Iterable[dict[str, Any]]:
-        """What stands between two assistant messages: the results in the order of their calls, and then all else as it was said."""
-        results = [(item, turn.path) for turn in turns for item in turn.items if isinstance(item, ToolResult)]
+    def _results(self, turns: Sequence[Turn], order: Sequence[str]) -> Iterable[dict[str, Any]]:
+        """Those that stand between two assistant messages, in the order of their calls, and what they show that no result can hold."""
+        results = [(item, turn.path) for turn in turns for item in turn.items if type(item) is ToolResult]
+        if not results:
+            return
         for result, path in results:
             if result.call_id not in order:
                 raise Malformed(path, f"Put {path} directly after the assistant message whose call it answers: there is no such call.")
@@ -196,17 +205,20 @@ class _Writer:
             yield {"role": "tool", "tool_call_id": self._ids[result.call_id], "content": self._texts(texts, "\n")}
         if moved:
             yield {"role": "user", "content": moved}
+
+    def _said(self, turns: Sequence[Turn]) -> Iterable[dict[str, Any]]:
+        """What stands between two assistant messages beside the results."""
         for turn in turns:
-            said = [item for item in turn.items if not isinstance(item, ToolResult)]
+            said = [item for item in turn.items if type(item) is not ToolResult]
             if not said:
                 continue
-            if turn.role is Role.SYSTEM:
+            if turn.role is _SYSTEM:
                 yield self._system([item for item in said if isinstance(item, Text)])
             else:
                 yield {"role": "user", "content": self._user(said, turn.path)}
 
     def _user(self, items: Sequence[Any], path: str) -> str | list[dict[str, Any]]:
-        texts = [item for item in items if isinstance(item, Text)]
+        texts = [item for item in items if type(item) is Text]
         if len(texts) == len(items) and (len(texts) == 1 or not self._dialect.text_parts):
             return self._texts(texts, "\n\n")
         parts = [self._part(item, path) for item in items]
@@ -299,13 +311,8 @@ class _Writer:
             if len(ask.stop) > _MAX_STOPS:
                 raise Unsupported(path, f"{path} is not supported for this model: give at most {_MAX_STOPS}.")
             members["stop"] = list(ask.stop)
-        wanted = {
-            "temperature": ask.temperature,
-            "top_p": ask.top_p,
-            "presence_penalty": ask.presence_penalty,
-            "frequency_penalty": ask.frequency_penalty,
-        }
-        for name, value in wanted.items():
+        for name in _SAMPLING:
+            value = getattr(ask, name)
             if value is None:
                 continue
             if self._upstream.sampling:

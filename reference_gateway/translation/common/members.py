@@ -1,4 +1,7 @@
-"""Members of a client's JSON request, of the type that they have to be, or Malformed with the path of what is wrong."""
+"""Members of a client's JSON request, of the type that they have to be, or Malformed with the path of what is wrong.
+
+Those that end in `_at` are given the object and the member's name instead of its value and path: the path is made only where it is told.
+"""
 
 from __future__ import annotations
 
@@ -63,3 +66,35 @@ def one_of(value: object, path: str, words: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in words:
         raise Malformed(path, f"Set {path} to one of {', '.join(words)}.")
     return value
+
+
+def path_of(name: str, at: str) -> str:
+    """Of the member `name` of the object at `at`, which is "" for the request itself."""
+    return f"{at}.{name}" if at else name
+
+
+def object_at(holder: Mapping[str, Any], name: str, at: str = "") -> Mapping[str, Any]:
+    value = holder.get(name)
+    return value if type(value) is dict else an_object(value, path_of(name, at))
+
+
+def list_at(holder: Mapping[str, Any], name: str, at: str = "") -> list[Any]:
+    """Empty where there is none."""
+    value = holder.get(name)
+    return value if type(value) is list else a_list(value, path_of(name, at))
+
+
+def string_at(holder: Mapping[str, Any], name: str, at: str = "") -> str | None:
+    value = holder.get(name)
+    return value if value is None or type(value) is str else a_string(value, path_of(name, at))
+
+
+def needed_at(holder: Mapping[str, Any], name: str, at: str = "") -> str:
+    """A string that may not be empty."""
+    value = holder.get(name)
+    return value if value and type(value) is str else needed_string(value, path_of(name, at))
+
+
+def flag_at(holder: Mapping[str, Any], name: str, at: str = "") -> bool | None:
+    value = holder.get(name)
+    return value if value is None else a_flag(value, path_of(name, at))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from reference_gateway.translation.items import Effort
@@ -58,6 +59,7 @@ BUDGETS: Final = {
 }
 
 
+@lru_cache(maxsize=256)  # of a catalogue's models
 def generation_of(model: str) -> Generation:
     """A model without a number is taken for one of the newest."""
     found = _VERSION.search(model)

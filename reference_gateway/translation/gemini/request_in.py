@@ -73,22 +73,11 @@ PATHS: Final = {
 }
 
 _ROLES: Final = {"user": Role.USER, "function": Role.USER, "model": Role.ASSISTANT}
+_ROLE_WORDS: Final = tuple(_ROLES)
 _MODES: Final = {"AUTO": Choice.AUTO, "ANY": Choice.REQUIRED, "NONE": Choice.NONE, "VALIDATED": Choice.AUTO, "MODE_UNSPECIFIED": None}
 _LEVELS: Final = {"MINIMAL": Effort.MINIMAL, "LOW": Effort.LOW, "MEDIUM": Effort.MEDIUM, "HIGH": Effort.HIGH}
 _DYNAMIC: Final = -1  # thinkingBudget
 _JSON: Final = "application/json"
-
-# What a member holds is a value of the client's own, whose names are nobody's to change.
-_OPAQUE: Final = {
-    "args",
-    "response",
-    "parameters",
-    "parametersJsonSchema",
-    "responseJsonSchema",
-    "responseSchema",
-    "labels",
-    "partMetadata",
-}
 
 _DOCUMENTS: Final = ("text/", "application/pdf", "application/json", "application/xml", "application/x-")
 _PRIVATE: Final = ("gs://", "https://generativelanguage.googleapis.com/", "files/")  # addresses that only Google can fetch
@@ -109,50 +98,65 @@ class _Reader:
         self._sieve.sift(body)
         config = self._members_of(body, "generationConfig", "")
         tools = self._tools(body)
-        output, output_path = self._output(config)
-        at = "generationConfig."
-        an_integer(config.get("candidateCount"), f"{at}candidateCount", least=1)
-        if (config.get("candidateCount") or 1) > 1:
-            raise Unsupported(f"{at}candidateCount", f"{at}candidateCount is not supported for this model: there is one candidate.")
-        self._modalities(config)
+        output, paths = self._answer(config) if config else (None, PATHS)
         return Ask(
             model=model,
             system=self._system(body),
             turns=self._turns(body),
             tools=tools,
             tool_choice=self._choice(body, tools),
-            max_output_tokens=an_integer(config.get("maxOutputTokens"), f"{at}maxOutputTokens", least=1),
-            temperature=a_number(config.get("temperature"), f"{at}temperature", least=0, most=2),
-            top_p=a_number(config.get("topP"), f"{at}topP", least=0, most=1),
-            top_k=_whole(config.get("topK"), f"{at}topK"),
-            stop=tuple(
-                needed_string(stop, f"{at}stopSequences[{i}]")
-                for i, stop in enumerate(a_list(config.get("stopSequences"), f"{at}stopSequences"))
-            ),
-            seed=an_integer(config.get("seed"), f"{at}seed", least=-(2**63)),
-            presence_penalty=a_number(config.get("presencePenalty"), f"{at}presencePenalty", least=-2, most=2),
-            frequency_penalty=a_number(config.get("frequencyPenalty"), f"{at}frequencyPenalty", least=-2, most=2),
+            **(self._settings(config) if config else {}),
             output=output,
-            thinking=self._thinking(config),
             service_tier=a_string(body.get("serviceTier"), "serviceTier"),
             stream=stream,
             include_usage=True,
-            paths={**PATHS, "output": output_path},
+            paths=paths,
             losses=tuple(self._sieve.losses),
         )
 
+    def _answer(self, config: Mapping[str, Any]) -> tuple[JsonObject | JsonSchema | None, Mapping[str, str]]:
+        """What the answer has to be, and the ask's paths: that was asked for in one of several places."""
+        output, path = self._output(config)
+        at = "generationConfig.candidateCount"
+        an_integer(config.get("candidateCount"), at, least=1)
+        if (config.get("candidateCount") or 1) > 1:
+            raise Unsupported(at, f"{at} is not supported for this model: there is one candidate.")
+        self._modalities(config)
+        return output, {**PATHS, "output": path}
+
+    def _settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Members of the ask that stand in generationConfig, but for what the answer has to be."""
+        at = "generationConfig."
+        return {
+            "max_output_tokens": an_integer(config.get("maxOutputTokens"), f"{at}maxOutputTokens", least=1),
+            "temperature": a_number(config.get("temperature"), f"{at}temperature", least=0, most=2),
+            "top_p": a_number(config.get("topP"), f"{at}topP", least=0, most=1),
+            "top_k": _whole(config.get("topK"), f"{at}topK"),
+            "stop": tuple(
+                needed_string(stop, f"{at}stopSequences[{i}]")
+                for i, stop in enumerate(a_list(config.get("stopSequences"), f"{at}stopSequences"))
+            ),
+            "seed": an_integer(config.get("seed"), f"{at}seed", least=-(2**63)),
+            "presence_penalty": a_number(config.get("presencePenalty"), f"{at}presencePenalty", least=-2, most=2),
+            "frequency_penalty": a_number(config.get("frequencyPenalty"), f"{at}frequencyPenalty", least=-2, most=2),
+            "thinking": self._thinking(config),
+        }
+
     def _members_of(self, value: Mapping[str, Any], name: str, path: str) -> Mapping[str, Any]:
         """A member that is an object, sifted; empty where there is none."""
-        if value.get(name) is None:
+        given = value.get(name)
+        if given is None:
             return {}
         at = f"{path}.{name}" if path else name
-        members = an_object(value[name], at)
+        members = _camel(an_object(given, at))
         self._sieve.sift(members, at)
         return members
 
     # contents
 
     def _system(self, body: Mapping[str, Any]) -> tuple[Text, ...]:
+        if body.get("systemInstruction") is None:
+            return ()
         texts: list[Text] = []
         for part, path in _repeated(self._members_of(body, "systemInstruction", "").get("parts"), "systemInstruction.parts"):
             for name in part:
@@ -170,12 +174,12 @@ class _Reader:
         pairs = _Pairs()
         for number, (content, path) in enumerate(contents):
             self._sieve.sift(content, path)
-            role = _ROLES[one_of(content.get("role") or "user", f"{path}.role", tuple(_ROLES))]
+            role = _ROLES[one_of(content.get("role") or "user", f"{path}.role", _ROLE_WORDS)]
             parts = _repeated(content.get("parts"), f"{path}.parts")
             if role is Role.USER:
                 if not parts:
                     raise Malformed(f"{path}.parts", f"Give {path}.parts: a list of at least one part.")
-                said = tuple(item for part, at in parts for item in self._user_part(part, at, pairs))
+                said = tuple([self._user_part(part, at, pairs) for part, at in parts])
                 turns.append(Turn(role=role, items=said, path=path))
                 continue
             items: list[Item] = []
@@ -190,15 +194,15 @@ class _Reader:
         pairs.over()
         return tuple(turns)
 
-    def _user_part(self, part: Mapping[str, Any], path: str, pairs: _Pairs) -> list[Item]:
+    def _user_part(self, part: Mapping[str, Any], path: str, pairs: _Pairs) -> Item:
         self._sieve.sift(part, path)
         if part.get("functionCall") is not None:
             raise Malformed(f"{path}.functionCall", f"Put {path}.functionCall into a content of the model: the user calls nothing.")
         if part.get("functionResponse") is not None:
-            return [self._result(part, path, pairs)]
+            return self._result(part, path, pairs)
         if part.get("text") is not None:
-            return [Text(text=_text(part, path))]
-        return [self._media(part, path)]
+            return Text(text=_text(part, path))
+        return self._media(part, path)
 
     def _model_parts(self, parts: list[tuple[Mapping[str, Any], str]], number: int, items: list[Item]) -> None:
         """What a model said, added to what it said just before."""
@@ -287,12 +291,14 @@ class _Reader:
                         schema=_schema(declaration, at, "parametersJsonSchema", "parameters"),
                     )
                 )
-        if len({tool.name for tool in tools}) < len(tools):
+        if len(tools) > 1 and len({tool.name for tool in tools}) < len(tools):
             raise Malformed("tools", "Give each of the functionDeclarations a name of its own.")
         return tuple(tools)
 
     def _choice(self, body: Mapping[str, Any], tools: tuple[Tool, ...]) -> Choice | Named | None:
         config = self._members_of(self._members_of(body, "toolConfig", ""), "functionCallingConfig", "toolConfig")
+        if not config:
+            return None
         path = "toolConfig.functionCallingConfig"
         mode = one_of(str(config.get("mode") or "MODE_UNSPECIFIED").upper(), f"{path}.mode", tuple(_MODES))
         at = f"{path}.allowedFunctionNames"
@@ -439,18 +445,17 @@ def _whole(value: object, path: str) -> int | None:
 
 def _repeated(value: object, path: str) -> list[tuple[Mapping[str, Any], str]]:
     """Each object with its own path. One that is no list is a list of one."""
-    values = [value] if isinstance(value, Mapping) else a_list(value, path)
-    return [(an_object(each, f"{path}[{number}]"), f"{path}[{number}]") for number, each in enumerate(values)]
+    if value is None:
+        return []
+    values = [value] if isinstance(value, dict) else a_list(value, path)
+    return [(_camel(an_object(each, at := f"{path}[{number}]")), at) for number, each in enumerate(values)]
 
 
-def _camel(value: Any) -> Any:
-    """Names in camel case, but in values of the client's own. Where both spellings are there, the first counts."""
-    if isinstance(value, list):
-        return [_camel(each) for each in value]
-    if not isinstance(value, dict):  # JSON has no other mapping
+def _camel(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An object's names in camel case, not those of the objects in it. Where both spellings are there, the first counts."""
+    if "_" not in "".join(value):
         return value
     made: dict[str, Any] = {}
     for name, member in value.items():
-        new = schema.camel(name)
-        made.setdefault(new, member if new in _OPAQUE else _camel(member))
+        made.setdefault(schema.camel(name), member)
     return made

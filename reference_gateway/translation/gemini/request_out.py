@@ -6,9 +6,11 @@ of the calls; a proof goes back on the part that it came with. What a generation
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -53,7 +55,10 @@ LONGEST_NAME: Final = 64
 _MOST_STOPS: Final = 5
 _SEEDS: Final = range(-(2**31), 2**31)
 _DYNAMIC: Final = -1  # thinkingBudget
-_NO_TIER: Final = ("auto", "default")  # they ask for nothing
+_FITTING: Final = re.compile(rf"[a-zA-Z_][a-zA-Z0-9_-]{{0,{LONGEST_NAME - 1}}}").fullmatch
+_UNMARKED: Final = (Reasoning, Refused)
+_role_of: Final = attrgetter("role")
+_NO_TIER: Final = (None, "auto", "default")  # they ask for nothing
 
 # gemini-thought-signatures: what stands in the place of a signature that is not to be had, for a vendor who would refuse the call without.
 NO_SIGNATURE: Final = "skip_thought_signature_validator"
@@ -87,22 +92,33 @@ class _Writer:
         self._upstream = upstream
         self._generation = generation_of(upstream.model)
         self._losses: list[Loss] = []
-        calls = [item for turn in ask.turns for item in turn.items if isinstance(item, ToolCall)]
-        chosen = ask.tool_choice.names if isinstance(ask.tool_choice, Named) else ()
-        self._names = _fitting([*(tool.name for tool in ask.tools), *chosen, *(call.name for call in calls)])
+        names = [tool.name for tool in ask.tools]
+        if isinstance(ask.tool_choice, Named):
+            names += ask.tool_choice.names
+        names += [item.name for turn in ask.turns for item in turn.items if isinstance(item, ToolCall)]
+        self._names = _fitting(names)
 
     def write(self) -> Written:
         ask = self._ask
-        hoisted = [turn for turn in ask.turns if turn.role is Role.SYSTEM]
-        turns = [turn for turn in ask.turns if turn.role is not Role.SYSTEM]
-        for turn in hoisted:
+        system: list[Item] = [*ask.system]
+        turns: list[Turn] = []
+        for turn in ask.turns:
+            if turn.role is not Role.SYSTEM:
+                turns.append(turn)
+                continue
             self._losses.append(Loss(path=turn.path, reason="it is told before the first message"))
-        system = [*ask.system, *(item for turn in hoisted for item in turn.items if isinstance(item, Text))]
+            system += turn.items
         body: dict[str, Any] = {"contents": self._contents(turns)}
-        if parts := [{"text": text.text} for text in system if text.text]:
+        if parts := [{"text": text.text} for text in system if isinstance(text, Text) and text.text]:
             body["systemInstruction"] = {"parts": parts}
-        body |= self._tools()
-        if config := {**self._sampling(), **self._output(), **self._thinking(ask.thinking)}:
+        if ask.tools or ask.search:
+            body |= self._tools()
+        config = self._sampling()
+        if ask.output is not None:
+            config |= self._output(ask.output)
+        if ask.thinking is not None:
+            config |= self._thinking(ask.thinking)
+        if config:
             body["generationConfig"] = config
         self._who()
         names = {new: name for name, new in self._names.items() if new != name}
@@ -119,7 +135,7 @@ class _Writer:
     def _contents(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         contents: list[dict[str, Any]] = []
         calls: list[ToolCall] = []  # of the newest model content, without their results yet
-        for role, run in groupby(turns, key=lambda turn: turn.role):
+        for role, run in groupby(turns, key=_role_of):
             together = list(run)
             path = together[0].path
             if role is Role.ASSISTANT:
@@ -139,7 +155,7 @@ class _Writer:
                 contents.append({"role": "user", "parts": parts})
         if calls:
             raise Malformed(turns[-1].path, f"Put the results of the calls of {turns[-1].path} after it.")
-        if not any(content["role"] == "user" for content in contents):
+        if "user" not in [content["role"] for content in contents]:
             raise Malformed(self._ask.where("turns"), f"Give {self._ask.where('turns')} something that a user says.")
         return contents
 
@@ -362,14 +378,12 @@ class _Writer:
                 self._lose("seed", "this model's seeds have 32 bits")
         return config
 
-    def _output(self) -> dict[str, Any]:
-        output, path = self._ask.output, self._ask.where("output")
-        if output is not None and self._ask.tools and self._ask.tool_choice is not Choice.NONE and not self._generation.json_with_tools:
+    def _output(self, output: JsonObject | JsonSchema) -> dict[str, Any]:
+        path = self._ask.where("output")
+        if self._ask.tools and self._ask.tool_choice is not Choice.NONE and not self._generation.json_with_tools:
             raise self._refuse(path, "it takes no schema of the answer beside tools")
         json = {"responseMimeType": "application/json"}
         match output:
-            case None:
-                return {}
             case JsonObject():
                 return json
             case JsonSchema(schema=wanted):
@@ -381,10 +395,8 @@ class _Writer:
             case _:
                 assert_never(output)
 
-    def _thinking(self, thinking: Thinking | None) -> dict[str, Any]:
+    def _thinking(self, thinking: Thinking) -> dict[str, Any]:
         """Thoughts are shown unless the client wants none: to a model that thinks it is the effort that asks for them."""
-        if thinking is None:
-            return {}
         generation, effort = self._generation, effort_of(thinking)
         if not self._upstream.thinking or not (generation.levels or generation.most_budget):
             if effort not in (None, Effort.NONE):
@@ -424,18 +436,24 @@ class _Writer:
         ask = self._ask
         if ask.user:
             self._lose("user", "this vendor has no such member")
-        if ask.service_tier not in (None, *_NO_TIER):
+        if ask.service_tier not in _NO_TIER:
             self._lose("service_tier", "this vendor has no such tier")
-        if ask.prompt_cache_key is not None or any(_marks(ask)):
-            self._lose("cache_control" if any(_marks(ask)) else "prompt_cache_key", "caching goes by what is equal")
+        marked = _marked(ask)
+        if marked or ask.prompt_cache_key is not None:
+            self._lose("cache_control" if marked else "prompt_cache_key", "caching goes by what is equal")
 
 
-def _marks(ask: Ask) -> Iterable[bool]:
-    for holder in (*ask.system, *ask.tools, *(item for turn in ask.turns for item in turn.items)):
-        if not isinstance(holder, Reasoning | Refused):
-            yield holder.cache is not None
-        if isinstance(holder, ToolResult):
-            yield from (part.cache is not None for part in holder.parts)
+def _marked(ask: Ask) -> bool:
+    """Something of the prompt has a cache mark."""
+    holders: list[Item | Tool] = [*ask.system, *ask.tools]
+    for turn in ask.turns:
+        holders += turn.items
+    for holder in holders:
+        if isinstance(holder, _UNMARKED):
+            continue
+        if holder.cache is not None or (isinstance(holder, ToolResult) and any(part.cache is not None for part in holder.parts)):
+            return True
+    return False
 
 
 def _response(text: str, *, is_error: bool) -> dict[str, Any]:
@@ -452,6 +470,8 @@ def _response(text: str, *, is_error: bool) -> dict[str, Any]:
 def _fitting(names: Iterable[str]) -> dict[str, str]:
     """A name begins with a letter or `_` here: one that does not has a `_` before it that makes it like no other."""
     wanted = dict.fromkeys(names)
+    if all(map(_FITTING, wanted)):  # as nearly all do
+        return {name: name for name in wanted}
     begun: dict[str, str] = {}
     for name in wanted:
         better = name

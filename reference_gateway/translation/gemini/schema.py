@@ -85,7 +85,7 @@ def _native(schema: object, at: str, changes: list[str], depth: int) -> dict[str
 
 
 def _mapping(value: object, at: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise Inexpressible(f"{at} has members that are no object")
     return value
 
@@ -235,9 +235,9 @@ def from_openapi(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_openapi(schema: object, at: str, depth: int) -> dict[str, Any]:
-    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+    if not isinstance(schema, dict) or depth > _DEEPEST:  # JSON has no other mapping
         raise Inexpressible(f"{at} is no object, or too deep")
-    given = {camel(name): value for name, value in schema.items() if value is not None}
+    given = {name if "_" not in name else camel(name): value for name, value in schema.items() if value is not None}
     nullable = given.pop("nullable", False) is True
     order = given.pop("propertyOrdering", None)
     made: dict[str, Any] = {}
@@ -250,7 +250,7 @@ def _from_openapi(schema: object, at: str, depth: int) -> dict[str, Any]:
             case "properties":
                 inner = {key: _from_openapi(member, f"{at}.{key}", depth + 1) for key, member in _mapping(value, at).items()}
                 first = [key for key in order if isinstance(key, str) and key in inner] if isinstance(order, list) else []
-                made["properties"] = {key: inner[key] for key in dict.fromkeys([*first, *inner])}
+                made["properties"] = {key: inner[key] for key in dict.fromkeys([*first, *inner])} if first else inner
             case "items" if isinstance(value, Mapping):
                 made["items"] = _from_openapi(value, f"{at}[]", depth + 1)
             case "anyOf" if isinstance(value, list):

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from reference_gateway.translation.common.members import (
-    a_flag,
     a_list,
     a_number,
-    a_string,
     an_integer,
     an_object,
+    flag_at,
+    list_at,
+    needed_at,
     needed_string,
+    object_at,
     one_of,
+    string_at,
 )
 from reference_gateway.translation.common.sieve import Rules, Sieve
 from reference_gateway.translation.items import (
@@ -64,6 +67,8 @@ PATHS: Final = {
     "user": "metadata.user_id",
 }
 
+_ROLES: Final = {str(role): role for role in Role}
+_USER, _ASSISTANT, _SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM
 _CHOICES: Final = {"auto": Choice.AUTO, "any": Choice.REQUIRED, "none": Choice.NONE}
 # Source: anthropic-messages "service_tier", openai-chat "service_tier".
 _SERVICE_TIERS: Final = {"auto": "auto", "standard_only": "default"}
@@ -92,29 +97,30 @@ class _Reader:
             paths["thinking"] = "output_config.effort"
         if body.get("output_format") is not None:
             paths["output"] = "output_format"
-        return Ask(
+        system, tools, max_tokens = self._system(body), self._tools(body), _max_tokens(body)
+        seldom: dict[str, Any] = {}
+        if not _SAMPLING.keys().isdisjoint(body):
+            seldom = {field: read(body[name]) for name, (field, read) in _SAMPLING.items() if name in body}
+        output, thinking, user = self._output(body), self._thinking(body), self._user_id(body)
+        if "service_tier" in body:
+            seldom["service_tier"] = _service_tier(body)
+        ask = Ask(  # of fifteen members at most: with more, Python makes a dictionary first, which takes five times as long
             model=model,
-            system=self._system(body),
+            system=system,
             turns=turns,
-            tools=self._tools(body),
+            tools=tools,
             tool_choice=choice,
             parallel_tool_calls=parallel,
-            max_output_tokens=_max_tokens(body),
-            temperature=a_number(body.get("temperature"), "temperature", least=0, most=1),
-            top_p=a_number(body.get("top_p"), "top_p", least=0, most=1),
-            top_k=an_integer(body.get("top_k"), "top_k", least=0),
-            stop=tuple(
-                needed_string(stop, f"stop_sequences[{i}]") for i, stop in enumerate(a_list(body.get("stop_sequences"), "stop_sequences"))
-            ),
-            output=self._output(body),
-            thinking=self._thinking(body),
-            user=self._user_id(body),
-            service_tier=_service_tier(body),
+            max_output_tokens=max_tokens,
+            output=output,
+            thinking=thinking,
+            user=user,
             stream=stream,
             include_usage=True,
             paths=paths,
             losses=tuple(self._sieve.losses),
         )
+        return replace(ask, **seldom) if seldom else ask
 
     # messages
 
@@ -127,7 +133,7 @@ class _Reader:
         return tuple(self._text(block, path) for block, path in _blocks(system, "system"))
 
     def _turns(self, body: Mapping[str, Any]) -> tuple[Turn, ...]:
-        messages = a_list(body.get("messages"), "messages")
+        messages = list_at(body, "messages")
         if not messages:
             raise Malformed("messages", "Give messages: a list of at least one message.")
         turns: list[Turn] = []
@@ -136,15 +142,17 @@ class _Reader:
             path = f"messages[{number}]"
             message = an_object(value, path)
             self._sieve.sift(message, path)
-            role = Role(one_of(message.get("role"), f"{path}.role", tuple(Role)))
-            content = message.get("content")
-            if content in ("", []) and role is Role.ASSISTANT and number == len(messages) - 1:
-                continue  # the one message that may be empty: an answer that has not begun
+            word, content = message.get("role"), message.get("content")
+            role = _ROLES.get(word) if isinstance(word, str) else None
+            if role is None:
+                raise Malformed(f"{path}.role", f"Set {path}.role to one of {', '.join(_ROLES)}.")
             if isinstance(content, str) and content:
                 items: tuple[Item, ...] = (Text(text=content),)
             elif isinstance(content, list) and content:
-                read = {Role.USER: self._user_block, Role.ASSISTANT: self._assistant_block, Role.SYSTEM: self._system_block}[role]
+                read = self._user_block if role is _USER else self._assistant_block if role is _ASSISTANT else self._system_block
                 items = tuple(item for block, at in _blocks(content, f"{path}.content") for item in read(block, at))
+            elif content in ("", []) and role is _ASSISTANT and number == len(messages) - 1:
+                continue  # the one message that may be empty: an answer that has not begun
             else:
                 raise Malformed(f"{path}.content", f"Set {path}.content to a string or a list of blocks, not empty.")
             pairs.turn(role, items, path)
@@ -160,8 +168,8 @@ class _Reader:
         mark = _mark(block, path)
         match block.get("type"):
             case "tool_result":
-                call_id = needed_string(block.get("tool_use_id"), f"{path}.tool_use_id")
-                is_error = a_flag(block.get("is_error"), f"{path}.is_error")
+                call_id = needed_at(block, "tool_use_id", path)
+                is_error = flag_at(block, "is_error", path)
                 return (ToolResult(call_id=call_id, parts=self._result(block, path), is_error=bool(is_error), cache=mark),)
             case "tool_use" | "thinking" | "redacted_thinking":
                 raise Malformed(f"{path}.type", f"Put {path} into an assistant message: the user does not say {block['type']}.")
@@ -176,15 +184,15 @@ class _Reader:
             case "text":
                 return (self._text(block, path, sifted=True),)
             case "thinking":
-                text = a_string(block.get("thinking"), f"{path}.thinking")
-                return (carried.thought(text or "", a_string(block.get("signature"), f"{path}.signature") or ""),)
+                text = string_at(block, "thinking", path)
+                return (carried.thought(text or "", string_at(block, "signature", path) or ""),)
             case "redacted_thinking":
-                return (carried.redacted(needed_string(block.get("data"), f"{path}.data")),)
+                return (carried.redacted(needed_at(block, "data", path)),)
             case "tool_use":
-                value = an_object(block.get("input"), f"{path}.input")
+                value = object_at(block, "input", path)
                 call = ToolCall(
-                    id=needed_string(block.get("id"), f"{path}.id"),
-                    name=needed_string(block.get("name"), f"{path}.name"),
+                    id=needed_at(block, "id", path),
+                    name=needed_at(block, "name", path),
                     arguments=json.dumps(value, ensure_ascii=False, separators=(",", ":")),
                     cache=_mark(block, path),
                 )
@@ -214,8 +222,8 @@ class _Reader:
             case "image":
                 return (Image(source=self._source(block, path), cache=mark),)
             case "document":
-                name = a_string(block.get("title"), f"{path}.title")
-                context = a_string(block.get("context"), f"{path}.context")
+                name = string_at(block, "title", path)
+                context = string_at(block, "context", path)
                 document = Document(source=self._source(block, path), name=name, cache=mark)
                 return (Text(text=context), document) if context else (document,)
             case "search_result":
@@ -228,23 +236,23 @@ class _Reader:
             self._sieve.sift(block, path)
         if block.get("type") != "text":
             raise _strange(block, path)
-        text = a_string(block.get("text"), f"{path}.text")
+        text = string_at(block, "text", path)
         if text is None:
             raise Malformed(f"{path}.text", f"Give {path}.text, a string.")
         return Text(text=text, cache=_mark(block, path))
 
     def _source(self, block: Mapping[str, Any], path: str) -> Source:
         at = f"{path}.source"
-        source = an_object(block.get("source"), at)
+        source = object_at(block, "source", path)
         self._sieve.sift(source, at)
         match source.get("type"):
             case "base64":
-                media_type = needed_string(source.get("media_type"), f"{at}.media_type")
-                return Inline(media_type=media_type, base64=needed_string(source.get("data"), f"{at}.data"))
+                media_type = needed_at(source, "media_type", at)
+                return Inline(media_type=media_type, base64=needed_at(source, "data", at))
             case "url":
-                return Link(url=needed_string(source.get("url"), f"{at}.url"))
+                return Link(url=needed_at(source, "url", at))
             case "text":
-                return _plain(needed_string(source.get("data"), f"{at}.data"))
+                return _plain(needed_at(source, "data", at))
             case "content":
                 return self._content_source(source, at)
             case "file":
@@ -259,8 +267,8 @@ class _Reader:
         return _plain("\n".join(self._text(block, at).text for block, at in _blocks(content, f"{path}.content")))
 
     def _search_result(self, block: Mapping[str, Any], path: str, mark: CacheTtl | None) -> Text:
-        title = needed_string(block.get("title"), f"{path}.title")
-        source = needed_string(block.get("source"), f"{path}.source")
+        title = needed_at(block, "title", path)
+        source = needed_at(block, "source", path)
         texts = [self._text(inner, at).text for inner, at in _blocks(block.get("content"), f"{path}.content")]
         return Text(text="\n".join((title, source, "", *texts)), cache=mark)
 
@@ -268,28 +276,28 @@ class _Reader:
 
     def _tools(self, body: Mapping[str, Any]) -> tuple[Tool, ...]:
         tools: list[Tool] = []
-        for number, value in enumerate(a_list(body.get("tools"), "tools")):
+        for number, value in enumerate(list_at(body, "tools")):
             path = f"tools[{number}]"
             tool = an_object(value, path)
-            kind = a_string(tool.get("type"), f"{path}.type")
+            kind = string_at(tool, "type", path)
             if kind not in (None, "custom"):
                 raise Unsupported(f"{path}.type", f"{path}.type is not supported for this model: only custom tools are, not {kind!r}.")
             self._sieve.sift(tool, path)
-            callers = a_list(tool.get("allowed_callers"), f"{path}.allowed_callers")
+            callers = list_at(tool, "allowed_callers", path)
             if callers and "direct" not in callers:
                 raise Unsupported(
                     f"{path}.allowed_callers", f"{path}.allowed_callers is not supported for this model: the model itself has to call it."
                 )
             tools.append(
                 Tool(
-                    name=needed_string(tool.get("name"), f"{path}.name"),
-                    description=a_string(tool.get("description"), f"{path}.description"),
-                    schema=an_object(tool.get("input_schema"), f"{path}.input_schema"),
-                    strict=a_flag(tool.get("strict"), f"{path}.strict"),
+                    name=needed_at(tool, "name", path),
+                    description=string_at(tool, "description", path),
+                    schema=object_at(tool, "input_schema", path),
+                    strict=flag_at(tool, "strict", path),
                     cache=_mark(tool, path),
                 )
             )
-        if len({tool.name for tool in tools}) < len(tools):
+        if len(tools) > 1 and len({tool.name for tool in tools}) < len(tools):
             raise Malformed("tools", "Give each of tools a name of its own.")
         return tuple(tools)
 
@@ -299,13 +307,13 @@ class _Reader:
             return None, None
         given = an_object(body["tool_choice"], "tool_choice")
         self._sieve.sift(given, "tool_choice")
-        disabled = a_flag(given.get("disable_parallel_tool_use"), "tool_choice.disable_parallel_tool_use")
+        disabled = flag_at(given, "disable_parallel_tool_use", "tool_choice")
         parallel = None if disabled is None else not disabled
         kind = one_of(given.get("type"), "tool_choice.type", (*_CHOICES, "tool"))
-        tools = [tool for tool in a_list(body.get("tools"), "tools") if isinstance(tool, dict)]
+        tools = [tool for tool in list_at(body, "tools") if isinstance(tool, dict)]
         names = {name for tool in tools if isinstance(name := tool.get("name"), str)}
         if kind == "tool":
-            name = needed_string(given.get("name"), "tool_choice.name")
+            name = needed_at(given, "name", "tool_choice")
             if name not in names:
                 raise Malformed("tool_choice.name", f"Set tool_choice.name to the name of one of the tools: {name!r} is none of them.")
             return Named(names=(name,)), parallel
@@ -325,21 +333,21 @@ class _Reader:
         wanted = an_object(given, path)
         self._sieve.sift(wanted, path)
         one_of(wanted.get("type"), f"{path}.type", ("json_schema",))
-        return JsonSchema(schema=an_object(wanted.get("schema"), f"{path}.schema"))
+        return JsonSchema(schema=object_at(wanted, "schema", path))
 
     def _thinking(self, body: Mapping[str, Any]) -> Thinking | None:
         config = body.get("output_config")
         effort: Effort | None = None
         if config is not None:
             self._sieve.sift(an_object(config, "output_config"), "output_config")
-            word = a_string(config.get("effort"), "output_config.effort")
+            word = string_at(config, "effort", "output_config")
             if word is not None:
                 effort = Effort(one_of(word, "output_config.effort", ("low", "medium", "high", "xhigh", "max")))
         if body.get("thinking") is None:
             return None if effort is None else Thinking(effort=effort)
         given = an_object(body["thinking"], "thinking")
         self._sieve.sift(given, "thinking")
-        display = a_string(given.get("display"), "thinking.display")
+        display = string_at(given, "display", "thinking")
         show = None if display is None else one_of(display, "thinking.display", ("summarized", "omitted")) == "summarized"
         match given.get("type"):
             case "disabled":
@@ -365,7 +373,7 @@ class _Reader:
             return None
         metadata = an_object(body["metadata"], "metadata")
         self._sieve.sift(metadata, "metadata")
-        return a_string(metadata.get("user_id"), "metadata.user_id")
+        return string_at(metadata, "user_id", "metadata")
 
 
 class _Pairs:
@@ -373,27 +381,23 @@ class _Pairs:
 
     def __init__(self) -> None:
         self._waiting: dict[str, str] = {}  # the id of a call that has no result yet -> where it stands
-        self._last = Role.USER
+        self._last = _USER
 
     def turn(self, role: Role, items: tuple[Item, ...], path: str) -> None:
-        if role is Role.SYSTEM:
+        if role is _SYSTEM:
             return
-        if role is Role.ASSISTANT and self._last is Role.USER:
+        if role is _ASSISTANT and self._last is _USER:
             self.over()
         self._last = role
         for item in items:
-            match item:
-                case ToolCall(id=call_id):
-                    if call_id in self._waiting:
-                        raise Malformed(path, f"Give each tool_use of {path} an id of its own: {call_id!r} is there twice.")
-                    self._waiting[call_id] = path
-                case ToolResult(call_id=call_id):
-                    if self._waiting.pop(call_id, None) is None:
-                        raise Malformed(
-                            path, f"Put the result of {call_id!r}, once, directly after the tool_use that it answers, not at {path}."
-                        )
-                case _:
-                    pass
+            if type(item) is ToolCall:
+                if item.id in self._waiting:
+                    raise Malformed(path, f"Give each tool_use of {path} an id of its own: {item.id!r} is there twice.")
+                self._waiting[item.id] = path
+            elif type(item) is ToolResult and self._waiting.pop(item.call_id, None) is None:
+                raise Malformed(
+                    path, f"Put the result of {item.call_id!r}, once, directly after the tool_use that it answers, not at {path}."
+                )
 
     def over(self) -> None:
         for call_id, path in self._waiting.items():
@@ -402,8 +406,13 @@ class _Pairs:
             )
 
 
+_HAVE_DEFAULTS: Final = {"inference_geo", "speed", "context_management"}
+
+
 def _without_defaults(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """What is listed as refused or dropped, and here asks for nothing."""
+    if _HAVE_DEFAULTS.isdisjoint(body):
+        return body
     left_out = set()
     if body.get("inference_geo") == "global":
         left_out.add("inference_geo")
@@ -461,8 +470,21 @@ def _max_tokens(body: Mapping[str, Any]) -> int:
     return value
 
 
+def _stops(value: object) -> tuple[str, ...]:
+    return tuple(needed_string(stop, f"stop_sequences[{number}]") for number, stop in enumerate(a_list(value, "stop_sequences")))
+
+
+# Each with its field of the ask; most requests have one of them or none.
+_SAMPLING: Final[Mapping[str, tuple[str, Callable[[object], Any]]]] = {
+    "temperature": ("temperature", lambda value: a_number(value, "temperature", least=0, most=1)),
+    "top_p": ("top_p", lambda value: a_number(value, "top_p", least=0, most=1)),
+    "top_k": ("top_k", lambda value: an_integer(value, "top_k", least=0)),
+    "stop_sequences": ("stop", _stops),
+}
+
+
 def _service_tier(body: Mapping[str, Any]) -> str | None:
-    tier = a_string(body.get("service_tier"), "service_tier")
+    tier = string_at(body, "service_tier")
     return None if tier is None else _SERVICE_TIERS[one_of(tier, "service_tier", tuple(_SERVICE_TIERS))]
 
 

@@ -12,6 +12,7 @@ import binascii
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, assert_never
 
 from reference_gateway.translation.codec import Upstream, Written
@@ -53,6 +54,8 @@ LONGEST: Final = 64  # of a tool's name, and of a call's id
 _MOST_MARKS: Final = 4
 _MOST_STRICT_TOOLS: Final = 20
 _LONGEST_USER: Final = 256
+_USER, _ASSISTANT, _SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM
+_role: Final = attrgetter("role")
 
 # Source: translation.md 3.10. Adaptive models have these words; the others a budget of tokens.
 _EFFORTS: Final = {
@@ -92,9 +95,13 @@ class _Writer:
         self._upstream = upstream
         self._dialect = dialect
         self._losses: list[Loss] = []
-        calls = [item for turn in ask.turns for item in turn.items if isinstance(item, ToolCall)]
-        chosen = ask.tool_choice.names if isinstance(ask.tool_choice, Named) else ()
-        self._names = fitting([*(tool.name for tool in ask.tools), *chosen, *(call.name for call in calls)], longest=LONGEST)
+        self._has_marks = False  # a block that has been written bears one
+        calls = [item for turn in ask.turns for item in turn.items if type(item) is ToolCall]
+        names = [tool.name for tool in ask.tools]
+        if isinstance(ask.tool_choice, Named):
+            names += ask.tool_choice.names
+        names += [call.name for call in calls]
+        self._names = fitting(names, longest=LONGEST)
         self._ids = fitting([call.id for call in calls], longest=LONGEST)
 
     def write(self) -> Written:
@@ -116,7 +123,8 @@ class _Writer:
         body |= self._who()
         if self._ask.stream:
             body["stream"] = True
-        self._mind_the_marks(body)
+        if self._has_marks:
+            self._mind_the_marks(body)
         names = {new: name for name, new in self._names.items() if new != name}
         return Written(body=body, names=names, losses=(*self._ask.losses, *self._losses))
 
@@ -130,12 +138,14 @@ class _Writer:
 
     def _system_and_turns(self) -> tuple[list[dict[str, Any]], list[Turn]]:
         """System turns join the system blocks. A request of nothing else has them as its user's message: messages may not be empty."""
-        hoisted = [turn for turn in self._ask.turns if turn.role is Role.SYSTEM]
-        turns = [turn for turn in self._ask.turns if turn.role is not Role.SYSTEM]
-        texts = [*self._ask.system, *(item for turn in hoisted for item in turn.items if isinstance(item, Text))]
+        hoisted = [turn for turn in self._ask.turns if turn.role is _SYSTEM]
+        turns, texts = list(self._ask.turns), list(self._ask.system)
+        if hoisted:
+            turns = [turn for turn in turns if turn.role is not _SYSTEM]
+            texts += [item for turn in hoisted for item in turn.items if isinstance(item, Text)]
         if not turns and texts:
             self._lose("system", "it is told as the user's message, since there is no other")
-            return [], [Turn(role=Role.USER, items=tuple(texts), path=self._ask.where("system"))]
+            return [], [Turn(role=_USER, items=tuple(texts), path=self._ask.where("system"))]
         for turn in hoisted:
             self._losses.append(Loss(path=turn.path, reason="it is told before the first message"))
         return [block for text in texts for block in self._text(text)], turns
@@ -143,12 +153,12 @@ class _Writer:
     def _messages(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
         calls: list[str] = []  # of the newest assistant message, without their results yet
-        for role, run in groupby(turns, key=lambda turn: turn.role):
+        for role, run in groupby(turns, key=_role):
             together = list(run)
             path = together[0].path
-            if role is Role.ASSISTANT:
+            if role is _ASSISTANT:
                 content = self._assistant(together)
-                calls = [item.id for turn in together for item in turn.items if isinstance(item, ToolCall)]
+                calls = [item.id for turn in together for item in turn.items if type(item) is ToolCall]
                 if not content:
                     self._losses.append(Loss(path=path, reason="it says nothing to this model, and is left out"))
                     continue
@@ -157,10 +167,11 @@ class _Writer:
                 calls = []
                 if not content:
                     raise Malformed(path, f"Say something in {path}: it holds nothing but blanks.")
-            if messages and messages[-1]["role"] == role.value:  # an assistant message between was left out
+            word = "assistant" if role is _ASSISTANT else "user"
+            if messages and messages[-1]["role"] == word:  # an assistant message between was left out
                 messages[-1]["content"] += content
             else:
-                messages.append({"role": role.value, "content": content})
+                messages.append({"role": word, "content": content})
         if calls:
             raise Malformed(turns[-1].path, f"Put the results of the calls of {turns[-1].path} after it.")
         if not messages:
@@ -220,7 +231,7 @@ class _Writer:
         waiting = dict.fromkeys(calls)
         for turn in turns:
             for item in turn.items:
-                if not isinstance(item, ToolResult):
+                if type(item) is not ToolResult:
                     said += self._part(item, turn.path)
                     continue
                 if item.call_id not in waiting:
@@ -292,6 +303,7 @@ class _Writer:
 
     def _marked(self, block: dict[str, Any], mark: CacheTtl | None) -> dict[str, Any]:
         if mark is not None:
+            self._has_marks = True
             block["cache_control"] = {"type": "ephemeral"} if mark is CacheTtl.FIVE_MINUTES else {"type": "ephemeral", "ttl": mark.value}
         return block
 
@@ -326,7 +338,8 @@ class _Writer:
         if isinstance(choice, Named) and len(choice.names) > 1:
             tools = tuple(tool for tool in tools if tool.name in choice.names)
             choice = Choice.REQUIRED
-        strict = self._strict(tools)
+        wanted = [tool for tool in tools if tool.strict]
+        strict = self._strict(wanted) if wanted else ()
         members: dict[str, Any] = {"tools": [self._tool(tool, strict=tool.name in strict) for tool in tools]}
         told: dict[str, Any]
         match choice:
@@ -361,9 +374,8 @@ class _Writer:
             block["strict"] = True
         return self._marked(block, tool.cache)
 
-    def _strict(self, tools: Sequence[Tool]) -> set[str]:
-        """Those whose schema the vendor can hold the model to, word for word."""
-        wanted = [tool for tool in tools if tool.strict]
+    def _strict(self, wanted: Sequence[Tool]) -> set[str]:
+        """The names of those whose schema the vendor can hold the model to, word for word."""
         able = self._dialect.strict_tools and self._upstream.native_json_schema
         found: set[str] = set()
         for tool in wanted:
@@ -446,16 +458,17 @@ class _Writer:
     def _sampling(self, thinking: bool) -> dict[str, Any]:
         ask = self._ask
         members: dict[str, Any] = {}
-        stops = [stop for stop in ask.stop if stop.strip()]
-        if len(stops) < len(ask.stop):
-            self._lose("stop", "this model does not stop at blanks")
-        if stops:
-            members["stop_sequences"] = stops
+        if ask.stop:
+            stops = [stop for stop in ask.stop if stop.strip()]
+            if len(stops) < len(ask.stop):
+                self._lose("stop", "this model does not stop at blanks")
+            if stops:
+                members["stop_sequences"] = stops
         for name in ("seed", "presence_penalty", "frequency_penalty"):
             if getattr(ask, name) is not None:
                 self._lose(name, "this model has no such parameter")
-        wanted = {"temperature": ask.temperature, "top_p": ask.top_p, "top_k": ask.top_k}
-        for name, value in wanted.items():
+        for name in ("temperature", "top_p", "top_k"):
+            value = getattr(ask, name)
             if value is None:
                 continue
             if not self._upstream.sampling or (name == "top_k" and not self._dialect.top_k):

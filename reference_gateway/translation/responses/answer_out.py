@@ -11,9 +11,7 @@ three terminal events, and `error` is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -29,7 +27,6 @@ from reference_gateway.translation.items import (
     Ended,
     Event,
     Image,
-    Inline,
     Link,
     Maker,
     PartEnded,
@@ -43,7 +40,8 @@ from reference_gateway.translation.items import (
     Text,
     ToolCall,
 )
-from reference_gateway.translation.responses import sealed
+from reference_gateway.translation.responses import sealed, shapes
+from reference_gateway.translation.responses.shapes import ECHO, Status
 from reference_gateway.translation.responses.usage import write_usage
 
 # tables
@@ -60,146 +58,54 @@ ERROR_CODES: Final = {
     429: "rate_limit_exceeded",
 }
 
-# Source: wireproof-corpus, "OpenAI responses": what a response says of a request that said nothing.
-ECHO: Final[Mapping[str, Any]] = {
-    "background": False,
-    "instructions": None,
-    "max_output_tokens": None,
-    "max_tool_calls": None,
-    "metadata": {},
-    "parallel_tool_calls": True,
-    "previous_response_id": None,
-    "prompt_cache_key": None,
-    "reasoning": {"effort": None, "summary": None},
-    "safety_identifier": None,
-    "service_tier": "default",
-    "store": False,  # whatever was asked for: nothing is kept
-    "temperature": None,
-    "text": {"format": {"type": "text"}},
-    "tool_choice": "auto",
-    "tools": [],
-    "top_logprobs": 0,
-    "top_p": None,
-    "truncation": "disabled",
-    "user": None,
-}
 
-
-class Status(StrEnum):
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    INCOMPLETE = "incomplete"
-    FAILED = "failed"
-
-
-def _response(
-    *,
-    id: str,  # noqa: A002
-    created_at: int | str,
-    status: str,
-    error: Mapping[str, str] | str | None,
-    incomplete_details: Mapping[str, str] | str | None,
-    model: str,
-    output: Sequence[Mapping[str, Any] | str],
-    echo: Mapping[str, Any],
-    usage: Mapping[str, Any] | str | None,
-) -> dict[str, Any]:
-    return {
-        "id": id,
-        "object": "response",
-        "created_at": created_at,
-        "status": status,
-        "error": error,
-        "incomplete_details": incomplete_details,
-        "model": model,
-        "output": output,
-        **echo,
-        "usage": usage,
-    }
-
-
-def _echo(ask: Ask) -> dict[str, Any]:
-    return {**ECHO, **ask.echo}
-
-
-def _status(stop: Stop, *, refused: bool) -> tuple[Status, str | None]:
-    """And the reason of one that is incomplete."""
-    reason = None if refused and stop is Stop.REFUSAL else INCOMPLETE.get(stop)
-    return (Status.COMPLETED if reason is None else Status.INCOMPLETE), reason
-
-
-# items and their parts; `place` is an item's output_index
+def _incomplete(stop: Stop, *, refused: bool) -> str | None:
+    """The reason of an answer that is incomplete; None for one that is complete."""
+    if stop is Stop.END or (refused and stop is Stop.REFUSAL):
+        return None
+    return INCOMPLETE.get(stop)
 
 
 def _id(prefix: str, naming: Naming, place: int) -> str:
+    """`place` is an item's output_index."""
     return f"{prefix}_{naming.id}{place:04x}"
-
-
-def _text(text: str) -> dict[str, Any]:
-    return {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
-
-
-def _refusal(text: str) -> dict[str, Any]:
-    return {"type": "refusal", "refusal": text}
-
-
-def _message(id: str, status: str, content: list[Mapping[str, Any] | str]) -> dict[str, Any]:  # noqa: A002
-    return {"id": id, "type": "message", "status": status, "content": content, "role": "assistant"}
-
-
-def _summary(text: str) -> dict[str, Any]:
-    return {"type": "summary_text", "text": text}
-
-
-def _thought(id: str, summary: Sequence[Mapping[str, Any] | str], proof: str | None) -> dict[str, Any]:  # noqa: A002
-    """Reasoning items have no status (wireproof-corpus)."""
-    item: dict[str, Any] = {"id": id, "type": "reasoning"}
-    if proof is not None:
-        item["encrypted_content"] = proof
-    item["summary"] = summary
-    return item
-
-
-def _call(id: str, status: str, call_id: str, name: str, arguments: str) -> dict[str, Any]:  # noqa: A002
-    return {"id": id, "type": "function_call", "status": status, "arguments": arguments, "call_id": call_id, "name": name}
-
-
-def _image(id: str, source: Inline) -> dict[str, Any]:  # noqa: A002
-    return {"id": id, "type": "image_generation_call", "status": "completed", "result": source.base64}
 
 
 # a whole answer
 
 
 def write_answer(answer: Answer, ask: Ask, naming: Naming, seal: sealed.Seal = sealed.UNSEALED) -> dict[str, Any]:
-    status, reason = _status(answer.stop, refused=any(isinstance(item, Refused) for item in answer.items))
+    reason = _incomplete(answer.stop, refused=any(isinstance(item, Refused) for item in answer.items))
+    status = Status.COMPLETED if reason is None else Status.INCOMPLETE
     output: list[dict[str, Any]] = []
     for item in answer.items:
         place = len(output)
         match item:
             case Text(text=text):
-                _say(output, naming, _text(text))
+                _say(output, naming, shapes.text_part(text))
             case Refused(text=text):
-                _say(output, naming, _refusal(text))
+                _say(output, naming, shapes.refusal_part(text))
             case Reasoning(text=text):
-                output.append(_thought(_id("rs", naming, place), [_summary(text)] if text else [], sealed.close(seal, item)))
+                output.append(
+                    shapes.thought(_id("rs", naming, place), [shapes.summary_part(text)] if text else [], sealed.close(seal, item))
+                )
             case ToolCall(id=call_id, name=name, arguments=arguments):
                 if item.signature is not None:
                     proof = sealed.close_call(seal, item.maker or Maker.GEMINI, item.signature)
-                    output.append(_thought(_id("rs", naming, place), [], proof))
+                    output.append(shapes.thought(_id("rs", naming, place), [], proof))
                     place += 1
                 name = naming.stands_for.get(name, name)
-                output.append(_call(_id("fc", naming, place), Status.COMPLETED.value, call_id, name, arguments or "{}"))
+                output.append(shapes.call(_id("fc", naming, place), Status.COMPLETED.value, call_id, name, arguments or "{}"))
             case Image(source=source):
                 if isinstance(source, Link):
-                    _say(output, naming, _text(f"![image]({source.url})"))
+                    _say(output, naming, shapes.text_part(f"![image]({source.url})"))
                 else:
-                    output.append(_image(_id("ig", naming, place), source))
+                    output.append(shapes.image(_id("ig", naming, place), source.base64))
             case _:
                 assert_never(item)
     if status is Status.INCOMPLETE and output and output[-1]["type"] in ("message", "function_call"):
         output[-1]["status"] = Status.INCOMPLETE.value
-    return _response(
+    return shapes.response(
         id=f"resp_{naming.id}",
         created_at=naming.created,
         status=status.value,
@@ -207,7 +113,7 @@ def write_answer(answer: Answer, ask: Ask, naming: Naming, seal: sealed.Seal = s
         incomplete_details=None if reason is None else {"reason": reason},
         model=naming.model,
         output=output,
-        echo=_echo(ask),
+        echo={**ECHO, **ask.echo},
         usage=write_usage(answer.tokens),
     )
 
@@ -217,101 +123,23 @@ def _say(output: list[dict[str, Any]], naming: Naming, part: Mapping[str, Any]) 
     if output and output[-1]["type"] == "message":
         output[-1]["content"].append(part)
     else:
-        output.append(_message(_id("msg", naming, len(output)), Status.COMPLETED.value, [part]))
+        output.append(shapes.message(_id("msg", naming, len(output)), Status.COMPLETED.value, [part]))
 
 
-# a stream: what is the same in every one is written here once, with holes for what is not
+# a stream
 
 _json: Final = msgspec.json.encode
 _decode: Final = msgspec.json.Decoder(str).decode
 
 
-def _form(value: object) -> bytes:
-    """JSON in which the string "%b" stands for any value, which is JSON when it is filled in, and "%d" for a number."""
-    return _json(value).replace(b'"%b"', b"%b").replace(b'"%d"', b"%d")
-
-
-def _event(kind: str, **members: Any) -> bytes:
-    """The members of an event, and so what fills them, are in the order of their names."""
-    named = dict(sorted([*members.items(), ("sequence_number", "%d")]))
-    return b"event: response.%b\ndata: %b\n\n" % (kind.encode(), _form({"type": f"response.{kind}", **named}))
-
-
-def _delta(kind: str, **members: Any) -> tuple[bytes, bytes]:
-    """What stands before and after the text, the same in each delta of a part but for its number, which is therefore the last member."""
-    named = dict(sorted([*members.items(), ("delta", ""), ("item_id", "%b"), ("output_index", "%d")]))
-    before, _, after = _form({"type": f"response.{kind}", **named, "sequence_number": 0}).partition(b'"",')
-    return b'event: response.%b\ndata: %b"' % (kind.encode(), before), b'",' + after.removesuffix(b"0}")
-
-
-_RESPONSE: Final = _form(
-    _response(
-        id="%b",
-        created_at="%d",
-        status="%b",
-        error="%b",
-        incomplete_details="%b",
-        model="%b",
-        output=["%b"],
-        echo={"echo": "%b"},
-        usage="%b",
-    )
-).replace(b'"echo":', b"")
-_MESSAGE: Final = _form(_message("%b", "%b", ["%b"]))
-_CALL: Final = _form(_call("%b", "%b", "%b", "%b", "%b"))
-_THOUGHT: Final = _form(_thought("%b", ["%b"], None))
-_PROVEN: Final = _form(_thought("%b", ["%b"], "%b"))
-_TEXT: Final = _form(_text("%b"))
-_REFUSAL: Final = _form(_refusal("%b"))
-_SUMMARY: Final = _form(_summary("%b"))
-_STATUS: Final = {status: _json(status.value) for status in Status}
-_COMPLETED: Final = _STATUS[Status.COMPLETED]
-_INCOMPLETE: Final = _STATUS[Status.INCOMPLETE]
-
-_STARTED: Final = _event("created", response="%b") + _event("in_progress", response="%b")
-_ENDED: Final = {status: _event(status.value, response="%b") for status in Status}
-
-_BEGUN: Final = Status.IN_PROGRESS.value
-_MESSAGE_ADDED: Final = _event("output_item.added", item=_message("%b", _BEGUN, []), output_index="%d")
-_THOUGHT_ADDED: Final = _event("output_item.added", item=_thought("%b", [], None), output_index="%d")
-_CALL_ADDED: Final = _event("output_item.added", item=_call("%b", _BEGUN, "%b", "%b", ""), output_index="%d")
-_ITEM_DONE: Final = _event("output_item.done", item="%b", output_index="%d")
-
-_OF_ITEM: Final = {"item_id": "%b", "output_index": "%d"}
-_OF_PART: Final = {"content_index": "%d", **_OF_ITEM}
-_OF_SUMMARY: Final = {"summary_index": 0, **_OF_ITEM}
-_TEXT_ADDED: Final = _event("content_part.added", part=_text(""), **_OF_PART)
-_TEXT_DELTA: Final = _delta("output_text.delta", content_index="%d", logprobs=[])
-_TEXT_DONE: Final = _event("output_text.done", logprobs=[], text="%b", **_OF_PART)
-_REFUSAL_ADDED: Final = _event("content_part.added", part=_refusal(""), **_OF_PART)
-_REFUSAL_DELTA: Final = _delta("refusal.delta", content_index="%d")
-_REFUSAL_DONE: Final = _event("refusal.done", refusal="%b", **_OF_PART)
-_PART_DONE: Final = _event("content_part.done", part="%b", **_OF_PART)
-_SUMMARY_ADDED: Final = _event("reasoning_summary_part.added", part=_summary(""), **_OF_SUMMARY)
-_SUMMARY_DELTA: Final = _delta("reasoning_summary_text.delta", summary_index=0)
-_SUMMARY_DONE: Final = _event("reasoning_summary_text.done", text="%b", **_OF_SUMMARY)
-_SUMMARY_PART_DONE: Final = _event("reasoning_summary_part.done", part="%b", **_OF_SUMMARY)
-_ARGUMENTS_DELTA: Final = _delta("function_call_arguments.delta")
-_ARGUMENTS_DONE: Final = _event("function_call_arguments.done", arguments="%b", name="%b", **_OF_ITEM)
-
-_NUMBERS: Final = [b"%d}\n\n" % number for number in range(1_024)]  # what ends a delta; formatting them costs more than all else of it
-
-
-def _endings(number: int, count: int) -> list[bytes]:
-    """Of so many deltas, the first of them with this number."""
-    past = number + count
-    return _NUMBERS[number:past] if past <= len(_NUMBERS) else [b"%d}\n\n" % each for each in range(number, past)]
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Item:
+class _Item(msgspec.Struct, kw_only=True, eq=False):
     """An output item that has begun. What is bytes is JSON."""
 
     kind: PartKind  # TEXT for a message
-    place: int
+    place: bytes
     id: bytes
     called: tuple[bytes, ...] = ()  # a call's own id, and its tool's name
-    parts: list[_Part] = field(default_factory=list)
+    parts: list[_Part] = []
     proof: bytes = b""
     done: bytes = b""  # the item as it was told when it was done
 
@@ -324,23 +152,22 @@ class _Item:
         ended = b",".join([part.value for part in self.parts if not part.open])
         match self.kind:
             case PartKind.TEXT | PartKind.REFUSAL:
-                return _MESSAGE % (self.id, status, ended)
+                return shapes.MESSAGE % (self.id, status, ended)
             case PartKind.REASONING:
-                return _PROVEN % (self.id, self.proof, ended) if self.proof else _THOUGHT % (self.id, ended)
+                return shapes.PROVEN_THOUGHT % (self.id, self.proof, ended) if self.proof else shapes.THOUGHT % (self.id, ended)
             case PartKind.TOOL_CALL:
-                return _CALL % (self.id, status, ended or b'""', *self.called)
+                return shapes.CALL % (self.id, status, ended or b'""', *self.called)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Part:
+class _Part(msgspec.Struct, kw_only=True, eq=False):
     """A part that has begun: what stands before and after the text in each of its deltas, and the text so far, as JSON without quotes."""
 
     kind: PartKind
     item: _Item
-    content_index: int
+    place: bytes  # in its item
     before: bytes
     after: bytes  # up to the sequence number
-    said: list[bytes] = field(default_factory=list)
+    said: list[bytes] = []
     signed: Signed | None = None
     open: bool = True
     value: bytes = b""  # of one that has ended: what its item has of it, as JSON
@@ -353,7 +180,7 @@ class StreamWriter:
         self._ask = ask
         self._naming = naming
         self._seal = seal
-        self._echo = b""  # as members of an object
+        self._echo = b""  # until the response is told for the first time
         self._number = 0  # of the next event
         self._items: list[_Item] = []
         self._parts: dict[int, _Part] = {}  # by their index in the answer
@@ -368,7 +195,7 @@ class StreamWriter:
                     continue
                 part = parts[event.index]
                 if not part.said and part.kind is PartKind.REASONING:
-                    out.append(_SUMMARY_ADDED % (part.item.id, part.item.place, self._next()))
+                    out.append(shapes.SUMMARY_ADDED % (part.item.id, part.item.place, self._next()))
                 part.said.append(text)
                 out.append(b"%b%b%b%d}\n\n" % (part.before, text, part.after, self._number))
                 self._number += 1
@@ -385,7 +212,7 @@ class StreamWriter:
         self._number += count
         pieces = [part.before, b"", part.after, b""] * count
         pieces[1::4] = run.texts
-        pieces[3::4] = _endings(number, count)
+        pieces[3::4] = shapes.delta_ends(number, count)
         return b"".join(pieces)
 
     def _tell(self, event: Event) -> bytes:
@@ -414,23 +241,17 @@ class StreamWriter:
         return number
 
     def _response(
-        self,
-        status: Status,
-        *,
-        output: bytes = b"",
-        reason: str | None = None,
-        error: Mapping[str, str] | None = None,
-        usage: bytes = b"null",
+        self, status: bytes, *, output: bytes = b"", error: bytes = b"null", reason: bytes = b"null", usage: bytes = b"null"
     ) -> bytes:
         naming = self._naming
         if not self._echo:
-            self._echo = _json(_echo(self._ask))[1:-1]
-        return _RESPONSE % (
+            self._echo = shapes.echoed(self._ask.echo)
+        return shapes.RESPONSE % (
             _json(f"resp_{naming.id}"),
             naming.created,
-            _STATUS[status],
-            _json(error),
-            _json(None if reason is None else {"reason": reason}),
+            status,
+            error,
+            reason,
             _json(naming.model),
             output,
             self._echo,
@@ -438,8 +259,8 @@ class StreamWriter:
         )
 
     def _start(self) -> bytes:
-        response = self._response(Status.IN_PROGRESS)
-        return _STARTED % (response, self._next(), response, self._next())
+        response = self._response(shapes.IN_PROGRESS)
+        return shapes.STARTED % (response, self._next(), response, self._next())
 
     # items
 
@@ -448,15 +269,15 @@ class StreamWriter:
         done = self._done(self._items[-1]) if self._items and not self._items[-1].open else b""
         place = len(self._items)
         called = (_json(call_id), _json(name)) if kind is PartKind.TOOL_CALL else ()
-        item = _Item(kind=kind, place=place, id=_json(_id(prefix, self._naming, place)), called=called)
+        item = _Item(kind=kind, place=b"%d" % place, id=_json(_id(prefix, self._naming, place)), called=called)
         self._items.append(item)
-        return item, done + added % (item.id, *called, place, self._next())
+        return item, done + added % (item.id, *called, item.place, self._next())
 
-    def _done(self, item: _Item, status: bytes = _COMPLETED) -> bytes:
+    def _done(self, item: _Item, status: bytes = shapes.COMPLETED) -> bytes:
         if item.done:
             return b""
         item.done = item.value(status)
-        return _ITEM_DONE % (item.done, item.place, self._next())
+        return shapes.ITEM_DONE % (item.done, item.place, self._next())
 
     # parts
 
@@ -465,14 +286,14 @@ class StreamWriter:
             case PartKind.TEXT | PartKind.REFUSAL:
                 return self._begin_text(event)
             case PartKind.REASONING:
-                item, out = self._add(event.kind, "rs", _THOUGHT_ADDED)
-                self._open(event, item, *_SUMMARY_DELTA)
+                item, out = self._add(event.kind, "rs", shapes.THOUGHT_ADDED)
+                self._open(event, item, *shapes.SUMMARY_DELTA)
                 return out
             case PartKind.TOOL_CALL:
                 proof = self._prove(event)
                 name = self._naming.stands_for.get(event.name, event.name)
-                item, out = self._add(event.kind, "fc", _CALL_ADDED, event.id, name)
-                self._open(event, item, *_ARGUMENTS_DELTA)
+                item, out = self._add(event.kind, "fc", shapes.CALL_ADDED, event.id, name)
+                self._open(event, item, *shapes.ARGUMENTS_DELTA)
                 return proof + out
             case _:
                 assert_never(event.kind)
@@ -480,14 +301,17 @@ class StreamWriter:
     def _begin_text(self, event: PartStarted) -> bytes:
         item, out = self._items[-1] if self._items else None, b""
         if item is None or item.kind is not PartKind.TEXT:
-            item, out = self._add(PartKind.TEXT, "msg", _MESSAGE_ADDED)
-        is_text, place = event.kind is PartKind.TEXT, len(item.parts)
-        before, after = _TEXT_DELTA if is_text else _REFUSAL_DELTA
-        self._open(event, item, before % place, after)
-        return out + (_TEXT_ADDED if is_text else _REFUSAL_ADDED) % (place, item.id, item.place, self._next())
+            item, out = self._add(PartKind.TEXT, "msg", shapes.MESSAGE_ADDED)
+        if event.kind is PartKind.TEXT:
+            added, (before, after) = shapes.TEXT_ADDED, shapes.TEXT_DELTA
+        else:
+            added, (before, after) = shapes.REFUSAL_ADDED, shapes.REFUSAL_DELTA
+        place = b"%d" % len(item.parts)
+        self._open(event, item, before % place, after, place)
+        return out + added % (place, item.id, item.place, self._next())
 
-    def _open(self, event: PartStarted, item: _Item, before: bytes, after: bytes) -> None:
-        part = _Part(kind=event.kind, item=item, content_index=len(item.parts), before=before, after=after % (item.id, item.place))
+    def _open(self, event: PartStarted, item: _Item, before: bytes, after: bytes, place: bytes = b"0") -> None:
+        part = _Part(kind=event.kind, item=item, place=place, before=before, after=after % (item.id, item.place))
         item.parts.append(part)
         self._parts[event.index] = part
 
@@ -495,7 +319,7 @@ class StreamWriter:
         """A call's own proof is a thought without text before it."""
         if event.signature is None:
             return b""
-        item, out = self._add(PartKind.REASONING, "rs", _THOUGHT_ADDED)
+        item, out = self._add(PartKind.REASONING, "rs", shapes.THOUGHT_ADDED)
         item.proof = _json(sealed.close_call(self._seal, Maker.GEMINI, event.signature))
         return out + self._done(item)
 
@@ -510,24 +334,24 @@ class StreamWriter:
         text = b'"%b"' % b"".join(part.said)
         match part.kind:
             case PartKind.TEXT:
-                part.value = _TEXT % text
-                out += _TEXT_DONE % (part.content_index, id_, place, self._next(), text)
-                out += _PART_DONE % (part.content_index, id_, place, part.value, self._next())
+                part.value = shapes.TEXT % text
+                out += shapes.TEXT_DONE % (part.place, id_, place, self._next(), text)
+                out += shapes.PART_DONE % (part.place, id_, place, part.value, self._next())
             case PartKind.REFUSAL:
-                part.value = _REFUSAL % text
-                out += _REFUSAL_DONE % (part.content_index, id_, place, text, self._next())
-                out += _PART_DONE % (part.content_index, id_, place, part.value, self._next())
+                part.value = shapes.REFUSAL % text
+                out += shapes.REFUSAL_DONE % (part.place, id_, place, text, self._next())
+                out += shapes.PART_DONE % (part.place, id_, place, part.value, self._next())
             case PartKind.REASONING:
                 if part.said:
-                    part.value = _SUMMARY % text
-                    out += _SUMMARY_DONE % (id_, place, self._next(), text)
-                    out += _SUMMARY_PART_DONE % (id_, place, part.value, self._next())
+                    part.value = shapes.SUMMARY % text
+                    out += shapes.SUMMARY_DONE % (id_, place, self._next(), text)
+                    out += shapes.SUMMARY_PART_DONE % (id_, place, part.value, self._next())
                 if part.signed is not None:
                     item.proof = _proof(self._seal, _decode(text), part.signed)
             case PartKind.TOOL_CALL:
                 part.value = text
                 _, name = item.called
-                out += _ARGUMENTS_DONE % (text, id_, name, place, self._next())
+                out += shapes.ARGUMENTS_DONE % (text, id_, name, place, self._next())
             case _:
                 assert_never(part.kind)
         if item is not self._items[-1] and not item.open:
@@ -538,13 +362,18 @@ class StreamWriter:
 
     def _end(self, event: Ended) -> bytes:
         refused = any(part.kind is PartKind.REFUSAL for part in self._parts.values())
-        status, reason = _status(event.stop, refused=refused)
+        reason = _incomplete(event.stop, refused=refused)
+        status = shapes.COMPLETED if reason is None else shapes.INCOMPLETE
         out = b""
         for item in self._items:
-            out += self._done(item, _INCOMPLETE if status is Status.INCOMPLETE and item is self._items[-1] else _COMPLETED)
-        output = b",".join([item.done for item in self._items])
-        response = self._response(status, output=output, reason=reason, usage=_json(write_usage(event.tokens)))
-        return out + _ENDED[status] % (response, self._next())
+            out += self._done(item, status if item is self._items[-1] else shapes.COMPLETED)
+        response = self._response(
+            status,
+            output=b",".join([item.done for item in self._items]),
+            reason=b"null" if reason is None else _json({"reason": reason}),
+            usage=_json(write_usage(event.tokens)),
+        )
+        return out + shapes.ENDED[status] % (response, self._next())
 
     def _fail(self, event: Broken) -> bytes:
         """What was in the middle stays so: only items that are done stand in the response. C5: a withdrawn key gets `error` alone."""
@@ -556,8 +385,8 @@ class StreamWriter:
         for item in done:
             out += self._done(item)
         out += errors.responses_event(errors.upstream_status(event.status), event.message, self._next())
-        response = self._response(Status.FAILED, output=b",".join([item.done for item in done]), error=error)
-        return out + _ENDED[Status.FAILED] % (response, self._next())
+        response = self._response(shapes.FAILED, output=b",".join([item.done for item in done]), error=_json(error))
+        return out + shapes.ENDED[shapes.FAILED] % (response, self._next())
 
 
 def _proof(seal: sealed.Seal, text: str, signed: Signed) -> bytes:

@@ -42,7 +42,6 @@ from reference_gateway.translation.items import (
 from reference_gateway.translation.responses import sealed
 from reference_gateway.translation.responses.answer_in import BETWEEN_THOUGHTS
 from reference_gateway.translation.responses.losses import REQUEST_IN
-from reference_gateway.translation.responses.shapes import ECHO
 
 # tables
 
@@ -50,6 +49,7 @@ _RULES: Final = Rules(REQUEST_IN)
 
 # Where fields of the ask stand in a Responses request, if they are called otherwise.
 PATHS: Final = {"output": "text.format", "thinking": "reasoning", "system": "instructions", "turns": "input", "user": "safety_identifier"}
+_BY_USER: Final = {**PATHS, "user": "user"}  # in one without a safety_identifier
 
 _ROLES: Final = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
 _SUMMARIES: Final = ("auto", "concise", "detailed")
@@ -57,7 +57,7 @@ _LONG: Final = "12h"  # of a cache mark; the other is 30m
 _DATA_URI: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*);base64,", re.IGNORECASE)
 
 # Those that come back as they were sent.
-_ECHOED: Final = (
+_ECHOED: Final = {
     "instructions",
     "max_output_tokens",
     "max_tool_calls",
@@ -69,7 +69,7 @@ _ECHOED: Final = (
     "tool_choice",
     "top_p",
     "user",
-)
+}
 
 
 def read_request(body: Mapping[str, Any], *, model: str, stream: bool, seal: sealed.Seal = sealed.UNSEALED) -> Ask:
@@ -94,12 +94,13 @@ class _Reader:
         offered, choice = _choice(body.get("tool_choice"), tools)
         output, form = self._output(body)
         safety_identifier, user = a_string(body.get("safety_identifier"), "safety_identifier"), a_string(body.get("user"), "user")
-        self._sieve.sift(self._members_of(body, "stream_options"), "stream_options")
+        if stream_options := body.get("stream_options"):
+            self._sieve.sift(an_object(stream_options, "stream_options"), "stream_options")
         an_object(body.get("metadata") or {}, "metadata")
         an_integer(body.get("max_tool_calls"), "max_tool_calls", least=1)
-        paths = dict(PATHS) if safety_identifier else {**PATHS, "user": "user"}
-        if output is not None and self._members_of(body, "text").get("format") is None:
-            paths["output"] = "response_format"
+        paths = PATHS if safety_identifier else _BY_USER
+        if output is not None and (body.get("text") or {}).get("format") is None:
+            paths = {**paths, "output": "response_format"}
         return Ask(
             model=model,
             system=system,
@@ -120,10 +121,6 @@ class _Reader:
             paths=paths,
             losses=tuple(self._sieve.losses),
         )
-
-    def _members_of(self, body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        """An object of the request, empty where it is absent."""
-        return an_object(body.get(name) or {}, name)
 
     def _include(self, body: Mapping[str, Any]) -> None:
         for place, value in enumerate(a_list(body.get("include"), "include")):
@@ -303,9 +300,11 @@ class _Reader:
             raise Malformed("tools", "Give each of tools a name of its own.")
         return tuple(tools)
 
-    def _output(self, body: Mapping[str, Any]) -> tuple[JsonObject | JsonSchema | None, dict[str, Any]]:
+    def _output(self, body: Mapping[str, Any]) -> tuple[JsonObject | JsonSchema | None, dict[str, Any] | None]:
         """What was asked for, and how a response says it. C18: `response_format` is a synonym, as long as both say the same."""
-        wanted = self._members_of(body, "text")
+        wanted = an_object(body.get("text") or {}, "text")
+        if not wanted and body.get("response_format") is None:
+            return None, None
         self._sieve.sift(wanted, "text")
         forms = [self._form(value, path) for value, path in _formats(wanted, body)]
         if len(forms) > 1 and forms[0] != forms[1]:
@@ -313,7 +312,7 @@ class _Reader:
         output = forms[0] if forms else None
         match output:
             case None:
-                return None, {"type": "text"}
+                return None, None
             case JsonObject():
                 return output, {"type": "json_object"}
             case JsonSchema():
@@ -349,7 +348,10 @@ class _Reader:
                 raise Malformed(f"{path}.type", f"Set {path}.type to text, json_object or json_schema.")
 
     def _thinking(self, body: Mapping[str, Any]) -> Thinking | None:
-        given = self._members_of(body, "reasoning")
+        reasoning = body.get("reasoning")
+        if not reasoning:
+            return None
+        given = an_object(reasoning, "reasoning")
         self._sieve.sift(given, "reasoning")
         effort = a_string(given.get("effort"), "reasoning.effort")
         if effort is not None and effort not in tuple(Effort):
@@ -506,21 +508,23 @@ def _source(value: object, path: str) -> Inline | Link:
     return Link(url=url)
 
 
-def _echo(body: Mapping[str, Any], tools: tuple[Tool, ...], form: Mapping[str, Any]) -> dict[str, Any]:
-    """What the response repeats of the request: each member has its default where the request said nothing."""
-    echo = {**ECHO, **{name: body[name] for name in _ECHOED if body.get(name) is not None}}
-    reasoning = body.get("reasoning") or {}
-    summary = reasoning.get("summary") or reasoning.get("generate_summary")
-    echo["reasoning"] = {"effort": reasoning.get("effort"), "summary": summary}
-    echo["text"] = {"format": form}
-    echo["tools"] = [
-        {
-            "type": "function",
-            "description": tool.description,
-            "name": tool.name,
-            "parameters": tool.schema if tool.schema is not None else {"type": "object", "properties": {}},
-            "strict": bool(tool.strict),
-        }
-        for tool in tools
-    ]
+def _echo(body: Mapping[str, Any], tools: tuple[Tool, ...], form: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the response repeats of the request, where that is not the default."""
+    echo = {name: value for name, value in body.items() if name in _ECHOED and value is not None}
+    if reasoning := body.get("reasoning"):
+        summary = reasoning.get("summary") or reasoning.get("generate_summary")
+        echo["reasoning"] = {"effort": reasoning.get("effort"), "summary": summary}
+    if form is not None:
+        echo["text"] = {"format": form}
+    if tools:
+        echo["tools"] = [
+            {
+                "type": "function",
+                "description": tool.description,
+                "name": tool.name,
+                "parameters": tool.schema if tool.schema is not None else {"type": "object", "properties": {}},
+                "strict": bool(tool.strict),
+            }
+            for tool in tools
+        ]
     return echo

@@ -43,6 +43,22 @@ def made(*times: Any) -> Exchange:
     return asked(Dialect.GEMINI, told=answer(200, data_frames(*({"created": time} for time in times))))
 
 
+def repeated(told: Any, *, asked: Any = None) -> Exchange:
+    """Of a Responses client that asks for a temperature and a tool, or what `asked` says."""
+    wanted = {"temperature": 0.5, "tools": [{"type": "function", "name": "f"}]} if asked is None else asked
+    case = Case(id="translation/made", surface=Surface.RESPONSES, upstream=Dialect.ANTHROPIC, play=Play(recording="made"))
+    response = told if isinstance(told, Response) else answer(200, told)
+    return exchange(replace(case, traits=frozenset({"length"})), hop(wanted, response), hop({}, answer(200, SAID)))
+
+
+def cut(status: str) -> Exchange:
+    details = {"incomplete_details": {"reason": "max_output_tokens"}}
+    return repeated({"output": [{"type": "reasoning"}, {"type": "message", "status": status}], **details}, asked={})
+
+
+TOLD: dict[str, Any] = {"temperature": 0.5, "tools": [{"type": "function", "name": "f"}]}
+
+
 def both(one: Any, other: Any) -> Exchange:
     streamed = answer(200, data_frames({"id": other, "choices": []}, "[DONE]"))
     case = case_of(cases.CASES, "translation/chat-anthropic/both-ways")
@@ -68,6 +84,9 @@ RIGHT = [
     ("created-in-seconds", made(NOW, NOW)),
     ("answer-ids-differ", both("chatcmpl-1", "chatcmpl-2")),
     ("billed-as-counted", unasked()),
+    ("response-echoes", repeated(TOLD)),
+    ("response-echoes", repeated(answer(200, data_frames({"response": {}}, {"response": TOLD})))),
+    ("cut-item-incomplete", cut("incomplete")),
 ]
 
 
@@ -86,6 +105,10 @@ def test_what_is_right_passes(requirement: str, right: Exchange) -> None:
         ("created-in-seconds", made(NOW * 1000)),
         ("created-in-seconds", made(0)),
         ("answer-ids-differ", both("chatcmpl-1", "chatcmpl-1")),
+        ("response-echoes", repeated({**TOLD, "temperature": 1.0})),
+        ("response-echoes", repeated({**TOLD, "tools": []})),
+        ("response-echoes", repeated({})),
+        ("cut-item-incomplete", cut("completed")),
         ("billed-as-counted", unasked(estimated=True)),
         ("billed-as-counted", unasked(output_tokens=9)),
         ("billed-as-counted", unasked(cache_read_tokens=0)),
