@@ -18,6 +18,15 @@ from reference_gateway.tests.wires import CHAT_BODY, COSTS, MESSAGES_BODY, STREA
 BODIES = {Surface.CHAT: CHAT_BODY, Surface.MESSAGES: MESSAGES_BODY}
 
 
+async def never(*_: object) -> Never:
+    raise AssertionError("a usual call was taken for an unusual one")
+
+
+def take_no_coroutine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gateway, "serve", never)
+    monkeypatch.setattr(Gateway, "go_on", never)
+
+
 async def answers(call: Upstream) -> None:
     await call.answer(BODIES[Surface.MESSAGES if "messages" in call.target else Surface.CHAT])
 
@@ -26,14 +35,10 @@ async def answers(call: Upstream) -> None:
 async def test_the_second_usual_call_to_an_upstream_takes_no_coroutine(
     surface: Surface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(*_: object) -> Never:
-        raise AssertionError("a usual call was taken for an unusual one")
-
     async with stage(tmp_path, answers) as s:
         path, body, headers = request(surface)
         first = await s.post(path, body, **headers)  # makes the connection
-        monkeypatch.setattr(Gateway, "serve", never)
-        monkeypatch.setattr(Gateway, "go_on", never)
+        take_no_coroutine(monkeypatch)
         second = await s.post(path, body, **headers)
         monkeypatch.undo()
         assert (first.status, first.body) == (second.status, second.body) == (200, BODIES[surface])
@@ -60,12 +65,8 @@ async def test_a_usual_stream_takes_no_coroutine_either(
             following.clear()
         await call.end()
 
-    async def never(*_: object) -> Never:
-        raise AssertionError("a usual call was taken for an unusual one")
-
     monkeypatch.setattr(scripted, "WARM", 1)
-    monkeypatch.setattr(Gateway, "serve", never)
-    monkeypatch.setattr(Gateway, "go_on", never)
+    take_no_coroutine(monkeypatch)
     async with stage(tmp_path, streams) as s:
         path, body, headers = request(surface, stream=True)
         client = await s.client()
@@ -105,12 +106,8 @@ async def test_neither_does_a_translated_stream(surface: Surface, tmp_path: Path
             await call.chunk(event)
         await call.end()
 
-    async def never(*_: object) -> Never:
-        raise AssertionError("a usual call was taken for an unusual one")
-
     monkeypatch.setattr(scripted, "WARM", 1)
-    monkeypatch.setattr(Gateway, "serve", never)
-    monkeypatch.setattr(Gateway, "go_on", never)
+    take_no_coroutine(monkeypatch)
     async with stage(tmp_path, streams) as s:
         path, body, headers = request(surface, stream=True)
         if surface is Surface.GEMINI:
