@@ -245,7 +245,7 @@ def test_verdicts_and_requirements_come_back_in_order(tmp_path: Path) -> None:
     assert list(run.verdicts) == verdicts
     assert path.read_bytes().count(b'{"requirement":{') == 1
     assert run.arithmetic == Arithmetic(
-        selected=7, passed=1, failed=1, expected=1, inconclusive=2, not_applicable=1, errored=1, calls_made=9, driven=0
+        selected=6, passed=1, failed=1, expected=1, inconclusive=2, not_applicable=1, errored=1, calls_made=9, driven=0
     )
 
 
