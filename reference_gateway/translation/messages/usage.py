@@ -71,11 +71,10 @@ def _summed(usage: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def merge(earlier: Mapping[str, Any], later: object) -> dict[str, Any]:
     """The counts of message_delta are of the whole answer: what is there takes the place of what message_start said, nothing is added."""
-    merged = dict(earlier)
-    for name, value in _object(later).items():
-        if value is not None:
-            merged[name] = value
-    return merged
+    said = _object(later)
+    if None in said.values():
+        said = {name: value for name, value in said.items() if value is not None}
+    return {**earlier, **said}
 
 
 def write_usage(tokens: Tokens | None) -> dict[str, Any]:
