@@ -619,7 +619,7 @@ class StreamReader:
             calls=PartKind.TOOL_CALL in kinds,
             refused=PartKind.REFUSAL in kinds,
         )
-        if isinstance(end, Broken):
+        if not isinstance(end, tuple):
             self._break(end, events)
             return
         for part in self._parts:
