@@ -99,6 +99,7 @@ class Arithmetic:
     errored: int = 0
     unexpected_passes: int = 0
     never_judged: int = 0  # requirements that found nothing to judge on any case
+    too_late: int = 0  # and those that might have, had our own loop been on time
     calls_made: int = 0  # requests sent to the target, those for balance and usage included
     tokens: int = 0
     spent_micro_usd: int = 0
@@ -127,17 +128,28 @@ class Arithmetic:
 
 
 def never_judged(verdicts: Iterable[Judged]) -> tuple[str, ...]:
-    """The requirements that were Inconclusive on every case they met, in order of first meeting."""
-    decided: dict[str, bool] = {}
+    """The requirements that were Inconclusive on every case they met, in order of first meeting, but for those of `too_late`."""
+    return tuple(requirement for requirement, late in _undecided(verdicts).items() if not late)
+
+
+def too_late(verdicts: Iterable[Judged]) -> tuple[str, ...]:
+    """Those for which our own loop was too late on some case: they say nothing of the suite's choice of cases."""
+    return tuple(requirement for requirement, late in _undecided(verdicts).items() if late)
+
+
+def _undecided(verdicts: Iterable[Judged]) -> dict[str, bool]:
+    """Whether it was late, of each requirement that was never judged."""
+    found: dict[str, bool] = {}
+    decided: set[str] = set()
     for judged in verdicts:
         match judged.verdict:
             case NotApplicable():
                 continue
-            case Inconclusive():
-                decided.setdefault(judged.requirement, False)
+            case Inconclusive(late=late):
+                found[judged.requirement] = found.get(judged.requirement, False) or late
             case _:
-                decided[judged.requirement] = True
-    return tuple(requirement for requirement, done in decided.items() if not done)
+                decided.add(judged.requirement)
+    return {requirement: late for requirement, late in found.items() if requirement not in decided}
 
 
 def tally(
@@ -165,6 +177,7 @@ def tally(
         errored=counts[Standing.ERRORED],
         unexpected_passes=counts[Standing.UNEXPECTED_PASS],
         never_judged=len(never_judged(found)) if every_requirement else 0,
+        too_late=len(too_late(found)) if every_requirement else 0,
         calls_made=calls_made,
         tokens=tokens,
         spent_micro_usd=spent_micro_usd,
@@ -174,10 +187,13 @@ def tally(
 def exit_code(arithmetic: Arithmetic, *, complete: bool = True) -> ExitCode:
     """Findings win over what could not be run: a red run stays red however it ended.
 
-    A requirement that met nothing to judge on any case is a finding about the suite's choice of cases, not a pass.
+    A requirement that met nothing to judge on any case is a finding about the suite's choice of cases, not a pass; where our own loop was
+    too late for it, it could not be run.
     """
     if arithmetic.failed or arithmetic.unexpected_passes:
         return ExitCode.FINDINGS
     if not complete or arithmetic.errored or not arithmetic.verdicts or arithmetic.unjudged:
         return ExitCode.COULD_NOT_RUN
-    return ExitCode.FINDINGS if arithmetic.never_judged else ExitCode.AS_EXPECTED
+    if arithmetic.never_judged:
+        return ExitCode.FINDINGS
+    return ExitCode.COULD_NOT_RUN if arithmetic.too_late else ExitCode.AS_EXPECTED

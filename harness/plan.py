@@ -104,7 +104,7 @@ def judge(rule: Rule, exchange: Exchange, declared: str | None = None) -> Verdic
     try:
         verdict = rule.check(exchange)
         if isinstance(verdict, Failed) and rule.requirement.severity is not Severity.SECURITY and (why := excuse(exchange)) is not None:
-            return Inconclusive(why)
+            return Inconclusive(why, late=True)
         return verdict
     except Exception as error:  # whatever a check raises is the harness's fault, never a verdict on the target
         trace = error.__traceback__

@@ -274,6 +274,7 @@ class _Verdict(msgspec.Struct, kw_only=True):
     exchange: str | None = None
     saw: str = ""
     reason: str = ""
+    late: bool = False
     findings: tuple[Finding, ...] = ()
     expectation: Expected | None = None
 
@@ -376,7 +377,7 @@ def _verdict(line: _Verdict) -> Verdict:
         case "failed":
             return Failed(*line.findings)
         case "inconclusive":
-            return Inconclusive(line.reason)
+            return Inconclusive(line.reason, line.late)
         case "not-applicable":
             return NotApplicable(line.reason)
         case "errored":
@@ -401,6 +402,8 @@ def _verdict_line(judged: Judged) -> dict[str, Any]:
             line["findings"] = _plain(findings)
         case Inconclusive(reason=reason) | NotApplicable(reason=reason) | Errored(reason=reason):
             line["reason"] = reason
+            if isinstance(judged.verdict, Inconclusive) and judged.verdict.late:
+                line["late"] = True
     if judged.expected is not None:
         line["expectation"] = _plain(judged.expected)
     return line

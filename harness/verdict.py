@@ -61,6 +61,7 @@ class Inconclusive:
     """The exchange held nothing to judge. Never a pass."""
 
     reason: str
+    late: bool = False  # it might have, had our own loop been on time
 
 
 @dataclass(frozen=True, slots=True)

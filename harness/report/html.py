@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.exchange import Exchange
-from harness.judged import ExitCode, Judged, exit_code, never_judged, standing
+from harness.judged import ExitCode, Judged, exit_code, never_judged, standing, too_late
 from harness.report.markdown import money
 from harness.report.matrix import MEANING, RED, WORST_FIRST, broken, feature_of, matrix, origins
 from harness.report.words import (
@@ -65,6 +65,7 @@ def html(run: Run, *, run_file: str | None = None) -> str:
         matrix=matrix(run),
         broken=[(each, run.requirements[each.requirement], each.verdicts[0]) for each in broken(run)],
         never_judged=never_judged(run.verdicts),
+        too_late=too_late(run.verdicts),
         origins=[(origin, count, _ORIGINS.get(origin, "")) for origin, count in origins(run).items()],
         order=WORST_FIRST,
         meaning=MEANING,

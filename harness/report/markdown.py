@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from harness.judged import Standing, never_judged, standing
+from harness.judged import Standing, never_judged, standing, too_late
 from harness.report.matrix import MEANING, WORST_FIRST, Broken, Cell, broken, matrix, origins
 from harness.report.words import as_typed, detail, headline, place, plural, replay_command, single_line
 from harness.runfile import Run
@@ -43,6 +43,8 @@ def markdown(run: Run) -> str:
     unjudged = never_judged(run.verdicts)
     if unjudged:
         lines += ["Met nothing to judge on any case, which is not a pass: " + ", ".join(map(code, unjudged)) + ".", ""]
+    if late := too_late(run.verdicts):
+        lines += ["Could not be judged in time, which is not a pass: " + ", ".join(map(code, late)) + ".", ""]
     return "\n".join(lines + _table(run) + _arithmetic(run))
 
 

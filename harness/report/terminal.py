@@ -6,7 +6,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from harness.judged import ExitCode, Standing, exit_code, never_judged
+from harness.judged import ExitCode, Standing, exit_code, never_judged, too_late
 from harness.report.markdown import money
 from harness.report.matrix import WORST_FIRST, Broken, broken, origins
 from harness.report.words import detail, headline, place, plural, replay_command, single_line
@@ -45,6 +45,8 @@ def _lines(run: Run, run_file: str, reports: tuple[str, ...]) -> Iterable[Text]:
         yield Text(
             f"Met nothing to judge on any case: {', '.join(unjudged[:_MOST])}{', …' if len(unjudged) > _MOST else ''}\n", style="cyan"
         )
+    if late := too_late(run.verdicts):
+        yield Text(f"Could not be judged in time: {', '.join(late[:_MOST])}{', …' if len(late) > _MOST else ''}\n", style="cyan")
     yield _arithmetic(run)
     rests = ", ".join(f"{count:,} {'no recording' if origin == 'none' else origin}" for origin, count in origins(run).items())
     sums = run.arithmetic

@@ -54,6 +54,9 @@ def headline(run: Run) -> str:
                 return f"There are no verdicts, which is not a pass.{stopped}"
             if run.arithmetic.errored:
                 return f"{plural(run.arithmetic.errored, 'verdict')} could not be given, by our own fault.{stopped}"
+            if run.arithmetic.too_late and not run.arithmetic.unjudged:
+                late = plural(run.arithmetic.too_late, "requirement")
+                return f"{late} could not be judged: this machine had too much to do. Run it again where there is less.{stopped}"
             return f"The run was broken off with {plural(run.arithmetic.unjudged, 'verdict')} still to give."
 
 

@@ -1,7 +1,19 @@
 import pytest
 
 from harness.case import Surface
-from harness.judged import Arithmetic, ExitCode, Expected, ExpectedKind, Judged, Standing, exit_code, never_judged, standing, tally
+from harness.judged import (
+    Arithmetic,
+    ExitCode,
+    Expected,
+    ExpectedKind,
+    Judged,
+    Standing,
+    exit_code,
+    never_judged,
+    standing,
+    tally,
+    too_late,
+)
 from harness.requirement import Severity
 from harness.verdict import Errored, Failed, Finding, Inconclusive, NotApplicable, Passed, Verdict
 
@@ -74,6 +86,22 @@ def test_never_judged_are_those_that_were_inconclusive_everywhere() -> None:
         ]
     )
     assert found == ("a/always",)
+
+
+def test_what_our_own_loop_was_too_late_for_could_not_be_run() -> None:
+    verdicts = [
+        judged(Inconclusive("x"), requirement="a/late"),
+        judged(Inconclusive("our own loop stood still", late=True), requirement="a/late"),
+        judged(Inconclusive("our own loop stood still", late=True), requirement="a/judged-elsewhere"),
+        judged(Passed("x"), requirement="a/judged-elsewhere"),
+    ]
+    assert (never_judged(verdicts), too_late(verdicts)) == ((), ("a/late",))
+    assert exit_code(tally(verdicts, selected=4, driven=1)) is ExitCode.COULD_NOT_RUN
+    assert exit_code(tally(verdicts, selected=4, driven=1, every_requirement=False)) is ExitCode.AS_EXPECTED
+    nothing_met = [*verdicts, judged(Inconclusive("x"), requirement="a/always")]
+    assert exit_code(tally(nothing_met, selected=5, driven=1)) is ExitCode.FINDINGS
+    broken = [*verdicts, judged(Failed(Finding(expected="a", got="b")))]
+    assert exit_code(tally(broken, selected=5, driven=1)) is ExitCode.FINDINGS
 
 
 def test_the_sum_of_nothing_is_nothing() -> None:

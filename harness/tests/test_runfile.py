@@ -207,6 +207,7 @@ def test_every_line_obeys_the_schema(tmp_path: Path) -> None:
             Passed("one"),
             Failed(Finding(expected="a", got="b", pointer="/a")),
             Inconclusive("i"),
+            Inconclusive("i", late=True),
             NotApplicable("n"),
             Errored("e"),
         ):
@@ -215,7 +216,7 @@ def test_every_line_obeys_the_schema(tmp_path: Path) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     lines = path.read_bytes().splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 10
     for line in lines:
         assert [error.message for error in validator.iter_errors(json.loads(line))] == []
     assert list(validator.iter_errors({"verdict": {"word": "fine"}}))
@@ -227,6 +228,7 @@ def test_verdicts_and_requirements_come_back_in_order(tmp_path: Path) -> None:
         judged(Passed("[DONE] after 3 chunks"), exchange="chat/text @ small"),
         judged(Failed(finding, finding)),
         judged(Inconclusive("no stream")),
+        judged(Inconclusive("our own loop stood still", late=True)),
         judged(NotApplicable("the target has no chat")),
         judged(Errored("the SDK could not be imported")),
         judged(Failed(finding), expected=KNOWN),
@@ -243,7 +245,7 @@ def test_verdicts_and_requirements_come_back_in_order(tmp_path: Path) -> None:
     assert list(run.verdicts) == verdicts
     assert path.read_bytes().count(b'{"requirement":{') == 1
     assert run.arithmetic == Arithmetic(
-        selected=6, passed=1, failed=1, expected=1, inconclusive=1, not_applicable=1, errored=1, calls_made=9, driven=0
+        selected=6, passed=1, failed=1, expected=1, inconclusive=2, not_applicable=1, errored=1, calls_made=9, driven=0
     )
 
 

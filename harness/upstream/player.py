@@ -13,7 +13,8 @@ from harness.upstream.answer import LAST_CHUNK, Answer, Ending, chunk, head_byte
 from harness.upstream.connection import Connection, PeerGone
 
 LOCKSTEP_S: Final = 2.0  # how long a read waits for the client to have the one before
-_BEATS: Final = 20  # of that time
+_BEATS: Final = 20  # in which it is waited
+_PUNCTUAL: Final = 5  # of them at least: while our own loop stands still it is not told what the client got either
 _MISSES: Final = 3  # so many, and the rest is sent unwaited: a gateway that buffers everything would cost 2 s a read
 _BURST_BYTES: Final = 1 << 16  # written at once
 _BEFORE_RESET_S: Final = 0.02  # an RST may overtake what its receiver has not read yet
@@ -166,19 +167,19 @@ class Player:
         await self._connection.drain()
 
     async def _client_has(self, size_bytes: int) -> bool:
-        """False after two seconds in vain, as our own loop counts them. Once the client hung up nobody will read on: nothing is missed.
-
-        Counted in beats: one that comes late counts less, for while our loop stands still it is not told what the client got either.
-        """
+        """False after two seconds in vain, or later where our own loop was late. Once the client hung up nobody will read on."""
         progress = self._progress
         if progress is None or not self._waiting or progress.received >= size_bytes:
             return True
-        beat, left = LOCKSTEP_S / _BEATS, LOCKSTEP_S
-        while left > 0 and not progress.closed:
-            began = time.perf_counter()
+        began, beat, punctual = time.perf_counter(), LOCKSTEP_S / _BEATS, 0
+        for _ in range(2 * _BEATS):
+            before = time.perf_counter()
             if await self._connection.unless_gone(progress.wait(size_bytes, beat)):
                 return True
-            left -= max(2 * beat - (time.perf_counter() - began), beat / 2)
+            now = time.perf_counter()
+            punctual += now - before < 1.5 * beat
+            if progress.closed or (punctual >= _PUNCTUAL and now - began >= LOCKSTEP_S):
+                break
         if not progress.closed:
             return False
         self._waiting = False

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from types import ModuleType
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -104,6 +106,13 @@ SHORTEST_RUN: Final = 1_000  # bytes of a read: three events; two are read at le
 _MOST_RUNS: Final = 8  # of one read: more of them would look again and again at one that is not uniform
 
 
+@cache
+def _halves() -> ModuleType:
+    from reference_gateway.translation import halves  # a tenth of a start's time, and native routes need none of it
+
+    return halves
+
+
 class Translator:
     __slots__ = ("client", "seal", "vendor")
 
@@ -115,8 +124,7 @@ class Translator:
     @classmethod
     def of(cls, surface: Surface, dialect: Dialect, seal: Seal, *, json_array: bool = False) -> Translator:
         """`json_array`: a Gemini client's stream is to be one."""
-        from reference_gateway.translation import halves  # a tenth of a start's time, and native routes need none of it
-
+        halves = _halves()
         return cls(halves.GEMINI_ARRAY if json_array else halves.CLIENTS[surface], halves.VENDORS[dialect], seal)
 
     def ask(self, body: Mapping[str, Any], *, model: str, stream: bool) -> Ask:

@@ -472,7 +472,7 @@ def _passed_on(sent: Response | None, got: Response | None, lag_ms: int) -> Verd
             findings.append(Finding(expected=f"a word within {_MOST_STILL_MS} ms", got=f"none for {came - write.at_ms} ms"))
             break
     if findings and lag_ms >= STOOD_STILL_MS:
-        return Inconclusive(f"our own loop stood still for {lag_ms} ms, and so the words came late")
+        return Inconclusive(f"our own loop stood still for {lag_ms} ms, and so the words came late", late=True)
     return conclude(findings, f"{len(got.reads)} reads while {len(sent.reads)} writes came")
 
 

@@ -32,7 +32,7 @@ def _chat(*, media: bool) -> Request:
         return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
     shown = [
-        {"type": "image_url", "image_url": {"url": _PICTURE, "detail": "low"}},
+        {"type": "image_url", "image_url": {"url": _PICTURE}},
         {"type": "file", "file": {"filename": "page.pdf", "file_data": _PAGE}},
     ]
     mark = {"cache_control": {"type": "ephemeral"}}
@@ -67,7 +67,7 @@ def _responses(*, media: bool) -> Request:
         return {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
 
     shown = [
-        {"type": "input_image", "image_url": _PICTURE, "detail": "high"},
+        {"type": "input_image", "image_url": _PICTURE, "detail": "auto"},
         {"type": "input_file", "filename": "page.pdf", "file_data": _PAGE},
     ]
     said = [{"type": "input_text", "text": _BEFORE}, *(shown if media else ()), {"type": "input_text", "text": _AFTER}]
@@ -158,6 +158,25 @@ _CROSS_SECTION: Final = (
     (Surface.MESSAGES, Dialect.OPENAI_CHAT),
     (Surface.MESSAGES, Dialect.OPENAI_RESPONSES),
 )
+# Each image in another detail: not beside what else may be lost, since a warning of the one would excuse the other.
+_SEEN: Final[Mapping[Surface, Request]] = {
+    Surface.CHAT: {
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": _PICTURE, "detail": "low"}}, {"type": "text", "text": _BEFORE}],
+            }
+        ]
+    },
+    Surface.RESPONSES: {
+        "input": [
+            {
+                "role": "user",
+                "content": [{"type": "input_image", "image_url": _PICTURE, "detail": "high"}, {"type": "input_text", "text": _BEFORE}],
+            }
+        ]
+    },
+}
 # Thinking switched on, and one call at a time.
 _THINKING: Final[Mapping[Surface, Request]] = {
     Surface.CHAT: {"reasoning_effort": "high", "parallel_tool_calls": False, "tools": chat.tools("get_weather")},
@@ -210,7 +229,8 @@ def _case(surface: Surface, dialect: Dialect, name: str, request: Request, answe
     traits = frozenset({ASKED, f"asked-{name}", "translated", *scenario.traits})
     play = Play(recording=scenario.answers[dialect], if_forced=forced)
     short = dialect.value.removeprefix("openai-")
-    if name in _FEW and (surface, dialect) not in _CROSS_SECTION:
+    openai = {Surface.CHAT, Surface.RESPONSES} == {surface, dialect.surface}  # whose images have a detail
+    if (name in _FEW and (surface, dialect) not in _CROSS_SECTION) or (name == "seen" and not openai):
         traits |= {MATRIX}
     made: dict[str, Any] = {"play": play, "traits": traits, **more}
     return Case(id=f"translation/{surface}-{short}/asked-{name}", surface=surface, upstream=dialect, request=request, **made)
@@ -222,6 +242,8 @@ def _cases() -> Iterator[Case]:
             if dialect.surface is surface:
                 continue
             yield _case(surface, dialect, "much", much(media=dialect not in _DEEPSEEK), "text")
+            if (seen := _SEEN.get(surface)) and dialect not in _DEEPSEEK:
+                yield _case(surface, dialect, "seen", seen, "text")
             if form := (_OBJECT if dialect in _DEEPSEEK else _FORM).get(surface):
                 yield _case(surface, dialect, "form", {**_asks(surface), **form}, "structured")
             if dialect is not Dialect.GEMINI or surface is Surface.GEMINI:  # cannot be told to make one call at a time

@@ -234,7 +234,7 @@ MORE: tuple[Mutant, ...] = (
 
 MUTANTS: tuple[Mutant, ...] = (
     *MORE,
-    _asked("same-detail", "image-details", "Has every image seen as the vendor likes.", _same_detail, "chat-responses/asked-much"),
+    _asked("same-detail", "image-details", "Has every image seen as the vendor likes.", _same_detail, "chat-responses/asked-seen"),
     _asked("no-tier", "service-tier", "Drops the tier of service.", _without("service_tier"), "chat-responses/asked-much"),
     _sent("cooled", "Cools a request down as far as the vendor wants it.", _cool, "chat-anthropic/seldom-hot"),
     _sent("limit-lowered", "Lowers a limit to what the model can say.", _little, "chat-anthropic/seldom-much"),

@@ -7,7 +7,6 @@ Thoughts go in the open as `reasoning_content`; those with a proof go once more 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -156,16 +155,19 @@ def write_answer(answer: Answer, ask: Ask, naming: Naming) -> dict[str, Any]:
 
 _json: Final = msgspec.json.encode
 DONE: Final = b"data: [DONE]\n\n"
+_HEAD: Final = b'data: {"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b,"choices":'
+_FIRST: Final = b'{"role":"assistant","content":"","refusal":null}'
+_LAST: Final = b'[{"index":0,"delta":{},"logprobs":null,"finish_reason":%b'
+_TEXT, _THOUGHT, _CALL = PartKind.TEXT, PartKind.REASONING, PartKind.TOOL_CALL  # looked up once: that takes longer than a call
 
 
-@dataclass(slots=True, kw_only=True)
-class _Part:
+class _Part(msgspec.Struct, kw_only=True):
     """An open part: what stands before and after each of its deltas, and what has to be remembered until it ends."""
 
     kind: PartKind
     before: bytes
     after: bytes
-    text: list[str] = field(default_factory=list)  # of a thought
+    text: list[str] = []  # of a thought; a Struct's list is its own
     proof: Signed | None = None
     silent: bool = True  # a call whose arguments have not begun
 
@@ -176,8 +178,7 @@ class StreamWriter:
     def __init__(self, ask: Ask, naming: Naming) -> None:
         self._ask = ask
         self._naming = naming
-        head = {"id": f"chatcmpl-{naming.id}", "object": "chat.completion.chunk", "created": naming.created, "model": naming.model}
-        self._head = b"data: " + _json(head)[:-1] + b',"choices":'
+        self._head = _HEAD % (_json(f"chatcmpl-{naming.id}"), naming.created, _json(naming.model))
         self._usage = b',"usage":null}\n\n' if ask.include_usage else b"}\n\n"
         self._delta = self._head + b'[{"index":0,"delta":'
         self._after = b',"logprobs":null,"finish_reason":null}]' + self._usage
@@ -194,7 +195,7 @@ class StreamWriter:
                 part = parts[event.index]
                 if part is None:
                     continue
-                if part.kind is not PartKind.TEXT:
+                if part.kind is not _TEXT:
                     self._remember(part, event.text)
                 if event.text:
                     out += (part.before, _json(event.text), part.after)
@@ -204,16 +205,16 @@ class StreamWriter:
 
     def more(self, index: int, run: Run) -> bytes | None:
         part = self._parts.get(index)
-        if part is None or part.kind not in (PartKind.TEXT, PartKind.REASONING):
+        if part is None or part.kind not in (_TEXT, _THOUGHT):
             return None
-        if part.kind is PartKind.REASONING:
+        if part.kind is _THOUGHT:
             part.text.append(run.text)
         return exchanged(part.before, run.texts, part.after)
 
     def _say(self, event: Event) -> bytes:
         match event:
             case Started():
-                return self._chunk({"role": "assistant", "content": "", "refusal": None})
+                return self._delta + _FIRST + self._after
             case PartStarted():
                 return self._begin(event)
             case Signed():
@@ -236,7 +237,7 @@ class StreamWriter:
         return self._delta + _json(delta) + self._after
 
     def _remember(self, part: _Part, text: str) -> None:
-        if part.kind is PartKind.REASONING:
+        if part.kind is _THOUGHT:
             part.text.append(text)
         elif text:
             part.silent = False
@@ -277,7 +278,7 @@ class StreamWriter:
     def _leave(self, part: _Part | None) -> bytes:
         if part is None:
             return b""
-        if part.kind is PartKind.TOOL_CALL and part.silent:  # a call of no arguments: its text has to be an object all the same
+        if part.kind is _CALL and part.silent:  # a call of no arguments: its text has to be an object all the same
             return part.before + b'"{}"' + part.after
         proof = part.proof
         if proof is None:
@@ -289,15 +290,10 @@ class StreamWriter:
         return self._chunk({"thinking_blocks": [{"index": number, **thinking_block(thought)}]})  # the SDK adds up lists by `index`
 
     def _end(self, event: Ended) -> bytes:
-        choice: dict[str, Any] = {
-            "index": 0,
-            "delta": {},
-            "logprobs": None,
-            "finish_reason": _finish_reason(event.stop, self._ask),
-        }
+        choice = _LAST % _json(_finish_reason(event.stop, self._ask))
         if event.stop in _SAYS_LESS and event.vendor_stop:
-            choice["native_finish_reason"] = event.vendor_stop
-        end = self._head + _json([choice]) + self._usage
+            choice += b',"native_finish_reason":' + _json(event.vendor_stop)
+        end = self._head + choice + b"}]" + self._usage
         if self._ask.include_usage and event.tokens is not None:
             end += self._head + b'[],"usage":' + _json(write_usage(event.tokens)) + b"}\n\n"
         return end + DONE

@@ -34,9 +34,13 @@ class Reader:
 
     def only(self, data: bytes) -> bytes | None:
         """The data of a read that is one event without a name, with CRLF, as Google's are; None for any other: `feed` takes that."""
-        if data.endswith(_CRLF_END) and data.startswith(_DATA) and data.count(b"\r") == 2 == data.count(b"\n"):
-            return data[6:-4] if self._begun and not self._rest and not self._after_cr else None
-        return None
+        size = len(data)
+        if not data.startswith(_DATA) or not data.endswith(_CRLF_END) or data.find(b"\r") != size - 4 or data.find(b"\n") != size - 3:
+            return None
+        if self._rest or self._after_cr:
+            return None
+        self._begun = True
+        return data[6:-4]
 
     def feed(self, data: bytes) -> list[Frame]:
         if not self._begun or self._after_cr or b"\r" in data:

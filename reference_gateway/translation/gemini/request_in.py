@@ -19,8 +19,12 @@ from reference_gateway.translation.common.members import (
     a_string,
     an_integer,
     an_object,
+    flag_at,
+    needed_at,
     needed_string,
+    object_at,
     one_of,
+    string_at,
 )
 from reference_gateway.translation.common.sieve import Rules, Sieve
 from reference_gateway.translation.gemini import carried, schema
@@ -107,7 +111,7 @@ class _Reader:
             tool_choice=self._choice(body, tools),
             **(self._settings(config) if config else {}),
             output=output,
-            service_tier=a_string(body.get("serviceTier"), "serviceTier"),
+            service_tier=string_at(body, "serviceTier"),
             stream=stream,
             include_usage=True,
             paths=paths,
@@ -162,7 +166,7 @@ class _Reader:
             for name in part:
                 if name != "text":
                     raise Unsupported(f"{path}.{name}", f"{path}.{name} is not supported for this model: its instructions are text.")
-            if text := a_string(part.get("text"), f"{path}.text"):
+            if text := string_at(part, "text", path):
                 texts.append(Text(text=text))
         return tuple(texts)
 
@@ -174,7 +178,8 @@ class _Reader:
         pairs = _Pairs()
         for number, (content, path) in enumerate(contents):
             self._sieve.sift(content, path)
-            role = _ROLES[one_of(content.get("role") or "user", f"{path}.role", _ROLE_WORDS)]
+            given = content.get("role") or "user"
+            role = _ROLES[given if given in _ROLE_WORDS else one_of(given, f"{path}.role", _ROLE_WORDS)]
             parts = _repeated(content.get("parts"), f"{path}.parts")
             if role is Role.USER:
                 if not parts:
@@ -208,14 +213,14 @@ class _Reader:
         """What a model said, added to what it said just before."""
         for place, (part, path) in enumerate(parts):
             self._sieve.sift(part, path)
-            signature = a_string(part.get("thoughtSignature"), f"{path}.thoughtSignature") or None
+            signature = string_at(part, "thoughtSignature", path) or None
             if part.get("functionResponse") is not None:
                 raise Malformed(f"{path}.functionResponse", f"Put {path}.functionResponse into a content of the user.")
             if part.get("functionCall") is not None:
                 items.append(self._call(part, path, signature, f"call_{number}_{place}"))
             elif part.get("text") is not None or (signature and part.keys() <= {"thought", "thoughtSignature"}):
                 text = _text(part, path)
-                if a_flag(part.get("thought"), f"{path}.thought"):
+                if flag_at(part, "thought", path):
                     _think(items, carried.thought(text, signature))
                     continue
                 if text:
@@ -286,8 +291,8 @@ class _Reader:
                 self._sieve.sift(declaration, at)
                 tools.append(
                     Tool(
-                        name=needed_string(declaration.get("name"), f"{at}.name"),
-                        description=a_string(declaration.get("description"), f"{at}.description"),
+                        name=needed_at(declaration, "name", at),
+                        description=string_at(declaration, "description", at),
                         schema=_schema(declaration, at, "parametersJsonSchema", "parameters"),
                     )
                 )
@@ -387,7 +392,7 @@ class _Pairs:
 
 
 def _text(part: Mapping[str, Any], path: str) -> str:
-    return a_string(part.get("text"), f"{path}.text") or ""
+    return string_at(part, "text", path) or ""
 
 
 def _speak(items: list[Item], text: str) -> None:
@@ -411,11 +416,11 @@ def _think(items: list[Item], thought: Reasoning) -> None:
 
 def _schema(value: Mapping[str, Any], path: str, json_name: str, name: str) -> Mapping[str, Any] | None:
     if value.get(json_name) is not None:
-        return an_object(value[json_name], f"{path}.{json_name}")
+        return object_at(value, json_name, path)
     if value.get(name) is None:
         return None
     try:
-        return schema.from_openapi(an_object(value[name], f"{path}.{name}"))
+        return schema.from_openapi(object_at(value, name, path))
     except schema.Inexpressible as problem:
         raise Malformed(f"{path}.{name}", f"Set {path}.{name} to a schema: {problem}.") from problem
 
@@ -447,8 +452,11 @@ def _repeated(value: object, path: str) -> list[tuple[Mapping[str, Any], str]]:
     """Each object with its own path. One that is no list is a list of one."""
     if value is None:
         return []
-    values = [value] if isinstance(value, dict) else a_list(value, path)
-    return [(_camel(an_object(each, at := f"{path}[{number}]")), at) for number, each in enumerate(values)]
+    found: list[tuple[Mapping[str, Any], str]] = []
+    for number, each in enumerate([value] if isinstance(value, dict) else a_list(value, path)):
+        at = f"{path}[{number}]"
+        found.append((_camel(each if type(each) is dict else an_object(each, at)), at))
+    return found
 
 
 def _camel(value: Mapping[str, Any]) -> Mapping[str, Any]:

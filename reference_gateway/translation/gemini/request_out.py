@@ -247,6 +247,8 @@ class _Writer:
         if waiting:
             path = turns[0].path
             raise Malformed(path, f"Put the results of all calls directly before {path}: there is none of {next(iter(waiting))!r}.")
+        if not calls:
+            return said
         return [*(results[call.id] for call in calls), *(part for call in calls for part in shown[call.id]), *said]
 
     def _result(self, result: ToolResult, call: ToolCall, path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -237,11 +237,14 @@ def from_openapi(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _from_openapi(schema: object, at: str, depth: int) -> dict[str, Any]:
     if not isinstance(schema, dict) or depth > _DEEPEST:  # JSON has no other mapping
         raise Inexpressible(f"{at} is no object, or too deep")
-    given = {name if "_" not in name else camel(name): value for name, value in schema.items() if value is not None}
-    nullable = given.pop("nullable", False) is True
-    order = given.pop("propertyOrdering", None)
+    given = schema
+    if "_" in "".join(schema):
+        given = {camel(name): value for name, value in schema.items() if value is not None}
+    nullable = given.get("nullable") is True
     made: dict[str, Any] = {}
     for name, value in given.items():
+        if value is None:
+            continue
         match name:
             case "type":
                 kinds = [str(kind).lower() for kind in value] if isinstance(value, list) else str(value).lower()
@@ -249,6 +252,7 @@ def _from_openapi(schema: object, at: str, depth: int) -> dict[str, Any]:
                     made["type"] = [kinds, "null"] if nullable and isinstance(kinds, str) and kinds != "null" else kinds
             case "properties":
                 inner = {key: _from_openapi(member, f"{at}.{key}", depth + 1) for key, member in _mapping(value, at).items()}
+                order = given.get("propertyOrdering")
                 first = [key for key in order if isinstance(key, str) and key in inner] if isinstance(order, list) else []
                 made["properties"] = {key: inner[key] for key in dict.fromkeys([*first, *inner])} if first else inner
             case "items" if isinstance(value, Mapping):
@@ -259,6 +263,8 @@ def _from_openapi(schema: object, at: str, depth: int) -> dict[str, Any]:
                 made["examples"] = [value]
             case "enum" if nullable and isinstance(value, list) and None not in value:
                 made["enum"] = [*value, None]
+            case "nullable" | "propertyOrdering":
+                pass
             case "format" if value == "enum":
                 pass
             case _ if name in _COUNTS and isinstance(value, str) and value.isdecimal():  # int64 is a string in Google's JSON

@@ -13,7 +13,6 @@ counts them only at the end; message_delta has the truth.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -131,6 +130,7 @@ def write_answer(answer: Answer, ask: Ask, naming: Naming) -> dict[str, Any]:
 _json: Final = msgspec.json.encode
 _DELTA: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
 _DELTA_END: Final = b"}}\n\n"
+_CALL, _THOUGHT, _REFUSAL = PartKind.TOOL_CALL, PartKind.REASONING, PartKind.REFUSAL  # looked up once: that takes longer than a call
 # The delta of each kind of part: its type, and the member that has the text.
 _MEMBERS: Final = {
     PartKind.TEXT: (b"text_delta", b"text"),
@@ -138,6 +138,15 @@ _MEMBERS: Final = {
     PartKind.REASONING: (b"thinking_delta", b"thinking"),
     PartKind.TOOL_CALL: (b"input_json_delta", b"partial_json"),
 }
+_MESSAGE_START: Final = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"model":%b,"id":%b,"type":"message","role":"assistant","content":[],'
+    b'"stop_reason":null,"stop_sequence":null,"stop_details":null,"usage":%b}}\n\n'
+)
+_BLOCK_START: Final = b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%b}\n\n'
+_TEXT_BLOCK: Final = b'{"type":"text","text":""}'
+_THINKING_BLOCK: Final = b'{"type":"thinking","thinking":"","signature":""}'
+_BLOCK_STOP: Final = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
+_MESSAGE_DELTA: Final = b'event: message_delta\ndata: {"type":"message_delta","delta":%b,"usage":%b}\n\n'
 _MESSAGE_STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 
@@ -146,15 +155,14 @@ def _event(event: dict[str, Any]) -> bytes:
     return b"event: " + name.encode() + b"\ndata: " + _json(event) + b"\n\n"
 
 
-@dataclass(slots=True, kw_only=True)
-class _Part:
+class _Part(msgspec.Struct, kw_only=True):
     """A part whose end has not been written. `before` is None until its block has begun: a part that says nothing has none."""
 
     start: PartStarted
     before: bytes | None = None  # all of a delta that stands before its text
     block: int = -1
     arguments: list[str] | None = None  # of a call: they are judged when it has ended
-    waiting: list[Delta | Signed | PartEnded] = field(default_factory=list)  # while an earlier part is open
+    waiting: list[Delta | Signed | PartEnded] = []  # of its own, as a Struct's are; while an earlier part is open
 
 
 class StreamWriter:
@@ -200,7 +208,7 @@ class StreamWriter:
             case Started():
                 out.append(self._message_start(event))
             case PartStarted():
-                self._refused = self._refused or event.kind is PartKind.REFUSAL
+                self._refused = self._refused or event.kind is _REFUSAL
                 part = _Part(start=event)
                 self._parts[event.index] = part
                 if self._speaker is None:
@@ -222,25 +230,15 @@ class StreamWriter:
 
     def _message_start(self, event: Started) -> bytes:
         tokens = event.tokens or Tokens(input=input_tokens(self._ask), output=0)
-        message: dict[str, Any] = {
-            "model": self._naming.model,
-            "id": f"msg_{self._naming.id}",
-            "type": "message",
-            "role": "assistant",
-            "content": [],
-            "stop_reason": None,
-            "stop_sequence": None,
-            "stop_details": None,
-            "usage": write_usage(tokens),
-        }
-        return _event({"type": "message_start", "message": message})
+        naming = self._naming
+        return _MESSAGE_START % (_json(naming.model), _json(f"msg_{naming.id}"), _json(write_usage(tokens)))
 
     def _give_word(self, part: _Part, out: list[bytes]) -> None:
         self._speaker = part
-        if part.start.kind is PartKind.TOOL_CALL:  # a call is something said, whatever its arguments
+        if part.start.kind is _CALL:  # a call is something said, whatever its arguments
             part.arguments = []
             name = self._naming.stands_for.get(part.start.name, part.start.name)
-            self._block(part, {"type": "tool_use", "id": _call_id(part.start.id), "name": name, "input": {}}, out)
+            self._block(part, _json({"type": "tool_use", "id": _call_id(part.start.id), "name": name, "input": {}}), out)
             out += (part.before or b"", b'""', _DELTA_END)  # as the vendor has it: the first of a call's deltas is empty
 
     def _part(self, part: _Part, event: Delta | Signed | PartEnded, out: list[bytes]) -> None:
@@ -256,8 +254,9 @@ class StreamWriter:
                 self._sign(part, event, out)
             case PartEnded():
                 if part.block >= 0:
-                    out.append(b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % part.block)
-                self._judge(part)
+                    out.append(_BLOCK_STOP % part.block)
+                if part.arguments is not None:
+                    self._judge(part.arguments)
                 del self._parts[part.start.index]
                 self._next(out)
             case _:
@@ -274,26 +273,26 @@ class StreamWriter:
         for event in kept:
             self._part(part, event, out)
 
-    def _judge(self, part: _Part) -> None:
+    def _judge(self, arguments: list[str]) -> None:
         try:
-            object_of("".join(part.arguments or ()))
+            object_of("".join(arguments))
         except Unwritable as problem:
             self._wrong = self._wrong or problem
 
     def _begin(self, part: _Part, out: list[bytes]) -> None:
         if part.before is None:
-            thinking = part.start.kind is PartKind.REASONING
+            thinking = part.start.kind is _THOUGHT
             self._told = self._told or not thinking
-            self._block(part, {"type": "thinking", "thinking": "", "signature": ""} if thinking else {"type": "text", "text": ""}, out)
+            self._block(part, _THINKING_BLOCK if thinking else _TEXT_BLOCK, out)
 
-    def _block(self, part: _Part, content_block: dict[str, Any], out: list[bytes]) -> None:
+    def _block(self, part: _Part, content_block: bytes, out: list[bytes]) -> None:
         part.block, self._blocks = self._blocks, self._blocks + 1
         part.before = _DELTA % (part.block, *_MEMBERS[part.start.kind])
-        out.append(_event({"type": "content_block_start", "index": part.block, "content_block": content_block}))
+        out.append(_BLOCK_START % (part.block, content_block))
 
     def _sign(self, part: _Part, event: Signed, out: list[bytes]) -> None:
         if event.maker is Maker.ANTHROPIC and event.signature is None and event.opaque is not None and part.before is None:
-            self._block(part, {"type": "redacted_thinking", "data": event.opaque}, out)
+            self._block(part, _json({"type": "redacted_thinking", "data": event.opaque}), out)
             return
         if self._told and part.before is None and event.maker is Maker.GEMINI and event.signature is not None:
             return
@@ -307,7 +306,7 @@ class StreamWriter:
         if self._wrong is not None and event.stop not in CUT:
             raise self._wrong
         delta = _stop(event.stop, event.stop_sequence, refused=self._refused)
-        return _event({"type": "message_delta", "delta": delta, "usage": write_usage(event.tokens)}) + _MESSAGE_STOP
+        return _MESSAGE_DELTA % (_json(delta), _json(write_usage(event.tokens))) + _MESSAGE_STOP
 
     def _error(self, event: Broken) -> bytes:
         """contract:146: in place of message_stop; blocks stay open, as the vendor leaves them."""

@@ -15,7 +15,7 @@ from reference_gateway.translation.items import Tokens
 
 def count(value: object) -> int | None:
     """A count; None for what is absent, and for what no count can be (negative, a fraction, a string)."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and value >= 0 else None
 
 
 def _object(value: object) -> Mapping[str, Any]:
@@ -27,24 +27,27 @@ def read_usage(usage: object) -> Tokens | None:
 
     The writes of an hour are told apart by `cache_creation`; all others are those of five minutes, as the ledger has it.
     """
-    said = _summed(_object(usage))
+    said = _object(usage)
+    if "iterations" in said:
+        said = _summed(said)
     input_tokens, output = count(said.get("input_tokens")), count(said.get("output_tokens"))
     if input_tokens is None or output is None:
         return None
-    by_ttl = _object(said.get("cache_creation"))
-    five, hour = count(by_ttl.get("ephemeral_5m_input_tokens")), count(by_ttl.get("ephemeral_1h_input_tokens"))
-    written = count(said.get("cache_creation_input_tokens"))
-    if written is None and (five is not None or hour is not None):
-        written = (five or 0) + (hour or 0)
-    if written is not None and hour is not None:
-        hour = min(hour, written)
+    written, hour = count(said.get("cache_creation_input_tokens")), None
+    if by_ttl := _object(said.get("cache_creation")):
+        five, hour = count(by_ttl.get("ephemeral_5m_input_tokens")), count(by_ttl.get("ephemeral_1h_input_tokens"))
+        if written is None and (five is not None or hour is not None):
+            written = (five or 0) + (hour or 0)
+        if written is not None and hour is not None:
+            hour = min(hour, written)
+    details = said.get("output_tokens_details")
     return Tokens(
         input=input_tokens,
         output=output,
         cache_read=count(said.get("cache_read_input_tokens")),
         cache_write_5m=None if written is None else written - (hour or 0),
         cache_write_1h=hour,
-        reasoning=count(_object(said.get("output_tokens_details")).get("thinking_tokens")),
+        reasoning=count(details.get("thinking_tokens")) if isinstance(details, dict) else None,
     )
 
 
@@ -68,7 +71,10 @@ def _summed(usage: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def merge(earlier: Mapping[str, Any], later: object) -> dict[str, Any]:
     """The counts of message_delta are of the whole answer: what is there takes the place of what message_start said, nothing is added."""
-    return {**earlier, **{name: value for name, value in _object(later).items() if value is not None}}
+    said = _object(later)
+    if None in said.values():
+        said = {name: value for name, value in said.items() if value is not None}
+    return {**earlier, **said}
 
 
 def write_usage(tokens: Tokens | None) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -136,7 +135,9 @@ class _Response(msgspec.Struct, frozen=True):
     usage: Any = None
 
 
-class _Event(msgspec.Struct, frozen=True):
+class _Said(msgspec.Struct, frozen=True):
+    """What any event may have, but for an item."""
+
     type: str = ""
     delta: str = ""
     output_index: int | None = None
@@ -146,8 +147,15 @@ class _Event(msgspec.Struct, frozen=True):
     text: str = ""
     refusal: str = ""
     arguments: str = ""
-    item: msgspec.Raw = msgspec.Raw()
     response: _Response | None = None
+
+
+class _Event(_Said, frozen=True):
+    item: _Item | msgspec.UnsetType = msgspec.UNSET
+
+
+class _WithItem(msgspec.Struct, frozen=True):
+    item: msgspec.Raw = msgspec.Raw()
 
 
 class _More(msgspec.Struct, frozen=True, gc=False):
@@ -161,6 +169,8 @@ class _More(msgspec.Struct, frozen=True, gc=False):
 
 
 _decode: Final = msgspec.json.Decoder(_Event).decode
+_decode_said: Final = msgspec.json.Decoder(_Said).decode
+_decode_with_item: Final = msgspec.json.Decoder(_WithItem).decode
 _decode_more: Final = msgspec.json.Decoder(_More).decode
 _decode_kind: Final = msgspec.json.Decoder(_Kind).decode
 _decode_item: Final = msgspec.json.Decoder(_Item).decode
@@ -172,6 +182,18 @@ _SPELLING: Final = glue.Spelling(
     varying=re.compile(rb'"sequence_number":(?P<number>\d+)[,}]|"obfuscation":"(?P<word>[a-zA-Z0-9]*)"'),
 )
 _READ_ITEMS: Final = ("message", "reasoning", "function_call")
+_ITEM_EVENTS: Final = ("response.output_item.added", "response.output_item.done")
+
+
+def _event(data: bytes) -> _Event:
+    """An item of a kind that is not read may be what it likes. Raises as msgspec does."""
+    try:
+        return _decode(data)
+    except _BAD_JSON:
+        said = _decode_said(data)
+        if said.type in _ITEM_EVENTS:
+            _item(_decode_with_item(data).item)
+        return _Event(**msgspec.structs.asdict(said))
 
 
 def _item(raw: msgspec.Raw) -> _Item | None:
@@ -290,7 +312,20 @@ _Key = tuple[str, int]  # which of an item's texts
 _TEXT: Final = "content"
 _SUMMARY: Final = "summary"
 _ARGUMENTS: Final = ("arguments", 0)
+# Of which part of an answer an event tells more, or the whole, and where in the item.
+_TEXTS: Final = {
+    "output_text": (PartKind.TEXT, _TEXT),
+    "refusal": (PartKind.REFUSAL, _TEXT),
+    "reasoning_text": (PartKind.REASONING, _TEXT),
+    "reasoning_summary_text": (PartKind.REASONING, _SUMMARY),
+}
+_MORE: Final = {f"response.{name}.delta": text for name, text in _TEXTS.items()}
+_WHOLE: Final = {f"response.{name}.done": text for name, text in _TEXTS.items()}
 _READ_EVENTS: Final = {
+    *_MORE,
+    *_WHOLE,
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
     "error",
     "response.created",
     "response.in_progress",
@@ -300,22 +335,16 @@ _READ_EVENTS: Final = {
     "response.failed",
     "response.output_item.added",
     "response.output_item.done",
-    *(
-        f"response.{text}.{when}"
-        for text in ("output_text", "refusal", "reasoning_text", "reasoning_summary_text", "function_call_arguments")
-        for when in ("delta", "done")
-    ),
 }
 
 
-@dataclass(slots=True, kw_only=True)
-class _Part:
+class _Part(msgspec.Struct, kw_only=True, eq=False):
     index: int
     kind: PartKind
     key: _Key  # of the text that is being said; a thought has several
     open: bool = True
-    over: set[_Key] = field(default_factory=set)  # texts that were told whole
-    said: dict[_Key, list[str]] = field(default_factory=dict)  # what each text has come to so far
+    over: set[_Key] = set()  # texts that were told whole
+    said: dict[_Key, list[str]] = {}  # what each text has come to so far
 
 
 class _Phase(Enum):
@@ -369,7 +398,7 @@ class StreamReader:
                 break
             try:
                 if self._speaking is None or name not in _DELTAS or not self._more(_decode_more(data), events):
-                    self._event(_decode(data), data, events)
+                    self._event(_event(data), data, events)
                 if self._speaking is not None and self._speaking[0][0] == _TEXT_DELTA and self.look.learns:
                     self._learn(name, data, events)
             except _BAD_JSON as problem:
@@ -403,39 +432,37 @@ class StreamReader:
             place = self._by_id.get(event.item_id, event.item_id)
         elif event.item_id is not None:
             self._by_id[event.item_id] = place
-        text = (_TEXT, event.content_index)
+        if (text := _MORE.get(event.type)) is not None:
+            kind, member = text
+            key = (member, event.summary_index if member is _SUMMARY else event.content_index)
+            if kind is PartKind.REASONING:
+                self._think(place, key, event.delta, events)
+            else:
+                self._say(kind, place, key, event.delta, events)
+            self._goes_on(event, events[before:])
+            return
+        if (text := _WHOLE.get(event.type)) is not None:
+            kind, member = text
+            key = (member, event.summary_index if member is _SUMMARY else event.content_index)
+            self._finish(kind, place, key, event.refusal if kind is PartKind.REFUSAL else event.text, events)
+            return
         match event.type:
-            case "response.output_text.delta":
-                self._say(PartKind.TEXT, place, text, event.delta, events)
-            case "response.function_call_arguments.delta":
-                self._argue(place, event.delta, events)
-            case "response.reasoning_summary_text.delta":
-                self._think(place, (_SUMMARY, event.summary_index), event.delta, events)
-            case "response.reasoning_text.delta":
-                self._think(place, text, event.delta, events)
-            case "response.refusal.delta":
-                self._say(PartKind.REFUSAL, place, text, event.delta, events)
-            case "response.output_text.done":
-                self._finish(PartKind.TEXT, place, text, event.text, events)
-            case "response.refusal.done":
-                self._finish(PartKind.REFUSAL, place, text, event.refusal, events)
-            case "response.reasoning_summary_text.done":
-                self._finish(PartKind.REASONING, place, (_SUMMARY, event.summary_index), event.text, events)
-            case "response.reasoning_text.done":
-                self._finish(PartKind.REASONING, place, text, event.text, events)
-            case "response.function_call_arguments.done":
-                self._argue_whole(place, event.arguments, events)
             case "response.output_item.added":
-                item = _item(event.item)
-                if item is not None:
+                item = event.item
+                if isinstance(item, _Item) and item.type in _READ_ITEMS:
                     place = item.id if place is None else place
                     self._by_id[item.id] = place
                     if item.type == "function_call" and item.name:
                         self._call(place, item, events)
             case "response.output_item.done":
-                item = _item(event.item)
-                if item is not None:
+                item = event.item
+                if isinstance(item, _Item) and item.type in _READ_ITEMS:
                     self._done(self._by_id.get(item.id, item.id) if place is None else place, item, events)
+            case "response.function_call_arguments.delta":
+                self._argue(place, event.delta, events)
+                self._goes_on(event, events[before:])
+            case "response.function_call_arguments.done":
+                self._argue_whole(place, event.arguments, events)
             case "response.created" | "response.in_progress" | "response.queued":
                 self._start(event.response, events)
             case "response.completed" | "response.incomplete" | "response.failed":
@@ -444,9 +471,12 @@ class StreamReader:
                 self._break(failure(msgspec.json.decode(data)), events)
             case _:
                 pass
-        if event.type.endswith(".delta") and event.output_index is not None and len(events) > before and isinstance(events[-1], Delta):
+
+    def _goes_on(self, event: _Event, found: list[Event]) -> None:
+        """The next event may be one more of the same; `found` is what this one brought."""
+        if found and event.output_index is not None and isinstance(newest := found[-1], Delta):
             members = (event.type, event.output_index, event.content_index, event.summary_index)
-            self._speaking = (members, self._parts[events[-1].index])
+            self._speaking = (members, self._parts[newest.index])
 
     def _start(self, response: _Response | None, events: list[Event]) -> None:
         if self._phase is _Phase.WAITING:
@@ -458,10 +488,6 @@ class StreamReader:
     def _part(self, place: _Place, key: _Key) -> _Part | None:
         item = self._items.get(place)
         return item.get(key) if item else None
-
-    def _said(self, place: _Place, key: _Key) -> str:
-        part = self._part(place, key)
-        return "".join(part.said.get(key, ())) if part else ""
 
     def _say(self, kind: PartKind, place: _Place, key: _Key, text: str, events: list[Event]) -> None:
         """More of a text, which may be the first of it."""
@@ -501,15 +527,19 @@ class StreamReader:
         """The whole text: what the deltas left out is said now. A thought ends with its item, since its proof comes there."""
         if self._phase is _Phase.OVER:  # another text of the item broke off
             return
-        rest, part = _unsaid(self._said(place, key), text), self._part(place, key)
-        if rest is None or (rest and part is not None and not part.open):
-            self._break("the upstream's deltas do not come to the text that it ended with", events)
-            return
-        self._say(kind, place, key, rest, events)
         part = self._part(place, key)
-        if part is not None and text:
-            part.over.add(key)
-        if part is not None and kind is not PartKind.REASONING and text:  # without it the item is waited for
+        said = _told(part, key)
+        if said != text:
+            rest = _unsaid(said, text)
+            if rest is None or (rest and part is not None and not part.open):
+                self._break("the upstream's deltas do not come to the text that it ended with", events)
+                return
+            self._say(kind, place, key, rest, events)
+            part = self._part(place, key)
+        if part is None or not text:  # without it the item is waited for
+            return
+        part.over.add(key)
+        if kind is not PartKind.REASONING:
             _leave(part, events)
 
     def _argue(self, place: _Place, arguments: str, events: list[Event]) -> None:
@@ -521,13 +551,13 @@ class StreamReader:
 
     def _argue_whole(self, place: _Place, arguments: str, events: list[Event]) -> None:
         """All of a call's arguments. They are acted upon, so deltas that came to other ones are a failure, whichever are right."""
-        said = self._said(place, _ARGUMENTS)
+        part = self._part(place, _ARGUMENTS)
+        said = _told(part, _ARGUMENTS)
         if arguments.startswith(said):
             self._argue(place, arguments[len(said) :], events)
         elif arguments and not _same_json(said, arguments):
             self._break("the upstream called a tool with arguments that are others at their end", events)
             return
-        part = self._part(place, _ARGUMENTS)
         if part is not None and arguments:
             _leave(part, events)
 
@@ -581,7 +611,7 @@ class StreamReader:
                     self._done(place, item, events)
                 if self._phase is _Phase.OVER:
                     return
-        kinds = {part.kind for part in self._parts}
+        kinds = [part.kind for part in self._parts]
         end = _stop(
             response,
             response.status or event.type.removeprefix("response."),
@@ -589,7 +619,7 @@ class StreamReader:
             calls=PartKind.TOOL_CALL in kinds,
             refused=PartKind.REFUSAL in kinds,
         )
-        if isinstance(end, Broken):
+        if not isinstance(end, tuple):
             self._break(end, events)
             return
         for part in self._parts:
@@ -600,6 +630,16 @@ class StreamReader:
 
 
 _DELTAS: Final = frozenset(kind.encode() for kind in _READ_EVENTS if kind.endswith(".delta"))
+
+
+def _told(part: _Part | None, key: _Key) -> str:
+    """What a text has come to so far: it is asked for when it is whole, and again when its item is done."""
+    said = part.said.get(key) if part is not None else None
+    if not said:
+        return ""
+    if len(said) > 1:
+        said[:] = ["".join(said)]
+    return said[0]
 
 
 def _leave(part: _Part, events: list[Event]) -> None:

@@ -177,11 +177,11 @@ class _Reader:
                     raise Malformed(f"{path}.content", f"Put only text into {path}, which is a {item['role']} message.")
                 conversation.system(texts, path)
             case Role.USER:
-                if any(isinstance(part, Refused) for part in found):
+                if any(type(part) is Refused for part in found):
                     raise Malformed(f"{path}.content", f"Put refusals into assistant messages only: {path} is the user's.")
                 conversation.user(found, path)
             case Role.ASSISTANT:
-                said = tuple(part for part in found if isinstance(part, Text | Refused))
+                said = tuple(part for part in found if isinstance(part, (Text, Refused)))
                 if len(said) < len(found):
                     raise Malformed(f"{path}.content", f"Put only text and refusals into {path}, which is the assistant's.")
                 conversation.assistant(said, path)

@@ -58,6 +58,7 @@ _LONGEST_CALL_ID: Final = 64
 _LEAST_OUTPUT: Final = 16  # of max_output_tokens; with less the vendor refuses the request
 # Source: openai-python, types/responses/response_create_params.py: it has none of them, chat has.
 _UNKNOWN: Final = ("top_k", "stop", "seed", "presence_penalty", "frequency_penalty")
+_SAID: Final = (Text, Image, Document, Refused)  # parts of a message; each other item stands by itself
 
 
 def write_request(ask: Ask, upstream: Upstream) -> Written:
@@ -71,10 +72,10 @@ class _Writer:
         self._ask = ask
         self._upstream = upstream
         self._losses: list[Loss] = []
-        calls = [item for turn in ask.turns for item in turn.items if isinstance(item, ToolCall)]
+        calls = [item for turn in ask.turns for item in turn.items if type(item) is ToolCall]
         choice = ask.tool_choice.names if isinstance(ask.tool_choice, Named) else ()
-        self._names = fitting([*(tool.name for tool in ask.tools), *choice, *(call.name for call in calls)], longest=LONGEST_NAME)
-        self._ids = fitting([call.id for call in calls], longest=_LONGEST_CALL_ID, any_characters=True)
+        self._names = fitting([*[tool.name for tool in ask.tools], *choice, *[call.name for call in calls]], longest=LONGEST_NAME)
+        self._ids = fitting([call.id for call in calls], longest=_LONGEST_CALL_ID, any_characters=True) if calls else {}
 
     def write(self) -> Written:
         ask = self._ask
@@ -120,7 +121,7 @@ class _Writer:
         said: list[Text | Image | Document | Refused] = []
         whole = True  # nothing but what is said
         for item in turn.items:
-            if isinstance(item, Text | Image | Document | Refused):
+            if isinstance(item, _SAID):
                 said.append(item)
                 continue
             whole = False
@@ -146,7 +147,7 @@ class _Writer:
 
     def _message(self, role: Role, items: Sequence[Text | Image | Document | Refused], path: str) -> dict[str, Any]:
         """One plain text is a string; `id` and `status` are what an assistant's parts have to have beside them."""
-        word = {Role.SYSTEM: "developer", Role.USER: "user", Role.ASSISTANT: "assistant"}[role]
+        word = "developer" if role is Role.SYSTEM else role.value
         match items:
             case []:
                 return {"type": "message", "role": word, "content": ""}

@@ -10,31 +10,40 @@ from typing import Any
 from reference_gateway.translation.items import Tokens
 
 
-def _count(value: object, name: str) -> int | None:
-    """The count of that name in an object; None for what is absent, and for what no count can be (negative, a fraction, a string)."""
-    found = value.get(name) if isinstance(value, dict) else None
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+def _count(value: dict[str, Any], name: str) -> int | None:
+    """The count of that name; None for what is absent, and for what no count can be (negative, a fraction, a string)."""
+    found = value.get(name)
+    return found if type(found) is int and found >= 0 else None
+
+
+def _details(usage: dict[str, Any], name: str) -> dict[str, Any]:
+    """Empty where there are none."""
+    found = usage.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def read_usage(usage: object) -> Tokens | None:
     """Tokens that were written to be kept for 30 minutes are the class of 5 minutes, those for 12 hours the class of 1 hour."""
-    prompt, output = _count(usage, "input_tokens"), _count(usage, "output_tokens")
-    if not isinstance(usage, dict) or prompt is None or output is None:
+    if not isinstance(usage, dict):
         return None
-    details = usage.get("input_tokens_details")
-    read, written = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
-    # Parts of the prompt: no more than it.
-    read = None if read is None else min(read, prompt)
-    written = None if written is None else min(written, prompt - (read or 0))
-    long = _count(details.get("cache_write_tokens_details"), "ttl_12h_tokens") if isinstance(details, dict) else None
-    long = None if long is None or written is None else min(long, written)
+    prompt, output = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    if prompt is None or output is None:
+        return None
+    read = written = long = None
+    if details := _details(usage, "input_tokens_details"):
+        read, written = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
+        # Parts of the prompt: no more than it.
+        read = None if read is None else min(read, prompt)
+        written = None if written is None else min(written, prompt - (read or 0))
+        long = _count(_details(details, "cache_write_tokens_details"), "ttl_12h_tokens")
+        long = None if long is None or written is None else min(long, written)
     return Tokens(
         input=prompt - (read or 0) - (written or 0),
         output=output,
         cache_read=read,
         cache_write_5m=None if written is None else written - (long or 0),
         cache_write_1h=long,
-        reasoning=_count(usage.get("output_tokens_details"), "reasoning_tokens"),
+        reasoning=_count(_details(usage, "output_tokens_details"), "reasoning_tokens"),
     )
 
 

@@ -286,6 +286,22 @@ def test_arguments_are_those_of_the_deltas_or_a_failure(whole: str, broken: bool
         assert Delta(index=0, text='{"a":1}') in found
 
 
+@pytest.mark.parametrize("kind", ["response.output_item.added", "response.output_item.done"])
+@pytest.mark.parametrize(
+    ("item", "broken"),
+    [
+        ({"type": "web_search_call", "content": "what it likes", "id": 5}, False),
+        ({"type": "message", "content": "no list"}, True),
+        ({"type": "function_call", "name": 5}, True),
+        (None, True),
+        ("message", True),
+    ],
+)
+def test_an_item_that_is_read_has_to_be_one_and_any_other_may_be_what_it_likes(kind: str, item: object, broken: bool) -> None:
+    found = read(stream(created(), {"type": kind, "output_index": 0, "item": item}, end(message(text("one")))))
+    assert isinstance(found[-1], Broken if broken else Ended)
+
+
 def test_a_new_item_id_in_each_event_is_still_one_item() -> None:
     deltas = [
         {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": f"msg_{n}", "delta": c}

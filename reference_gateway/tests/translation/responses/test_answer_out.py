@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from reference_gateway.tests.translation.responses import made
 from reference_gateway.tests.translation.responses.support import ASK, NAMING, frames, unfold
 from reference_gateway.translation.codec import Naming
+from reference_gateway.translation.common.glue import Run
 from reference_gateway.translation.items import (
     Answer,
     AssistantItem,
@@ -153,6 +154,26 @@ def test_a_text_is_said_event_by_event() -> None:
         "output_tokens_details": {"reasoning_tokens": 2},
         "total_tokens": 140,
     }
+
+
+@pytest.mark.parametrize("count", [1, 3, 1_018, 1_019, 2_500])
+def test_a_run_of_texts_is_numbered_on_however_long_it_is(count: int) -> None:
+    begun = (Started(id="", model=""), PartStarted(index=0, kind=PartKind.TEXT), Delta(index=0, text="So"))
+    texts = [f" {number} 100%" for number in range(count)]
+    run = Run(texts=[text.encode() for text in texts], text="".join(texts), last=b"", size=0)
+    in_a_run, one_by_one = StreamWriter(ASK, NAMING), StreamWriter(ASK, NAMING)
+    assert in_a_run.write(begun) == one_by_one.write(begun)
+    assert in_a_run.more(0, run) == one_by_one.write([Delta(index=0, text=text) for text in texts])
+    rest = (PartEnded(index=0), Ended(stop=Stop.END, tokens=TOKENS))
+    assert in_a_run.write(rest) == one_by_one.write(rest)
+
+
+@pytest.mark.parametrize("name", ["%b", "100% d", 'a"b\\c', "é\x00"])
+def test_names_that_look_like_holes_are_names(name: str) -> None:
+    naming = Naming(id="0", model=name, created=1, stands_for={"f": name})
+    ask = read_request({"input": "Hi", "user": name, "metadata": {"echo": name}}, model="m", stream=True)
+    spoken = answer(Text(text=name), ToolCall(id=name, name="f", arguments=f'{{"a":"{name[:1]}"}}'), Reasoning(text=name))
+    assert frames(StreamWriter(ask, naming).write(unfold(spoken)))[-1]["response"] == write_answer(spoken, ask, naming)
 
 
 def test_parallel_calls_that_are_interleaved_keep_their_places() -> None:
