@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Final
 
 from reference_gateway.proxy.server import Answer
-from reference_gateway.proxy.upstream import Connection, UpstreamBroken, UpstreamTimeout
+from reference_gateway.proxy.upstream import SECOND_LOOK_S, Connection, UpstreamBroken, UpstreamTimeout
 
 PARTIAL_S: Final = 0.015
 MAX_PARTIAL_BYTES: Final = 16 * 1024
@@ -81,6 +81,7 @@ class Relay:
         self._broken: UpstreamBroken | None = None
         self._paused = False
         self._last_move = self._loop.time()
+        self._overdue = 0.0  # the last move at the first of two looks
         self._look_again_s = min(patience.first_s, patience.idle_s, patience.stall_s)
         self._timer = self._loop.call_later(self._look_again_s, self._on_timer)
         self._read_any = False
@@ -282,6 +283,9 @@ class Relay:
         quiet = self._loop.time() - self._last_move
         if quiet < bound:
             self._timer = self._loop.call_later(min(bound - quiet, self._look_again_s), self._on_timer)
+        elif self._overdue != self._last_move:
+            self._overdue = self._last_move
+            self._timer = self._loop.call_later(SECOND_LOOK_S, self._on_timer)
         elif self._paused:
             self._answer.abort()
         elif self._is_parked:

@@ -3,6 +3,9 @@
 import asyncio
 import gzip
 import json
+import os
+import socket
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -225,6 +228,54 @@ async def test_an_upstream_that_says_nothing_is_a_504(surface: Surface, tmp_path
             assert_envelope(surface, await s.post(path, body, **headers), 504)
             await asyncio.wait_for(aborted.wait(), 5)
             assert await s.spent() == 0
+
+
+class Sleeper(asyncio.Protocol):
+    """Keeps the loop at the very place where it reads what has come: before it reads any more, it looks after its timers."""
+
+    def __init__(self, descriptor: int, data: bytes) -> None:
+        self._descriptor = descriptor
+        self._data = data
+
+    def data_received(self, data: bytes) -> None:
+        time.sleep(0.3)
+        os.write(self._descriptor, self._data)
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize("kind", ["call", "stream", "in mid-stream", "half an answer"])
+async def test_an_upstream_that_spoke_while_we_stood_still_was_not_silent(kind: str, tmp_path: Path) -> None:
+    """Our loop is kept for longer than the upstream is given, and the upstream's bytes wait in the socket."""
+    whole = BODIES[Surface.CHAT]
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(whole)
+    stream = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(b"".join(STREAMS[Surface.CHAT]))
+
+    async def stands_still(call: Upstream) -> None:
+        parts = {
+            "call": [b"", head + whole],
+            "half an answer": [head + whole[:9], whole[9:]],
+            "stream": [b"", stream + b"".join(STREAMS[Surface.CHAT])],
+            "in mid-stream": [stream + STREAMS[Surface.CHAT][0], b"".join(STREAMS[Surface.CHAT][1:])],
+        }
+        first, rest = parts[kind]
+        if first:
+            await call.send(first)
+            await asyncio.sleep(0.05)
+        ours, other = socket.socketpair()
+        descriptor = call.writer.get_extra_info("socket").fileno()
+        transport, _ = await asyncio.get_running_loop().create_connection(lambda: Sleeper(descriptor, rest), sock=ours)
+        try:
+            other.send(b"!")
+            await asyncio.sleep(0.7)
+        finally:
+            other.close()
+            transport.close()
+
+    async with stage(tmp_path, stands_still, first_byte_ms=200, idle_ms=200, answer_ms=200) as s:
+        path, body, headers = request(Surface.CHAT, stream="stream" in kind)
+        answer = await s.post(path, body, **headers)
+        assert (answer.status, answer.body) == (200, b"".join(STREAMS[Surface.CHAT]) if "stream" in kind else whole)
+        assert await s.spent() > 0
 
 
 def assert_broken_off(surface: Surface, answer: Answer, sent: bytes) -> None:
