@@ -238,9 +238,9 @@ class Sleeper(asyncio.Protocol):
         self._data = data
 
     def data_received(self, data: bytes) -> None:
-        time.sleep(0.3)
+        time.sleep(0.4)
         os.write(self._descriptor, self._data)
-        time.sleep(0.3)
+        time.sleep(0.4)
 
 
 @pytest.mark.parametrize("kind", ["call", "stream", "in mid-stream", "half an answer"])
@@ -266,12 +266,12 @@ async def test_an_upstream_that_spoke_while_we_stood_still_was_not_silent(kind: 
         transport, _ = await asyncio.get_running_loop().create_connection(lambda: Sleeper(descriptor, rest), sock=ours)
         try:
             other.send(b"!")
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(0.9)
         finally:
             other.close()
             transport.close()
 
-    async with stage(tmp_path, stands_still, first_byte_ms=200, idle_ms=200, answer_ms=200) as s:
+    async with stage(tmp_path, stands_still, first_byte_ms=500, idle_ms=500, answer_ms=500) as s:
         path, body, headers = request(Surface.CHAT, stream="stream" in kind)
         answer = await s.post(path, body, **headers)
         assert (answer.status, answer.body) == (200, b"".join(STREAMS[Surface.CHAT]) if "stream" in kind else whole)
