@@ -68,6 +68,7 @@ PATHS: Final = {
 }
 
 _EFFORTS: Final = {str(effort): effort for effort in Effort}
+# Looked up once: to find a member in its enum takes longer than to call a function.
 _USER, _ASSISTANT, _SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM
 _DATA_URI: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*);base64,", re.IGNORECASE)
 _MAX_STOPS: Final = 4
@@ -148,7 +149,11 @@ class _Reader:
         for number, value in enumerate(messages):
             path = f"messages[{number}]"
             message = an_object(value, path)
-            role = message.get("role")
+            role, content = message.get("role"), message.get("content")
+            if len(message) == 2 and type(content) is str and role in ("user", "assistant") and not waiting:
+                # As most are in a long conversation: nothing else has to be looked for.
+                turns.append(Turn(role=_USER if role == "user" else _ASSISTANT, items=(Text(text=content),), path=path))
+                continue
             self._sift({name: member for name, member in message.items() if name != "name"} if role == "function" else message, path)
             if waiting and role not in ("tool", "function"):
                 raise _unanswered(waiting)

@@ -58,7 +58,7 @@ from reference_gateway.translation.items import (
 _MAX_STOPS: Final = 4
 _MAX_CALL_ID: Final = 40
 _SAMPLING: Final = ("temperature", "top_p", "presence_penalty", "frequency_penalty")  # called alike in the ask
-_ASSISTANT, _SYSTEM = Role.ASSISTANT, Role.SYSTEM
+_ASSISTANT, _SYSTEM = Role.ASSISTANT, Role.SYSTEM  # looked up once: that takes longer than a call
 
 
 def write_request(ask: Ask, upstream: Upstream, dialect: Dialect = OPENAI) -> Written:

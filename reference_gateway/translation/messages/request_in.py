@@ -68,7 +68,7 @@ PATHS: Final = {
 }
 
 _ROLES: Final = {str(role): role for role in Role}
-_USER, _ASSISTANT, _SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM
+_USER, _ASSISTANT, _SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM  # looked up once: that takes longer than a call
 _CHOICES: Final = {"auto": Choice.AUTO, "any": Choice.REQUIRED, "none": Choice.NONE}
 # Source: anthropic-messages "service_tier", openai-chat "service_tier".
 _SERVICE_TIERS: Final = {"auto": "auto", "standard_only": "default"}

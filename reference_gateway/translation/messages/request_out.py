@@ -54,7 +54,7 @@ LONGEST: Final = 64  # of a tool's name, and of a call's id
 _MOST_MARKS: Final = 4
 _MOST_STRICT_TOOLS: Final = 20
 _LONGEST_USER: Final = 256
-_USER, _ASSISTANT, _SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM
+_USER, _ASSISTANT, _SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM  # looked up once: that takes longer than a call
 _role: Final = attrgetter("role")
 
 # Source: translation.md 3.10. Adaptive models have these words; the others a budget of tokens.

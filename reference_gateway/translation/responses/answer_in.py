@@ -424,8 +424,10 @@ class StreamReader:
             self.look.learn(name, glue.around(data, _SPELLING.member, newest.text), newest.index)
 
     def _event(self, event: _Event, data: bytes, events: list[Event]) -> None:
-        self._speaking, before = None, len(events)
-        self.look.forget()
+        before = len(events)
+        if self._speaking is not None:
+            self._speaking = None
+            self.look.forget()
         # an index stays the same through a stream even where a server gives an item a new id in each event
         place: _Place = event.output_index
         if place is None:
