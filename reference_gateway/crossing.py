@@ -360,8 +360,10 @@ class Ferry(Relay):
             if self._passage.end is not None:
                 self._over = True
                 self._park(data)
-            elif data:
-                self._forward(data)
+            elif data:  # whole events, always
+                if not self.started:
+                    self._begin()
+                self._answer.write(data)
 
     def on_end(self) -> None:
         self._ended = True

@@ -183,7 +183,7 @@ class Passage:
         look = reader.look
         if len(data) < SHORTEST_RUN:
             glue = look.glue
-            if glue is not None and reader.between_events and (run := glue.take_only(data)) is not None:
+            if glue is not None and (run := glue.take_only(data)) is not None and reader.between_events:
                 taken = self._exchange(reader, glue.index, run)
                 if taken is not None:
                     return taken

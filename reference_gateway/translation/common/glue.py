@@ -84,7 +84,7 @@ VALUES: Final[dict[str, Callable[[bytes], bool]]] = {"number": _is_number, "word
 class Glue:
     """What stands around the texts of the part at `index`: literal bytes, with values between them that may vary."""
 
-    __slots__ = ("_begin", "_data_at", "_end", "_parts", "_tail", "_uniform", "first", "index", "spelling")
+    __slots__ = ("_begin", "_data_at", "_end", "_parts", "_tail", "_tail_end", "_uniform", "first", "index", "spelling")
 
     def __init__(self, spelling: Spelling, name: bytes, before: bytes, after: bytes, index: int) -> None:
         line = b"event: %b\ndata: " % name if name else b"data: "
@@ -92,6 +92,7 @@ class Glue:
         self._tail = b'"' + after  # of an event whose values are those that were learned, as nearly all are in many streams
         self._data_at = len(line)
         self._end = spelling.event_end
+        self._tail_end = self._tail + self._end
         value = None if spelling.varying is None else spelling.varying.search(self._begin)
         self._uniform = value is None  # no value stands before a text
         self._parts: _Parts | None = None  # looked for where a value is changed
@@ -107,7 +108,14 @@ class Glue:
 
     def take_only(self, data: bytes) -> Run | None:
         """The one event that `data` is, where it is alike."""
-        return self._run([data[: -len(self._end)]]) if data.startswith(self.first) and data.endswith(self._end) else None
+        if not data.startswith(self.first) or not data.endswith(self._end):
+            return None
+        if self._uniform and data.endswith(self._tail_end):
+            texts = [data[len(self.first) : -len(self._tail_end)]]
+            text = _said(texts)
+            if text:
+                return Run(texts=texts, text=text, last=data[self._data_at : -len(self._end)], size=len(data))
+        return self._run([data[: -len(self._end)]])
 
     def _alike(self, data: bytes, at: int) -> Run | None:
         """What most often is there: a run without any value changed, and a few other events after it. None for all else."""
@@ -191,6 +199,8 @@ class _Parts:
 
 def exchanged(before: bytes, texts: list[bytes], after: bytes) -> bytes:
     """The texts with a client's own bytes around each."""
+    if len(texts) == 1:
+        return b'%b"%b"%b' % (before, texts[0], after)
     return b'%b"%b"%b' % (before, (b'"%b%b"' % (after, before)).join(texts), after)
 
 
