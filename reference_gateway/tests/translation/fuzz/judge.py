@@ -34,6 +34,7 @@ _STOPS: Final = ("end", "length", "tools", "refused")
 NAMING: Final = Naming(id="0" * 24, model="asked", created=1_700_000_000, stands_for={}, request_id="req_1")
 _PROOF: Final = re.compile(r"[a-zA-Z0-9+/=_-]{16,}")
 _ODD_COUNT: Final = re.compile(rb'"(?:\w*_tokens"\s*:\s*+(?!\d{1,12}\s*[,}]|null)|\w*TokenCount"\s*:\s*+(?!\d{1,12}\s*[,}]))')
+_DONE_TOO_SOON: Final = re.compile(rb'"response\.output_text\.done".*"response\.output_text\.delta"', re.DOTALL)
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 PATIENCE_S: Final = 20.0  # for one stream; the slowest takes less than a tenth of a second
 ASKED: Final[dict[Surface, dict[str, Any]]] = {
@@ -128,6 +129,12 @@ def judged(told: Told, body: bytes) -> Outcome:
         said = replace(said, text=got.text, refusal=got.refusal)
     if told.client is Surface.GEMINI:  # each call is said when it is whole
         said, got = (replace(each, calls=_sorted(each), order=_calls_last(each)) for each in (said, got))
+    if said.refusal and said.stop not in _STOPS and got.stop == "refused":  # a word that nobody knows, after a refusal that was told as one
+        said = replace(said, stop=got.stop)
+    if (
+        spoken is Spoken.RESPONSES and said.text == got.text and _DONE_TOO_SOON.search(body)
+    ):  # where a text stands that goes on after its end
+        said = replace(said, order=got.order)
     if spoken is Spoken.RESPONSES and said.stop not in _STOPS:  # translation.md 3.6: it was cut short all the same
         said = replace(said, stop=got.stop)
     if (
