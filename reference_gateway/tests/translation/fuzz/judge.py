@@ -122,6 +122,8 @@ def judged(told: Told, body: bytes) -> Outcome:
         said = replace(
             said, calls=tuple(replace(call, arguments=mine.arguments) for call, mine in zip(said.calls, got.calls, strict=False))
         )
+    if said.refusal and said.stop not in _STOPS and got.stop == "refused":  # a word that nobody knows, after a refusal that was told as one
+        said = replace(said, stop=got.stop)
     alike = said.refusal or told.client in (Surface.CHAT, Surface.GEMINI)
     if alike and sorted(said.text + said.refusal) == sorted(
         got.text + got.refusal
@@ -129,11 +131,7 @@ def judged(told: Told, body: bytes) -> Outcome:
         said = replace(said, text=got.text, refusal=got.refusal)
     if told.client is Surface.GEMINI:  # each call is said when it is whole
         said, got = (replace(each, calls=_sorted(each), order=_calls_last(each)) for each in (said, got))
-    if said.refusal and said.stop not in _STOPS and got.stop == "refused":  # a word that nobody knows, after a refusal that was told as one
-        said = replace(said, stop=got.stop)
-    if (
-        spoken is Spoken.RESPONSES and said.text == got.text and _DONE_TOO_SOON.search(body)
-    ):  # where a text stands that goes on after its end
+    if spoken is Spoken.RESPONSES and said.text == got.text and _DONE_TOO_SOON.search(body):  # it goes on after its end: at which place?
         said = replace(said, order=got.order)
     if spoken is Spoken.RESPONSES and said.stop not in _STOPS:  # translation.md 3.6: it was cut short all the same
         said = replace(said, stop=got.stop)
