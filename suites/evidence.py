@@ -29,9 +29,13 @@ def in_books(expected: str, got: str) -> Finding:
     return Finding(side=Side.ACCOUNT, expected=expected, got=got)
 
 
+def clause(source: str, section: str, says: str) -> Clause:
+    return Clause(source=source, section=section, says=says)
+
+
 def contract_clause(claim: str, says: str) -> Clause:
     """`claim`: its number, several, or a ruling's name."""
-    return Clause(source="wireproof-contract", section=claim, says=says)
+    return clause("wireproof-contract", claim, says)
 
 
 def conclude(findings: Sequence[Finding], saw: str) -> Verdict:

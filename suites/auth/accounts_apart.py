@@ -6,7 +6,7 @@ from harness.case import MARKER, Case, Key, Need, Play, Step, Surface
 from harness.exchange import Exchange, StepSeen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.steps import at, failed, got, json_of, prompt, unmet
 
 _KEY: Final = "rule-book"
@@ -34,7 +34,7 @@ ROWS = Requirement(
     id="auth/rows-of-others",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="C33, C34", says="GET /api/v1/usage: the account's own rows"),
+    clause=contract_clause("C33, C34", "GET /api/v1/usage: the account's own rows"),
     text="Who knows the request id of another account's call does not learn from it what the call was or cost.",
     claims=("contract:181",),
 )

@@ -8,25 +8,21 @@ from typing import Final
 
 from harness.case import Outcome, Surface
 from harness.exchange import AccountReading, Exchange, UsageRow, value
-from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import TEXT_SURFACES, Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Passed, Side, Verdict
 from suites.billing.reading import Tokens, content_bytes, reported, searches
 from suites.errors.reading import family_of, said
-from suites.evidence import conclude, in_books, shown
+from suites.evidence import conclude, contract_clause, in_books, shown
 
 _NO_BOOKS: Final = Inconclusive("the account was not read")
 _NO_ROWS: Final = Inconclusive("the target lists no usage rows")
-
-
-def _spec(section: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=section, says=says)
 
 
 ONE_ROW = Requirement(
     id="billing/one-row",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("C33", "one row per billed request"),
+    clause=contract_clause("C33", "one row per billed request"),
     text="A successful call makes just one usage row.",
     claims=("contract:152", "contract:181", "contract:185"),
     defects=("Augustas11/macprovider#762", "QuantumNous/new-api#6771"),
@@ -35,7 +31,7 @@ ROW_ID = Requirement(
     id="billing/row-is-the-request",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("C33, C34", "a row's id equals the response's x-request-id"),
+    clause=contract_clause("C33, C34", "a row's id equals the response's x-request-id"),
     text="The usage row carries the request id that the answer's header shows.",
     claims=("contract:181",),
     invariants=(20,),
@@ -44,7 +40,7 @@ ROW_MODEL = Requirement(
     id="billing/row-model",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("C33", "row: request id, model, token classes, cost"),
+    clause=contract_clause("C33", "row: request id, model, token classes, cost"),
     text="The usage row names the model that was asked for.",
     claims=("contract:181", "contract:242"),
     invariants=(20,),
@@ -53,7 +49,7 @@ ROW_TOKENS = Requirement(
     id="billing/row-tokens",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("164", "Price = input * rate + output * rate + cache"),
+    clause=contract_clause("164", "Price = input * rate + output * rate + cache"),
     text="The usage row counts the input and output tokens that the answer reports.",
     claims=("contract:129", "contract:164", "contract:166"),
     invariants=(1, 20),
@@ -63,7 +59,7 @@ ROW_CACHE = Requirement(
     id="billing/row-cache-tokens",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("118", "Cache read billed at the discounted rate, write at 1.25 times the rate"),
+    clause=contract_clause("118", "Cache read billed at the discounted rate, write at 1.25 times the rate"),
     text="Tokens read from and written to the vendor's cache are counted as such in the row, and not as plain input.",
     claims=("contract:117", "contract:118", "contract:164"),
     invariants=(10,),
@@ -73,7 +69,7 @@ CHARGE = Requirement(
     id="billing/charge-is-the-row",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 2", "Σ usage rows over a period = wallet delta"),
+    clause=contract_clause("4.3, 2", "Σ usage rows over a period = wallet delta"),
     text="The wallet loses just what the row says, and that is more than nothing.",
     claims=("contract:152", "contract:162"),
     invariants=(2,),
@@ -83,7 +79,7 @@ PRICE = Requirement(
     id="billing/price-identity",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 1", "Wallet delta = Σ class tokens in the response's own usage * price table, within one micro-USD"),
+    clause=contract_clause("4.3, 1", "Wallet delta = Σ class tokens in the response's own usage * price table, within one micro-USD"),
     text="The wallet loses what the answer's own token counts cost by the price table, each class at its own price.",
     claims=("contract:62", "contract:118", "contract:164"),
     invariants=(1, 10),
@@ -93,7 +89,7 @@ SEARCHES = Requirement(
     id="billing/searches-priced",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("90", "web search: surcharge per 1k uses"),
+    clause=contract_clause("90", "web search: surcharge per 1k uses"),
     text="Each search that the vendor ran for the answer costs what the price table says of a search, beside the tokens.",
     claims=("contract:90",),
 )
@@ -101,7 +97,7 @@ NOT_ESTIMATED = Requirement(
     id="billing/reported-not-estimated",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.2", "settle from upstream usage; an estimate only where none came"),
+    clause=contract_clause("4.2", "settle from upstream usage; an estimate only where none came"),
     text="Where the vendor reported its usage, the bill is no estimate.",
     claims=("contract:129",),
     defects=("BerriAI/litellm#36008",),
@@ -110,7 +106,9 @@ QUOTA_HEADER = Requirement(
     id="billing/quota-header-true",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 18", "header values equal the settled state after a non-stream answer, the state at admission before a stream"),
+    clause=contract_clause(
+        "4.3, 18", "header values equal the settled state after a non-stream answer, the state at admission before a stream"
+    ),
     text="X-Quota-Remaining-Credits is the balance: after the call on a whole answer, no more than before it on a stream.",
     claims=("contract:145", "contract:192"),
     invariants=(18,),
@@ -119,7 +117,7 @@ FAILURE_FREE = Requirement(
     id="billing/failure-is-free",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("153", "Failures never bill."),
+    clause=contract_clause("153", "Failures never bill."),
     text="A call that failed, whoever's fault it was and however much had been shown, costs nothing.",
     claims=("contract:153", "contract:155", "contract:158", "contract:159", "contract:209"),
     invariants=(3,),
@@ -129,7 +127,7 @@ FAILURE_NO_ROW = Requirement(
     id="billing/failure-has-no-row",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("154", "On failure: X-Quota-Remaining-Credits unmoved, no row"),
+    clause=contract_clause("154", "On failure: X-Quota-Remaining-Credits unmoved, no row"),
     text="A call that failed leaves no usage row.",
     claims=("contract:154", "contract:180"),
     invariants=(3, 20),
@@ -138,7 +136,7 @@ EITHER = Requirement(
     id="billing/paid-if-delivered",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("153", "Failures never bill."),
+    clause=contract_clause("153", "Failures never bill."),
     text="Where a gateway may deliver an odd answer or refuse it, it bills just if it delivered.",
     claims=("contract:153",),
 )
@@ -146,7 +144,7 @@ LEFT_EARLY = Requirement(
     id="billing/hang-up-before-content-is-free",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("157", "Abort before the first content token bills nothing."),
+    clause=contract_clause("157", "Abort before the first content token bills nothing."),
     text="A caller who leaves before the first content was sent pays nothing.",
     claims=("contract:157",),
     invariants=(9,),
@@ -156,7 +154,7 @@ LEFT_LATER = Requirement(
     id="billing/hang-up-is-bounded",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("156; 4.3, 9", "Abort mid-stream bills the partial output consumed so far; never above the full price"),
+    clause=contract_clause("156; 4.3, 9", "Abort mid-stream bills the partial output consumed so far; never above the full price"),
     text="A caller who leaves in mid-stream pays at most once, and for no more output than the vendor had sent.",
     claims=("contract:156",),
     invariants=(9,),
@@ -166,7 +164,7 @@ FREE_CALLS = Requirement(
     id="billing/free-calls",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("172", "/v1/models, query, cancel, /api/v1/me/* are free."),
+    clause=contract_clause("172", "/v1/models, query, cancel, /api/v1/me/* are free."),
     text="Listing models and counting tokens cost nothing and leave no row.",
     claims=("contract:61", "contract:172", "contract:196"),
     invariants=(16,),
@@ -175,7 +173,7 @@ EMPTY_WALLET = Requirement(
     id="billing/empty-wallet",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("C32", "wallet empty: 402 insufficient_balance; billing_error; FAILED_PRECONDITION; 429 and 403 tolerated"),
+    clause=contract_clause("C32", "wallet empty: 402 insufficient_balance; billing_error; FAILED_PRECONDITION; 429 and 403 tolerated"),
     text="A wallet that cannot pay is refused with 402 (or 429, 403) and its cause, before any vendor is called.",
     claims=("contract:160", "contract:175", "contract:176"),
     invariants=(4,),

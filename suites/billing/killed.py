@@ -7,24 +7,20 @@ from typing import Any, Final
 
 from harness.case import Surface
 from harness.exchange import Exchange, StepSeen, StormCall
-from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
 from suites.billing.killed_cases import FAILS, POOR, QUOTA_USD
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.steps import at, failed, json_of, micro_usd, new_rows
 
 _MICRO: Final = 1_000_000
-
-
-def _spec(section: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=section, says=says)
 
 
 BOOKS_AGREE = Requirement(
     id="billing/killed-books-agree",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 19", "random request mix, kill and restart: Σ rows = wallet delta"),
+    clause=contract_clause("4.3, 19", "random request mix, kill and restart: Σ rows = wallet delta"),
     text="After nodes were killed in mid-work, the wallet has lost what the new rows add up to, to the micro-USD.",
     claims=("contract:152", "contract:160"),
     invariants=(2, 19),
@@ -33,7 +29,7 @@ NOTHING_HELD = Requirement(
     id="billing/killed-holds-return",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 19", "no held balance after the sweep interval, never negative"),
+    clause=contract_clause("4.3, 19", "no held balance after the sweep interval, never negative"),
     text="What was held for calls that a kill cut off is back in the wallet when the sweep is over.",
     claims=("contract:160", "contract:161"),
     invariants=(19,),
@@ -42,7 +38,7 @@ BILLED_ONCE = Requirement(
     id="billing/killed-bills-once",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.2; 4.3, 7 and 19", "each transition once; a crash between upstream success and settle: never-bill wins"),
+    clause=contract_clause("4.2; 4.3, 7 and 19", "each transition once; a crash between upstream success and settle: never-bill wins"),
     text="With nodes killed in mid-work no call is billed twice, and none that was refused or failed at all.",
     claims=("contract:153", "contract:154"),
     invariants=(7, 19),
@@ -51,7 +47,7 @@ WITHIN_QUOTA = Requirement(
     id="billing/killed-within-quota",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 6 and 19", "number of 2xx at most Q/c and spend within Q; never overspent after a kill"),
+    clause=contract_clause("4.3, 6 and 19", "number of 2xx at most Q/c and spend within Q; never overspent after a kill"),
     text="A key spends no more than its quota, though nodes are killed while it is being spent.",
     claims=("contract:160", "contract:174", "contract:175"),
     invariants=(6, 19),

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from harness.case import Surface
 from harness.exchange import Exchange, StepSeen, UsageRow
-from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import TEXT_SURFACES, Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Passed, Verdict
 from suites.billing.ledger_cases import CACHE_USES, FREE
-from suites.evidence import conclude, in_books, shown
+from suites.evidence import conclude, contract_clause, in_books, shown
 from suites.steps import at, failed, header, json_of, micro_usd, new_rows, row_of, status, unmet
 
 _NO_BOOKS: Final = Inconclusive("the account was not read")
@@ -16,15 +16,11 @@ _KINDS: Final = frozenset({"topup", "refund", "admin_credit", "admin_debit", "su
 _ROW_FIELDS: Final = ("request_id", "model", "input_tokens", "output_tokens", "cache_read_tokens")
 
 
-def _spec(section: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=section, says=says)
-
-
 STREAM_IS_WHOLE = Requirement(
     id="billing/stream-costs-as-whole",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 11", "Stream equals non-stream in charge for the same script"),
+    clause=contract_clause("4.3, 11", "Stream equals non-stream in charge for the same script"),
     text="The same answer costs the same, streamed or not.",
     claims=("contract:164",),
     invariants=(11,),
@@ -33,7 +29,7 @@ AGAIN = Requirement(
     id="billing/retry-after-success-bills-again",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("185; 4.3, 8", "Text endpoints are not idempotent: a retry after a 200 bills again"),
+    clause=contract_clause("185; 4.3, 8", "Text endpoints are not idempotent: a retry after a 200 bills again"),
     text="A call that is made again after it succeeded is a second call: a row of its own, at the same price.",
     claims=("contract:185", "contract:186"),
     invariants=(8,),
@@ -42,7 +38,7 @@ HELD = Requirement(
     id="billing/hold-visible",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("160, 161; 4.3, 5", "balance.available_usd is net of holds; afterwards it returns exactly"),
+    clause=contract_clause("160, 161; 4.3, 5", "balance.available_usd is net of holds; afterwards it returns exactly"),
     text="While a call is open the balance is less by what is held for it; afterwards only by what it cost.",
     claims=("contract:160", "contract:161"),
     invariants=(5,),
@@ -51,7 +47,7 @@ RETRIED = Requirement(
     id="billing/retry-after-failure-bills-once",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 7", "SDK auto-retry after a 503 yields one row"),
+    clause=contract_clause("4.3, 7", "SDK auto-retry after a 503 yields one row"),
     text="A call that fails and succeeds on the second try is billed once.",
     claims=("contract:153", "contract:209", "contract:233"),
     invariants=(7,),
@@ -60,7 +56,7 @@ FAILOVER = Requirement(
     id="billing/failover-bills-once",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 7", "Failover from a failing account to a good one yields one row"),
+    clause=contract_clause("4.3, 7", "Failover from a failing account to a good one yields one row"),
     text="A call that a second channel answers, after the first had failed, is billed once.",
     claims=("contract:064", "contract:206"),
     invariants=(7,),
@@ -69,7 +65,7 @@ MONOTONE = Requirement(
     id="billing/hang-up-costs-grow",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("156; 4.3, 9", "charge monotone in k; never above the full price"),
+    clause=contract_clause("156; 4.3, 9", "charge monotone in k; never above the full price"),
     text="Who leaves a stream later pays no less than who leaves the same stream sooner, and never more than the whole costs.",
     claims=("contract:156",),
     invariants=(9,),
@@ -78,7 +74,7 @@ IDENTITY = Requirement(
     id="billing/ledger-identity",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("178; 4.3, 2", "lifetime_topup - lifetime_spent = available when no request is open"),
+    clause=contract_clause("178; 4.3, 2", "lifetime_topup - lifetime_spent = available when no request is open"),
     text="With no call open, what was ever paid in less what was ever spent is what is there.",
     claims=("contract:178",),
     invariants=(2,),
@@ -87,7 +83,7 @@ BALANCE = Requirement(
     id="billing/balance-is-the-account",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=_spec("C35", "/api/v1/me/account canonical, /v1/balance thin alias"),
+    clause=contract_clause("C35", "/api/v1/me/account canonical, /v1/balance thin alias"),
     text="Where there is a /v1/balance, it tells the same balance as the account.",
     claims=("contract:183",),
 )
@@ -95,7 +91,7 @@ ROW_BY_ID = Requirement(
     id="billing/row-by-request-id",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("C33", "one row per billed request, request_id filter"),
+    clause=contract_clause("C33", "one row per billed request, request_id filter"),
     text="Asked for one request id, the usage log gives that call's row and no other.",
     claims=("contract:181", "contract:182"),
 )
@@ -103,7 +99,7 @@ ROW_COMPLETE = Requirement(
     id="billing/row-complete",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 20", "row has request id, model, token classes, cost"),
+    clause=contract_clause("4.3, 20", "row has request id, model, token classes, cost"),
     text="A usage row says request, model, tokens by class, and cost.",
     claims=("contract:181",),
     invariants=(20,),
@@ -112,7 +108,9 @@ BUCKETS = Requirement(
     id="billing/usage-by-key",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("180, 242", "group_by api_key: buckets with total_usd, input_tokens, output_tokens, call_count; failed calls excluded"),
+    clause=contract_clause(
+        "180, 242", "group_by api_key: buckets with total_usd, input_tokens, output_tokens, call_count; failed calls excluded"
+    ),
     text="Usage by key sums up that key's billed calls, and no failed one.",
     claims=("contract:180", "contract:242"),
     invariants=(20,),
@@ -121,7 +119,9 @@ TRANSACTIONS = Requirement(
     id="billing/transactions-are-no-usage",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("179", "kind: topup, refund, admin_credit, admin_debit, subscription_renew; amount_usd signed; balance_after_usd"),
+    clause=contract_clause(
+        "179", "kind: topup, refund, admin_credit, admin_debit, subscription_renew; amount_usd signed; balance_after_usd"
+    ),
     text="The list of transactions has what was paid in and out, each with its balance, and no usage.",
     claims=("contract:154", "contract:179"),
 )
@@ -129,7 +129,7 @@ FREE_DOCUMENTS = Requirement(
     id="billing/documents-are-free",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("172; 4.3, 16", "/v1/models, query, cancel, /api/v1/me/* leave wallet and windows unchanged"),
+    clause=contract_clause("172; 4.3, 16", "/v1/models, query, cancel, /api/v1/me/* leave wallet and windows unchanged"),
     text="Reading models, prices, groups and one's own account costs nothing, and moves neither quota nor window.",
     claims=("contract:040", "contract:172", "contract:196"),
     invariants=(16,),
@@ -138,7 +138,7 @@ TOLD_TWICE = Requirement(
     id="billing/end-told-twice-bills-once",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 7", "a duplicate upstream terminal event does not double"),
+    clause=contract_clause("4.3, 7", "a duplicate upstream terminal event does not double"),
     text="A stream whose vendor tells usage and end twice is billed once.",
     claims=("contract:152", "contract:164"),
     invariants=(7,),
@@ -147,7 +147,7 @@ CACHE_ALIKE = Requirement(
     id="billing/cache-costs-alike",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 10", "OpenAI-shaped and Anthropic-shaped views of the same script agree"),
+    clause=contract_clause("4.3, 10", "OpenAI-shaped and Anthropic-shaped views of the same script agree"),
     text="What is read from the vendor's cache and written to it costs the same, whichever protocol the call was made in.",
     claims=("contract:118", "contract:164"),
     invariants=(1, 10),
@@ -156,7 +156,7 @@ FAILS_OVER = Requirement(
     id="billing/fails-over",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_spec("64, 206", "on 5xx try the next eligible channel in the same group before surfacing 5xx"),
+    clause=contract_clause("64, 206", "on 5xx try the next eligible channel in the same group before surfacing 5xx"),
     text="Where a second channel serves the model, the failure of the first does not reach the caller.",
     claims=("contract:064", "contract:206"),
 )

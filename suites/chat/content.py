@@ -10,14 +10,12 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
 from suites.chat.reading import Choice, asked, chunks, client_choices, parts, upstream_choices
-from suites.evidence import at, conclude, native_upstream, shown, shows, text_findings
+from suites.evidence import at, conclude, contract_clause, native_upstream, shown, shows, text_findings
 from suites.field_counts import same_fields, same_obfuscation
 from suites.structured import all_obey
 
-_IDENTICAL: Final = Clause(
-    source="wireproof-contract",
-    section="1.4 OpenAI Chat Completions",
-    says="Response: choices[].message.content, tool_calls, usage identical to OpenAI's",
+_IDENTICAL: Final = contract_clause(
+    "1.4 OpenAI Chat Completions", "Response: choices[].message.content, tool_calls, usage identical to OpenAI's"
 )
 _OTHER_PROTOCOL: Final = Inconclusive("the upstream spoke another protocol, or did not answer")
 # openai-chat "finish_reason"; the last is DeepSeek's own.

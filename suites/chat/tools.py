@@ -11,7 +11,7 @@ from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severit
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
 from suites.chat.reading import IMITATIONS, Call, Choice, asked, client_choices, fragments, objects, text, tool, upstream_choices
-from suites.evidence import at, conclude, native_upstream, shown, shows, text_findings
+from suites.evidence import at, conclude, contract_clause, native_upstream, shown, shows, text_findings
 
 _NO_CALL: Final = Inconclusive("no tool call reached the client")
 
@@ -64,11 +64,7 @@ ARGUMENTS_KEPT = Requirement(
     id="chat/tools/arguments-kept",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract",
-        section="1.4 OpenAI Chat Completions",
-        says="Response: choices[].message.content, tool_calls, usage identical to OpenAI's",
-    ),
+    clause=contract_clause("1.4 OpenAI Chat Completions", "Response: choices[].message.content, tool_calls, usage identical to OpenAI's"),
     text="A function's arguments are character for character those that the vendor sent: big integers, escapes and blanks included.",
     claims=("contract:72", "contract:75"),
     defects=("earendil-works/pi#8943", "vllm-project/vllm#54964", "lidge-jun/opencodex#361", "Kilo-Org/kilocode#13691"),
@@ -77,11 +73,7 @@ CALLS_KEPT = Requirement(
     id="chat/tools/calls-kept",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract",
-        section="1.4 OpenAI Chat Completions",
-        says="Response: choices[].message.content, tool_calls, usage identical to OpenAI's",
-    ),
+    clause=contract_clause("1.4 OpenAI Chat Completions", "Response: choices[].message.content, tool_calls, usage identical to OpenAI's"),
     text="The client gets the calls that the vendor made, in their order, each with its id, type and name.",
     claims=("contract:72", "contract:80"),
     defects=("earendil-works/pi#1125", "BerriAI/litellm#12481", "JohnnyZ93/oai-compatible-copilot#151", "Kilo-Org/kilocode#13691"),

@@ -10,7 +10,7 @@ from harness.transcript import of_upstream
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
 from suites.chat.reading import IMITATIONS, asked, chunks, client_choices, number, objects, upstream_usages, usages
-from suites.evidence import at, conclude, native_upstream, shown, whole_stream
+from suites.evidence import at, conclude, contract_clause, native_upstream, shown, whole_stream
 
 _NO_USAGE: Final = Inconclusive("no usage reached the client")
 # Which parts of a count cannot be more than the count.
@@ -58,11 +58,7 @@ KEPT = Requirement(
     id="chat/usage/kept",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract",
-        section="1.4 OpenAI Chat Completions",
-        says="Response: choices[].message.content, tool_calls, usage identical to OpenAI's",
-    ),
+    clause=contract_clause("1.4 OpenAI Chat Completions", "Response: choices[].message.content, tool_calls, usage identical to OpenAI's"),
     text="Every count in usage is the vendor's: cached, written and reasoning tokens included.",
     claims=("contract:72", "contract:241"),
     defects=("jeremychone/rust-genai#258", "BYK/loreai#1485"),

@@ -7,7 +7,7 @@ from harness.exchange import Exchange, StepSeen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.errors.reading import Said, said
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.steps import at, header, json_of, status, unmet
 
 # contract:012 to contract:015, each with what stands below it: by the envelope that its callers read.
@@ -59,10 +59,9 @@ NOT_EXPOSED = Requirement(
     id="errors/not-exposed",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract",
-        section="12 to 15",
-        says="Not exposed: /files, /assistants, /vector_stores, fine-tuning, message batches, embeddings, audio, rerank; unknown: 404",
+    clause=contract_clause(
+        "12 to 15",
+        "Not exposed: /files, /assistants, /vector_stores, fine-tuning, message batches, embeddings, audio, rerank; unknown: 404",
     ),
     text="What the gateway does not offer is answered 404 in the caller's envelope, never with a page or an empty success.",
     claims=("contract:012", "contract:013", "contract:014", "contract:015"),
@@ -79,7 +78,7 @@ TOO_LARGE = Requirement(
     id="errors/too-large",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="204", says="413: 1 MiB on /v1/tasks/*"),
+    clause=contract_clause("204", "413: 1 MiB on /v1/tasks/*"),
     text="A body that is larger than its path takes is refused with 413 in OpenAI's envelope.",
     claims=("contract:204",),
 )
@@ -87,7 +86,7 @@ UNIQUE = Requirement(
     id="errors/request-ids-differ",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="C33, C34", says="a row's id equals the response's x-request-id"),
+    clause=contract_clause("C33, C34", "a row's id equals the response's x-request-id"),
     text="No two answers carry the same request id, and none is without.",
     claims=("contract:181",),
 )

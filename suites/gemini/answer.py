@@ -11,7 +11,7 @@ from harness.exchange import Exchange, value
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.fields import Pair, all_kept, none_added
 from suites.gemini.reading import (
     NO_ANSWER,
@@ -30,7 +30,7 @@ from suites.gemini.reading import (
 from suites.structured import obeys
 from suites.values import ABSENT, differences
 
-_NATIVE: Final = Clause(source="wireproof-contract", section="1.8 Streaming", says="The upstream stream is piped 1:1 on native routes.")
+_NATIVE: Final = contract_clause("1.8 Streaming", "The upstream stream is piped 1:1 on native routes.")
 _ENUMS: Final = frozenset({"finishReason", "blockReason", "category", "probability", "modality", "outcome", "language", "trafficType"})
 _WORD: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 
@@ -62,7 +62,7 @@ ARRAY_FORM = Requirement(
     id="gemini/answer/array-form",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="1.7 Gemini native", says="`alt=sse` gives SSE; without it a JSON array."),
+    clause=contract_clause("1.7 Gemini native", "`alt=sse` gives SSE; without it a JSON array."),
     text="streamGenerateContent without alt=sse answers application/json, one array of chunks.",
     claims=("contract:137",),
 )

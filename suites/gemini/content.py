@@ -10,7 +10,7 @@ from harness.exchange import Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, shown, text_findings
+from suites.evidence import conclude, contract_clause, shown, text_findings
 from suites.gemini.reading import (
     NO_ANSWER,
     NOT_COMPARABLE,
@@ -24,7 +24,7 @@ from suites.gemini.reading import (
 )
 from suites.values import ABSENT, differences
 
-_NATIVE: Final = Clause(source="wireproof-contract", section="1.8 Streaming", says="The upstream stream is piped 1:1 on native routes.")
+_NATIVE: Final = contract_clause("1.8 Streaming", "The upstream stream is piped 1:1 on native routes.")
 
 TEXT_KEPT = Requirement(
     id="gemini/content/text-kept",
@@ -70,7 +70,7 @@ ARGS_OBJECT = Requirement(
     id="gemini/tools/args-object",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="1.7 Gemini native", says="`functionCall.args` is an object."),
+    clause=contract_clause("1.7 Gemini native", "`functionCall.args` is an object."),
     text="functionCall.args is an object, never text.",
     claims=("contract:133",),
 )

@@ -8,7 +8,7 @@ from harness.exchange import Exchange, Seen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Verdict
 from suites.blame import gateway_only
-from suites.evidence import at, conclude, native_upstream, shown, whole_stream
+from suites.evidence import at, conclude, contract_clause, native_upstream, shown, whole_stream
 from suites.gemini.reading import CUT, NO_STREAM, NOT_COMPARABLE, candidates, client_chunks, object_of, parts, text, upstream_chunks
 
 
@@ -36,7 +36,7 @@ LINE_ENDS_KEPT = Requirement(
     id="gemini/stream/line-ends-kept",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="1.8 Streaming", says="The upstream stream is piped 1:1 on native routes."),
+    clause=contract_clause("1.8 Streaming", "The upstream stream is piped 1:1 on native routes."),
     text="Lines end as the upstream ended them: Google writes CRLF.",
     claims=("contract:143",),
 )
@@ -66,7 +66,7 @@ CHUNKS_KEPT = Requirement(
     id="gemini/stream/chunks-kept",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="1.8 Streaming", says="Frames flow without batching"),
+    clause=contract_clause("1.8 Streaming", "Frames flow without batching"),
     text="Every chunk of the upstream reaches the client, in order, with its parts: none merged, split or dropped, the empty ones too.",
     claims=("contract:143", "contract:150"),
 )
@@ -87,7 +87,7 @@ ERROR_KEPT = Requirement(
     id="gemini/stream/error-kept",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="1.8 Streaming", says="The upstream stream is piped 1:1 on native routes."),
+    clause=contract_clause("1.8 Streaming", "The upstream stream is piped 1:1 on native routes."),
     text="The upstream's mid-stream error reaches the client with its own code, status and message.",
     claims=("contract:139", "contract:143"),
 )

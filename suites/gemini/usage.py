@@ -8,7 +8,7 @@ from harness.exchange import Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude
+from suites.evidence import conclude, contract_clause
 from suites.gemini.reading import NO_ANSWER, NOT_COMPARABLE, client_chunks, last_usage, number, shows, upstream_chunks
 from suites.values import differences
 
@@ -18,7 +18,7 @@ USAGE_KEPT = Requirement(
     id="gemini/usage/kept",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="1.8 Streaming", says="The upstream stream is piped 1:1 on native routes."),
+    clause=contract_clause("1.8 Streaming", "The upstream stream is piped 1:1 on native routes."),
     text="Every count of usageMetadata is the upstream's, in every chunk.",
     claims=("contract:129", "contract:143"),
 )

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from harness.case import Case, Fault, FaultKind, Need, Play, Step, Surface
 from harness.exchange import Exchange
-from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.images.cases import asked
 from suites.images.made import images_of, items_of
 from suites.steps import at, json_of, row_of, status
@@ -37,7 +37,7 @@ BY_CALL: Final = Requirement(
     id="images/one-a-call",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="210, 212", says="n 1 to 4 on seedream and gpt-image-2, each billed"),
+    clause=contract_clause("210, 212", "n 1 to 4 on seedream and gpt-image-2, each billed"),
     text="Where a vendor makes one image a call, several are so many calls; what one of them fails at is declared and not billed.",
     claims=("contract:210", "contract:212", "contract:159"),
 )

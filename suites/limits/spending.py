@@ -4,10 +4,10 @@ from typing import Final
 
 from harness.case import Surface
 from harness.exchange import Exchange, StepSeen, value
-from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Side, Verdict
 from suites.errors.reading import said
-from suites.evidence import conclude, in_books, shown
+from suites.evidence import conclude, contract_clause, in_books, shown
 from suites.limits.cases import FAILURES
 from suites.steps import at, failed, header, header_micro_usd, new_rows, not_called, row_of, status, unmet
 
@@ -16,15 +16,11 @@ _NO_BOOKS: Final = Inconclusive("the account was not read")
 _QUOTA_WORDS: Final = frozenset({"quota_exceeded", "insufficient_balance", "insufficient_quota", "insufficient_credits", "billing_error"})
 
 
-def _spec(section: str, says: str) -> Clause:
-    return Clause(source="wireproof-contract", section=section, says=says)
-
-
 NO_OVERSPEND = Requirement(
     id="limits/no-overspend",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 6", "Quota Q, request price c, many calls at once: at most Q/c succeed and spend stays within Q"),
+    clause=contract_clause("4.3, 6", "Quota Q, request price c, many calls at once: at most Q/c succeed and spend stays within Q"),
     text="However many calls come at once, a key never spends more than its quota.",
     claims=("contract:160", "contract:174", "contract:175"),
     invariants=(6,),
@@ -33,7 +29,7 @@ QUOTA_REFUSED = Requirement(
     id="limits/quota-402",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("C32", "wallet or lifetime quota empty: 402 quota_exceeded; 429 and 403 tolerated"),
+    clause=contract_clause("C32", "wallet or lifetime quota empty: 402 quota_exceeded; 429 and 403 tolerated"),
     text="What a key's quota cannot pay is refused with 402 (or 429, 403) and its cause.",
     claims=("contract:174", "contract:176", "contract:197"),
 )
@@ -41,7 +37,7 @@ BEFORE_FUNDS = Requirement(
     id="limits/no-call-before-funds",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("160; 4.3, 4", "reject before contacting upstream if the wallet cannot cover it"),
+    clause=contract_clause("160; 4.3, 4", "reject before contacting upstream if the wallet cannot cover it"),
     text="The vendor is called once for each call that was admitted, and never for one that cannot be paid.",
     claims=("contract:160",),
     invariants=(4,),
@@ -50,7 +46,9 @@ WINDOW_REFUSED = Requirement(
     id="limits/window-429",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_spec("194", "Exhausted window: 429, rate_limit_error, rate_limit_exceeded, message names window, amounts and reset time"),
+    clause=contract_clause(
+        "194", "Exhausted window: 429, rate_limit_error, rate_limit_exceeded, message names window, amounts and reset time"
+    ),
     text="A call beyond a spent window is refused with 429, with the window in its message, and no vendor hears of it.",
     claims=("contract:175", "contract:176", "contract:187", "contract:194"),
     invariants=(13,),
@@ -59,7 +57,7 @@ SAYS_WHEN = Requirement(
     id="limits/429-says-when",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_spec("194, 233; 4.3, 13", "carries reset in the future; what the SDK's retry reads"),
+    clause=contract_clause("194, 233; 4.3, 13", "carries reset in the future; what the SDK's retry reads"),
     text="The refusal of a spent window says when to come back: X-RateLimit-Reset in the future, and retry-after.",
     claims=("contract:191", "contract:194", "contract:233"),
     invariants=(13,),
@@ -68,7 +66,7 @@ CONSUMES_NOTHING = Requirement(
     id="limits/429-consumes-nothing",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("199; 4.3, 13", "Failures do not consume windows"),
+    clause=contract_clause("199; 4.3, 13", "Failures do not consume windows"),
     text="A call that a window refuses costs nothing, and leaves quota and window as they were.",
     claims=("contract:153", "contract:199"),
     invariants=(13,),
@@ -77,7 +75,7 @@ RAISED = Requirement(
     id="limits/raised-cap-works",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("4.3, 14", "raising a cap takes effect on the next request"),
+    clause=contract_clause("4.3, 14", "raising a cap takes effect on the next request"),
     text="A window that is raised admits the very next call.",
     claims=("contract:187",),
     invariants=(14,),
@@ -86,7 +84,7 @@ APART_CAPS = Requirement(
     id="limits/caps-are-apart",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("197; 4.3, 14", "quota and expiry are independent of the windows"),
+    clause=contract_clause("197; 4.3, 14", "quota and expiry are independent of the windows"),
     text="While a window is spent, the quota's header still shows what is left of the quota.",
     claims=("contract:192", "contract:197"),
     invariants=(14,),
@@ -95,7 +93,7 @@ ARITHMETIC = Requirement(
     id="limits/window-arithmetic",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_spec("189; 4.3, 12", "Remaining = limit - spend in the window; never rises inside a window"),
+    clause=contract_clause("189; 4.3, 12", "Remaining = limit - spend in the window; never rises inside a window"),
     text="X-RateLimit-Limit less X-RateLimit-Remaining is what the key has spent, to the cent.",
     claims=("contract:189", "contract:191"),
     invariants=(12,),
@@ -104,7 +102,7 @@ TIGHTEST = Requirement(
     id="limits/tightest-window-shown",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_spec("189", "tightest wins and is what the headers show"),
+    clause=contract_clause("189", "tightest wins and is what the headers show"),
     text="Of several windows the headers show the one of which the least is left.",
     claims=("contract:187", "contract:189"),
 )
@@ -112,7 +110,7 @@ KEYS_APART = Requirement(
     id="limits/keys-are-apart",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("188; 4.3, 15", "Key A's failures and spend never move key B's headers; the wallet moves by the sum"),
+    clause=contract_clause("188; 4.3, 15", "Key A's failures and spend never move key B's headers; the wallet moves by the sum"),
     text="What one key spends or fails with moves no other key's quota and window, and the wallet loses the sum.",
     claims=("contract:152", "contract:174", "contract:188"),
     invariants=(15,),
@@ -121,7 +119,7 @@ ROLLING = Requirement(
     id="limits/windows-roll",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("C37; 4.3, 12", "true sliding window over settled spend: look at t0+5h: only the second spend shows"),
+    clause=contract_clause("C37; 4.3, 12", "true sliding window over settled spend: look at t0+5h: only the second spend shows"),
     text="Five hours after a spend it has left the window, a later one has not, and a call is admitted again.",
     claims=("contract:187", "contract:190"),
     invariants=(12, 13),
@@ -328,7 +326,7 @@ CAP = Requirement(
     id="limits/concurrency-429",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_spec("195", "Concurrency cap per account: 429 concurrency_limit, no reset header"),
+    clause=contract_clause("195", "Concurrency cap per account: 429 concurrency_limit, no reset header"),
     text="A call beyond the account's cap of open calls is refused with 429 concurrency_limit and no reset time.",
     claims=("contract:195", "contract:196"),
 )
@@ -336,7 +334,7 @@ FREED = Requirement(
     id="limits/concurrency-freed",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_spec("195", "Concurrency cap per account"),
+    clause=contract_clause("195", "Concurrency cap per account"),
     text="When the open call has ended, the next one is admitted.",
     claims=("contract:195",),
 )
@@ -377,7 +375,7 @@ FAILURE_MOVES_NOTHING = Requirement(
     id="limits/failure-moves-nothing",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_spec("154, 199; 4.3, 3", "delta 0, no row, no window movement, X-Quota-Remaining-Credits equal before and after"),
+    clause=contract_clause("154, 199; 4.3, 3", "delta 0, no row, no window movement, X-Quota-Remaining-Credits equal before and after"),
     text="Calls that fail, in whatever way their vendor does, leave the key's quota and windows as they were.",
     claims=("contract:153", "contract:154", "contract:199"),
     invariants=(3,),

@@ -5,9 +5,9 @@ from typing import Final
 from harness.case import Case, Need, Step, Surface
 from harness.exchange import Exchange
 from harness.recording.scenarios import chat, gemini, messages, responses
-from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Verdict
-from suites.evidence import conclude
+from suites.evidence import conclude, contract_clause
 from suites.steps import MADE, made, not_called, status, unmade, unmet
 
 _ASKS: Final = {
@@ -21,7 +21,7 @@ EVERY_SURFACE = Requirement(
     id="limits/every-surface",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="175, 176", says="quota exceeded: rejected before any upstream call"),
+    clause=contract_clause("175, 176", "quota exceeded: rejected before any upstream call"),
     text="A key whose quota cannot pay for a call is refused on every surface, and no vendor hears of it.",
     claims=("contract:175", "contract:176"),
     invariants=(4,),

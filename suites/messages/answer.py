@@ -10,7 +10,7 @@ from harness.exchange import Exchange, Response
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, native_upstream, shown
+from suites.evidence import conclude, contract_clause, native_upstream, shown
 from suites.fields import Pair, all_kept, none_added
 from suites.messages.reading import (
     NO_ANSWER,
@@ -94,7 +94,7 @@ NOTHING_ADDED = Requirement(
     id="messages/answer/nothing-added",
     severity=Severity.COSMETIC,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="1.8 Streaming", says="native event names, byte-for-byte compatible"),
+    clause=contract_clause("1.8 Streaming", "native event names, byte-for-byte compatible"),
     text="On a native route the client gets no field that the upstream did not send.",
     claims=("contract:141",),
 )

@@ -9,7 +9,7 @@ from harness.exchange import Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.messages.reading import NO_ANSWER, Block, client_answer, kept, shows, upstream_answer
 
 _THOUGHT: Final = ("thinking", "redacted_thinking")
@@ -18,7 +18,7 @@ TEXT_KEPT = Requirement(
     id="messages/content/text-kept",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="1.8 Streaming", says="The upstream stream is piped 1:1 on native routes."),
+    clause=contract_clause("1.8 Streaming", "The upstream stream is piped 1:1 on native routes."),
     text="Each text block has the upstream's text, character for character; several blocks stay several.",
     claims=("contract:143",),
     defects=("musistudio/claude-code-router#1672",),
@@ -102,9 +102,7 @@ THINKING_FIRST = Requirement(
     id="messages/thinking/before-text",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract", section="1.6 Anthropic Messages", says="`thinking` blocks preserved and placed before text."
-    ),
+    clause=contract_clause("1.6 Anthropic Messages", "`thinking` blocks preserved and placed before text."),
     text="Thinking stands before the text that it led to; on a native route where the upstream put it.",
     claims=("contract:121",),
     defects=("agentjido/req_llm#1034",),

@@ -9,7 +9,7 @@ from harness.exchange import Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, native_upstream, shown
+from suites.evidence import conclude, contract_clause, native_upstream, shown
 from suites.messages.reading import object_of
 from suites.values import spelled
 
@@ -29,7 +29,7 @@ KEPT = Requirement(
     id="messages/count-tokens/kept",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="1.6 Anthropic Messages", says="Claude counts equal Anthropic's"),
+    clause=contract_clause("1.6 Anthropic Messages", "Claude counts equal Anthropic's"),
     text="The count is the upstream's own, and nothing that it said beside it is lost.",
     claims=("contract:129",),
 )

@@ -9,7 +9,7 @@ from harness.exchange import Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Passed, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.messages.reading import NO_ANSWER, Block, client_answer, kept, shows, text
 
 INPUT_KEPT = Requirement(
@@ -41,9 +41,7 @@ CALLS_KEPT = Requirement(
     id="messages/tools/calls-kept",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract", section="1.6 Anthropic Messages", says="`tool_use` / `tool_result` / `input_schema` identical."
-    ),
+    clause=contract_clause("1.6 Anthropic Messages", "`tool_use` / `tool_result` / `input_schema` identical."),
     text="Each tool_use block has the upstream's id, name and caller.",
     claims=("contract:114",),
 )
@@ -70,9 +68,7 @@ SERVER_SIDE_KEPT = Requirement(
     id="messages/tools/server-side-kept",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract", section="1.6 Anthropic Messages", says="Web-search server tool `web_search_20250305` passes through."
-    ),
+    clause=contract_clause("1.6 Anthropic Messages", "Web-search server tool `web_search_20250305` passes through."),
     text="Blocks of tools that the vendor runs, and their results, reach the client complete and in order, encrypted content included.",
     claims=("contract:125",),
     defects=("agentjido/req_llm#1034",),

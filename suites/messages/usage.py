@@ -8,7 +8,7 @@ from harness.exchange import Exchange, Seen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Failed, Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, native_upstream, shown
+from suites.evidence import conclude, contract_clause, native_upstream, shown
 from suites.messages.reading import NOT_COMPARABLE, number, object_of, shows, upstream_usages, usages
 from suites.values import differences
 
@@ -18,7 +18,7 @@ USAGE_KEPT = Requirement(
     id="messages/usage/kept",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="1.6 Anthropic Messages", says="Claude counts equal Anthropic's"),
+    clause=contract_clause("1.6 Anthropic Messages", "Claude counts equal Anthropic's"),
     text="Every count of usage but the cache's is the upstream's, in message_start and in message_delta.",
     claims=("contract:112", "contract:129"),
     defects=("tensorzero/tensorzero#5481",),
@@ -27,11 +27,7 @@ CACHE_KEPT = Requirement(
     id="messages/usage/cache-kept",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract",
-        section="1.6 Anthropic Messages",
-        says="`usage.cache_read_input_tokens` and `cache_creation_input_tokens` populated.",
-    ),
+    clause=contract_clause("1.6 Anthropic Messages", "`usage.cache_read_input_tokens` and `cache_creation_input_tokens` populated."),
     text="What was read from the cache and written to it, by lifetime, is told as the upstream told it.",
     claims=("contract:116", "contract:117"),
     defects=("theopenco/llmgateway#3918", "Dstack-TEE/private-ai-gateway#194"),

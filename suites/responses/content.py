@@ -10,15 +10,13 @@ from harness.exchange import Exchange, Response, Seen
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, first_difference, native_upstream, shown, shows
+from suites.evidence import conclude, contract_clause, first_difference, native_upstream, shown, shows
 from suites.field_counts import same_fields, same_obfuscation
 from suites.responses.reading import asked, client_answer, content_parts, events, items, objects, snapshots, text, upstream_answer
 from suites.structured import all_obey
 
-_BYTE_FOR_BYTE: Final = Clause(
-    source="wireproof-contract",
-    section="1.5 OpenAI Responses",
-    says="SSE byte-for-byte OpenAI Responses events; GPT ids go to the upstream Responses API directly",
+_BYTE_FOR_BYTE: Final = contract_clause(
+    "1.5 OpenAI Responses", "SSE byte-for-byte OpenAI Responses events; GPT ids go to the upstream Responses API directly"
 )
 _OTHER_PROTOCOL: Final = Inconclusive("the upstream spoke another protocol, or did not answer")
 

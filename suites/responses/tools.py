@@ -11,7 +11,7 @@ from harness.exchange import Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, native_upstream, shown, shows, text_findings
+from suites.evidence import conclude, contract_clause, native_upstream, shown, shows, text_findings
 from suites.responses.reading import asked, call_text, calls, client_answer, objects, text, upstream_answer
 
 _NO_CALL: Final = Inconclusive("no call reached the client")
@@ -58,10 +58,8 @@ ARGUMENTS_KEPT = Requirement(
     id="responses/tools/arguments-kept",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract",
-        section="1.5 OpenAI Responses",
-        says="SSE byte-for-byte OpenAI Responses events; GPT ids go to the upstream Responses API directly",
+    clause=contract_clause(
+        "1.5 OpenAI Responses", "SSE byte-for-byte OpenAI Responses events; GPT ids go to the upstream Responses API directly"
     ),
     text="A function call's arguments are character for character the vendor's: big integers, escapes and blanks included.",
     claims=("contract:102", "contract:104"),

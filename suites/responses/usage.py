@@ -8,7 +8,7 @@ from harness.exchange import Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.blame import gateway_only
-from suites.evidence import conclude, native_upstream, shown, shows
+from suites.evidence import conclude, contract_clause, native_upstream, shown, shows
 from suites.responses.reading import client_answer, items, number, upstream_answer
 
 _NO_USAGE: Final = Inconclusive("no usage reached the client")
@@ -46,10 +46,8 @@ KEPT = Requirement(
     id="responses/usage/kept",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract",
-        section="1.5 OpenAI Responses",
-        says="SSE byte-for-byte OpenAI Responses events; GPT ids go to the upstream Responses API directly",
+    clause=contract_clause(
+        "1.5 OpenAI Responses", "SSE byte-for-byte OpenAI Responses events; GPT ids go to the upstream Responses API directly"
     ),
     text="Every count in usage is the vendor's: cached, written and reasoning tokens included, on an incomplete answer too.",
     claims=("contract:99", "contract:241"),

@@ -11,7 +11,7 @@ from harness.exchange import Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.transcript import ToolCall, Transcript, canonical, of_sdk, of_upstream
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, native_upstream, shown, text_findings
+from suites.evidence import conclude, contract_clause, native_upstream, shown, text_findings
 
 _NOTHING_READ: Final = Inconclusive("the SDK read no successful answer of a vendor's")
 
@@ -24,7 +24,7 @@ RAISES_NOTHING = Requirement(
     id="sdk/raises-nothing",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="5", says="Official clients are unmodified."),
+    clause=contract_clause("5", "Official clients are unmodified."),
     text="The official SDK reads a successful answer to its end without an exception.",
     claims=("contract:1", "contract:2", "contract:5", "contract:18"),
     defects=("BerriAI/litellm#29201", "openai/openai-python#2722", "vllm-project/vllm-ascend#5033"),

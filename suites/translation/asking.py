@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from harness.case import Case, Dialect, Surface
 from harness.exchange import Exchange, Request
-from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import Basis, Given, Requirement, Rule, Severity
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import clause, conclude, contract_clause, shown
 from suites.messages.reading import object_of
 
 _NOT_ASKED: Final = Inconclusive("the vendor was not asked in another protocol than the client's")
@@ -26,15 +26,11 @@ _OWN_CREDENTIALS: Final = {
 _CREDENTIALS: Final = frozenset().union(*_OWN_CREDENTIALS.values())
 
 
-def _clause(source: str, section: str, says: str) -> Clause:
-    return Clause(source=source, section=section, says=says)
-
-
 ENDPOINT = Requirement(
     id="translation/request-endpoint",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_clause("openai-chat", "Create chat completion", "POST /v1/chat/completions; other protocols have an endpoint of their own"),
+    clause=clause("openai-chat", "Create chat completion", "POST /v1/chat/completions; other protocols have an endpoint of their own"),
     text="A translated request goes to the endpoint of the protocol that it is written in.",
     claims=("contract:236",),
 )
@@ -42,14 +38,14 @@ CREDENTIAL = Requirement(
     id="translation/request-credential",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_clause("wireproof-contract", "21", "x-api-key on Messages; Bearer on Chat and Responses; x-goog-api-key on /v1beta"),
+    clause=contract_clause("21", "x-api-key on Messages; Bearer on Chat and Responses; x-goog-api-key on /v1beta"),
     text="With a translated request the vendor gets just one credential, in a header that it reads.",
 )
 STREAM = Requirement(
     id="translation/stream-asked-for",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_clause("openai-chat", "stream", "If set to true, the model response data will be streamed to the client as it is generated"),
+    clause=clause("openai-chat", "stream", "If set to true, the model response data will be streamed to the client as it is generated"),
     text="Where the client wants a stream, the vendor is asked for one.",
     claims=("contract:236",),
 )
@@ -57,7 +53,7 @@ USAGE = Requirement(
     id="translation/usage-asked-for",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_clause("openai-chat-streaming", "stream_options.include_usage", "If set, an additional chunk will be streamed"),
+    clause=clause("openai-chat-streaming", "stream_options.include_usage", "If set, an additional chunk will be streamed"),
     text="A vendor that counts the tokens of a stream only where it is asked to is asked.",
     claims=("contract:129",),
 )
@@ -65,14 +61,14 @@ SEALED = Requirement(
     id="translation/sealed-thoughts-asked-for",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_clause("openai-responses", "include", "reasoning.encrypted_content: for multi-turn conversations where store is false"),
+    clause=clause("openai-responses", "include", "reasoning.encrypted_content: for multi-turn conversations where store is false"),
     text="A vendor that stores nothing is asked to hand its thoughts out sealed, without which the next turn would lack them.",
 )
 THOUGHTS = Requirement(
     id="translation/thoughts-asked-for",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_clause("anthropic-thinking", "Enabling extended thinking", "the response contains thinking blocks, followed by text blocks"),
+    clause=clause("anthropic-thinking", "Enabling extended thinking", "the response contains thinking blocks, followed by text blocks"),
     text="Where a Messages client lets the model think, a vendor that shows its thoughts only where it is asked to is asked.",
     claims=("contract:124",),
 )

@@ -11,10 +11,10 @@ from typing import Any, Final
 from harness.case import MATRIX, Case, Dialect, Fault, FaultKind, Framing, Outcome, Play, Surface
 from harness.exchange import Exchange, Response, UsageRow, values
 from harness.recording.scenarios import chat, content, gemini, messages, responses
-from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
+from harness.requirement import Basis, Given, Requirement, Rule, Severity
 from harness.transcript_oracle import heard
 from harness.verdict import Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import clause, conclude, contract_clause, shown
 from suites.steps import failed, json_of
 from suites.translation.requests import PNG
 
@@ -32,15 +32,11 @@ _CUT_BYTES: Final = 89  # prime, so that reads end inside characters
 _SINCE, _UNTIL = 1_000_000_000, 10_000_000_000  # Unix seconds of 2001 and 2286: no count of milliseconds is between them
 
 
-def _clause(source: str, section: str, says: str) -> Clause:
-    return Clause(source=source, section=section, says=says)
-
-
 IDS_DIFFER = Requirement(
     id="translation/answer-ids-differ",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_clause("openai-chat", "id", "A unique identifier for the chat completion"),
+    clause=clause("openai-chat", "id", "A unique identifier for the chat completion"),
     text="Two translated answers have two ids.",
     claims=("contract:73",),
 )
@@ -48,7 +44,7 @@ IN_SECONDS = Requirement(
     id="translation/created-in-seconds",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_clause("openai-chat", "created", "The Unix timestamp (in seconds) of when the chat completion was created"),
+    clause=clause("openai-chat", "created", "The Unix timestamp (in seconds) of when the chat completion was created"),
     text="A translated answer says when it was made in Unix seconds.",
     claims=("contract:73",),
 )
@@ -56,14 +52,14 @@ VERSION = Requirement(
     id="translation/version-sent",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=_clause("anthropic-versions", "Versions", "when making API requests, you must send an anthropic-version request header"),
+    clause=clause("anthropic-versions", "Versions", "when making API requests, you must send an anthropic-version request header"),
     text="Anthropic is told which version of its API a translated request is for, once.",
 )
 NOT_STORED = Requirement(
     id="translation/not-stored",
     severity=Severity.SECURITY,
     basis=Basis.DOCUMENTED,
-    clause=_clause(
+    clause=clause(
         "openai-responses", "store", "Whether to store the generated model response for later retrieval via API; true by default"
     ),
     text="A vendor that keeps answers unless told not to is told not to, where the client asked for nothing to be kept.",
@@ -72,7 +68,7 @@ COUNTED_UNASKED = Requirement(
     id="translation/billed-as-counted",
     severity=Severity.COST,
     basis=Basis.DOCUMENTED,
-    clause=_clause("wireproof-contract", "129, C27", "settle from upstream usage, whether or not the client asked to see it"),
+    clause=contract_clause("129, C27", "settle from upstream usage, whether or not the client asked to see it"),
     text="A client that does not ask for usage pays by the vendor's count all the same, not by an estimate.",
     claims=("contract:129",),
 )
@@ -82,7 +78,7 @@ ECHOED = Requirement(
     id="translation/response-echoes",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_clause("openai-responses", "The response object", "instructions, temperature, tools, tool_choice ... as the request had them"),
+    clause=clause("openai-responses", "The response object", "instructions, temperature, tools, tool_choice ... as the request had them"),
     text="A translated response repeats what was asked for, as the client asked for it.",
     claims=("contract:94",),
 )
@@ -90,7 +86,7 @@ CUT_ITEM = Requirement(
     id="translation/cut-item-incomplete",
     severity=Severity.SILENT_WRONG,
     basis=Basis.DOCUMENTED,
-    clause=_clause("openai-responses", "output, status", "in_progress, completed, or incomplete"),
+    clause=clause("openai-responses", "output, status", "in_progress, completed, or incomplete"),
     text="What the limit cut off is an incomplete item of a translated response, not a completed one.",
 )
 # Not what a gateway may drop and tell of, such as `truncation`: there the response says what was done.

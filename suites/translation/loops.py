@@ -10,15 +10,16 @@ from typing import Any, Final
 
 from harness import schema
 from harness.asked import Kind, Piece, read, spelled
-from harness.case import MARKER, Case, Dialect, Play, Step, Surface
+from harness.case import MARKER, Case, Client, Dialect, Play, Step, Surface
 from harness.exchange import Exchange
 from harness.recording.scenarios import chat, gemini, messages, responses
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.transcript import CallKind
 from harness.transcript_oracle import heard
 from harness.verdict import Failed, Finding, Inconclusive, Side, Verdict
-from suites.evidence import conclude, shown
+from suites.evidence import conclude, contract_clause, shown
 from suites.steps import failed
+from suites.surfaces import OFFICIAL_ASYNC
 from suites.translation.request_rules import SCHEMAS
 
 Body = Mapping[str, Any]
@@ -28,7 +29,7 @@ _TOOLS: Final = ("get_weather", "save_note", "find_order")
 _REFUSED: Final = frozenset({400, 409, 413, 415, 422, 500})  # what a gateway says of a request that it cannot put to the vendor
 _RESULTS: Final = {"get_weather": "sunny, 21 degrees", "save_note": "the note is kept", "find_order": "the order was sent"}
 _USER: Final = f"Look up the weather in Zürich. Note it, and find my order. {MARKER}"
-NAMES: Final = {Dialect.ANTHROPIC: "claude", Dialect.GEMINI: "gemini", Dialect.OPENAI_RESPONSES: "responses"}
+_NAMES: Final = {Dialect.ANTHROPIC: "claude", Dialect.GEMINI: "gemini", Dialect.OPENAI_RESPONSES: "responses"}
 
 
 def chat_asks() -> tuple[Body, Body, Body]:
@@ -86,36 +87,43 @@ def _grown(name: str, first: list[Any], one: list[Any], two: list[Any], **shared
     return {name: first, **shared}, {name: [*first, *one], **shared}, {name: [*first, *one, *two], **shared}
 
 
-def _case(client: Surface, upstream: Dialect, asks: tuple[Body, Body, Body]) -> Case:
-    vendor = upstream.surface
-    answers = (f"probes/{vendor}-loop", f"probes/{vendor}-loop-again", f"{vendor}/text")
+def loop_case(client: Surface, upstream: Dialect, asks: tuple[Body, Body, Body], *, streamed: bool = False) -> Case:
+    """`streamed`: by the client's SDK, which puts each answer together."""
+    vendor, end = upstream.surface, ".stream" if streamed else ""
+    answers = (f"probes/{vendor}-loop{end}", f"probes/{vendor}-loop-again{end}", f"{vendor}/text{end}")
     return Case(
-        id=f"translation/loop-{client}-{NAMES[upstream]}",
+        id=f"translation/loop-{client}-{_NAMES[upstream]}{end}",
         surface=client,
         upstream=upstream,
         play=None,
         steps=tuple(
-            Step(name=turn, surface=client, request=request, plays=(Play(recording=recording),))
+            Step(
+                name=turn,
+                surface=client,
+                client=OFFICIAL_ASYNC[client] if streamed else Client.RAW,
+                helper=streamed,
+                stream=streamed,
+                request=request,
+                plays=(Play(recording=recording),),
+            )
             for turn, request, recording in zip(TURNS, asks, answers, strict=True)
         ),
-        traits=frozenset({"translated", "loop"}),
+        traits=frozenset({"translated", "stream-loop" if streamed else "loop"}),
     )
 
 
 CASES: tuple[Case, ...] = (
-    _case(Surface.CHAT, Dialect.ANTHROPIC, chat_asks()),
-    _case(Surface.MESSAGES, Dialect.GEMINI, messages_asks()),
-    _case(Surface.RESPONSES, Dialect.ANTHROPIC, responses_asks()),
-    _case(Surface.GEMINI, Dialect.OPENAI_RESPONSES, gemini_asks()),
+    loop_case(Surface.CHAT, Dialect.ANTHROPIC, chat_asks()),
+    loop_case(Surface.MESSAGES, Dialect.GEMINI, messages_asks()),
+    loop_case(Surface.RESPONSES, Dialect.ANTHROPIC, responses_asks()),
+    loop_case(Surface.GEMINI, Dialect.OPENAI_RESPONSES, gemini_asks()),
 )
 
 GOES_ON = Requirement(
     id="translation/loop-goes-on",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract", section="115, 236", says="Tool use identical; one request shape per surface reaches every vendor"
-    ),
+    clause=contract_clause("115, 236", "Tool use identical; one request shape per surface reaches every vendor"),
     text="A client that hands back answers as they came has its loop go on: the upstream gets each of its own calls, with its result.",
     claims=("contract:115", "contract:236"),
 )

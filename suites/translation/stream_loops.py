@@ -8,7 +8,7 @@ event, as coding agents do, and not as the last event repeats it.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from harness.case import Case, Dialect, Play, Step, Surface
+from harness.case import Case, Dialect, Surface
 from harness.exchange import Exchange
 from harness.requirement import Basis, Clause, Given, Requirement, Rule, Severity
 from harness.route_losses import OnRoute
@@ -16,64 +16,37 @@ from harness.transcript_oracle import forms, heard, proofs_to_tell
 from harness.verdict import Finding, Inconclusive, Verdict
 from suites.evidence import conclude, shown
 from suites.steps import failed
-from suites.surfaces import OFFICIAL_ASYNC
+from suites.translation.loops import GOES_ON as WHOLE_GOES_ON
+from suites.translation.loops import PROVED_ONCE as WHOLE_PROVED_ONCE
 from suites.translation.loops import (
-    NAMES,
     TURNS,
-    Body,
     chat_asks,
     check_goes_on,
     check_proved_once,
     gemini_asks,
+    loop_case,
     messages_asks,
     responses_asks,
     turns_before,
 )
 
-
-def _case(client: Surface, upstream: Dialect, asks: tuple[Body, Body, Body]) -> Case:
-    vendor = upstream.surface
-    answers = (f"probes/{vendor}-loop.stream", f"probes/{vendor}-loop-again.stream", f"{vendor}/text.stream")
-    return Case(
-        id=f"translation/loop-{client}-{NAMES[upstream]}.stream",
-        surface=client,
-        upstream=upstream,
-        play=None,
-        steps=tuple(
-            Step(
-                name=turn,
-                surface=client,
-                client=OFFICIAL_ASYNC[client],
-                helper=True,
-                stream=True,
-                request=request,
-                plays=(Play(recording=recording),),
-            )
-            for turn, request, recording in zip(TURNS, asks, answers, strict=True)
-        ),
-        traits=frozenset({"translated", "stream-loop"}),
-    )
-
-
 CASES: tuple[Case, ...] = (
-    _case(Surface.CHAT, Dialect.ANTHROPIC, chat_asks()),
-    _case(Surface.CHAT, Dialect.GEMINI, chat_asks()),
-    _case(Surface.CHAT, Dialect.OPENAI_RESPONSES, chat_asks()),
-    _case(Surface.MESSAGES, Dialect.GEMINI, messages_asks()),
-    _case(Surface.MESSAGES, Dialect.OPENAI_RESPONSES, messages_asks()),
-    _case(Surface.RESPONSES, Dialect.ANTHROPIC, responses_asks("done")),
-    _case(Surface.RESPONSES, Dialect.GEMINI, responses_asks()),
-    _case(Surface.GEMINI, Dialect.ANTHROPIC, gemini_asks("turns")),
-    _case(Surface.GEMINI, Dialect.OPENAI_RESPONSES, gemini_asks("turns")),
+    loop_case(Surface.CHAT, Dialect.ANTHROPIC, chat_asks(), streamed=True),
+    loop_case(Surface.CHAT, Dialect.GEMINI, chat_asks(), streamed=True),
+    loop_case(Surface.CHAT, Dialect.OPENAI_RESPONSES, chat_asks(), streamed=True),
+    loop_case(Surface.MESSAGES, Dialect.GEMINI, messages_asks(), streamed=True),
+    loop_case(Surface.MESSAGES, Dialect.OPENAI_RESPONSES, messages_asks(), streamed=True),
+    loop_case(Surface.RESPONSES, Dialect.ANTHROPIC, responses_asks("done"), streamed=True),
+    loop_case(Surface.RESPONSES, Dialect.GEMINI, responses_asks(), streamed=True),
+    loop_case(Surface.GEMINI, Dialect.ANTHROPIC, gemini_asks("turns"), streamed=True),
+    loop_case(Surface.GEMINI, Dialect.OPENAI_RESPONSES, gemini_asks("turns"), streamed=True),
 )
 
 GOES_ON = Requirement(
     id="translation/stream-loop-goes-on",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="wireproof-contract", section="115, 236", says="Tool use identical; one request shape per surface reaches every vendor"
-    ),
+    clause=WHOLE_GOES_ON.clause,
     text="A client that hands back what its SDK put together from a stream has its loop go on: the upstream gets each call and result.",
     claims=("contract:115", "contract:236"),
 )
@@ -81,11 +54,7 @@ PROVED_ONCE = Requirement(
     id="translation/stream-loop-proofs-once",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(
-        source="anthropic-thinking",
-        section="Preserving thinking blocks",
-        says="pass them back exactly as received; other vendors ask the same of theirs",
-    ),
+    clause=WHOLE_PROVED_ONCE.clause,
     text="What proves each thought of a streamed answer goes back to who made it, character for character, and once.",
     claims=("contract:115",),
 )

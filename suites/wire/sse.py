@@ -13,7 +13,7 @@ from harness.requirement import TEXT_SURFACES, Basis, Clause, Given, Requirement
 from harness.verdict import Finding, Inconclusive, Passed, Verdict
 from harness.wire import sse
 from suites.blame import gateway_only
-from suites.evidence import at, conclude, native_upstream, shown, whole_stream
+from suites.evidence import at, conclude, contract_clause, native_upstream, shown, whole_stream
 from suites.wire.compare import excerpt
 
 DONE: Final = "[DONE]"
@@ -131,7 +131,7 @@ DONE_ONLY_ON_CHAT = Requirement(
     id="sse/done-only-on-chat",
     severity=Severity.BREAKS_SDK,
     basis=Basis.DOCUMENTED,
-    clause=Clause(source="wireproof-contract", section="C26", says="no [DONE] outside Chat Completions"),
+    clause=contract_clause("C26", "no [DONE] outside Chat Completions"),
     text="[DONE] ends a chat stream and stands in no other.",
     claims=("contract:138",),
     defects=("BerriAI/litellm#29201",),
